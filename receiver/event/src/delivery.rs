@@ -1,0 +1,146 @@
+//! What becomes of one event at one sink.
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{Event, ObjectName};
+
+/// The place of an event in its store: rises by one with each stored event; order is by it, never by time.
+pub type Seq = u64;
+
+/// An event on its way to a sink.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The event's place in the store.
+    pub seq: Seq,
+    /// The sink.
+    pub sink: ObjectName,
+    /// The event.
+    pub event: Arc<Event>,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// When the next attempt may be made; `None` = at once (it was never tried).
+    pub due: Option<Timestamp>,
+}
+
+/// One try to deliver, as it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// 1-based.
+    pub number: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration_millis: u32,
+    /// How it ended.
+    pub result: Result<Delivered, Failure>,
+}
+
+/// A sink has taken the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// The sink had it already, by our idempotency key.
+    pub already_there: bool,
+    /// The sink's own answer, where it has one (an HTTP status).
+    pub status: Option<u16>,
+}
+
+/// A sink has not taken the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What failed.
+    pub kind: FailureKind,
+    /// Whether trying again cannot help: the delivery is parked at once.
+    pub permanent: bool,
+    /// The sink's own answer, where it has one (an HTTP status).
+    pub status: Option<u16>,
+    /// The sink asked to be left alone for so long.
+    pub retry_after: Option<Duration>,
+    /// What happened, for people; at most [`crate::limits::FAILURE_MESSAGE_BYTES_MAX`] bytes, no secret.
+    pub message: Cow<'static, str>,
+}
+
+/// What failed at a sink: the first half of "kind × permanence".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// No connection: name resolution, refused, reset, TLS.
+    Unreachable,
+    /// No answer in time.
+    Timeout,
+    /// The sink answered that it does not take the event.
+    Refused,
+    /// The sink answered that it is overloaded (429, 503 with Retry-After).
+    Throttled,
+    /// The address is one that Boathook never calls.
+    ForbiddenAddress,
+    /// The event cannot be rendered for this sink.
+    Unrenderable,
+}
+
+impl FailureKind {
+    /// As it is written in logs, metrics and stored attempts.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Throttled => "throttled",
+            Self::ForbiddenAddress => "forbidden_address",
+            Self::Unrenderable => "unrenderable",
+        }
+    }
+}
+
+/// What follows an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Done: the sink has it.
+    Delivered {
+        /// It had it already.
+        already_there: bool,
+    },
+    /// Another attempt, not before this time.
+    Retry {
+        /// Wall-clock time.
+        due: Timestamp,
+    },
+    /// Put aside until a person replays or discards it.
+    Parked(ParkReason),
+}
+
+/// Why a delivery was parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ParkReason {
+    /// The failure was permanent.
+    Permanent,
+    /// `retry.maxAttempts` were made.
+    AttemptsExhausted,
+    /// `retry.maxAge` has passed since the event was received.
+    TooOld,
+}
+
+impl ParkReason {
+    /// As it is written in logs, metrics and the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Permanent => "permanent",
+            Self::AttemptsExhausted => "attempts_exhausted",
+            Self::TooOld => "too_old",
+        }
+    }
+}
+
+/// An attempt and what follows it: what the store is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The event's place in the store.
+    pub seq: Seq,
+    /// The sink.
+    pub sink: ObjectName,
+    /// The endpoint, for the totals.
+    pub endpoint: ObjectName,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// What follows.
+    pub next: Next,
+}

@@ -1,0 +1,73 @@
+//! An event: one thing that happened at a provider, taken from a genuine request.
+use std::{ops::Deref, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+use boathook_verify::Verified;
+
+use crate::{ObjectName, Uid};
+
+/// An event. Made by [`crate::Reading::read`] from a [`Verified`] request, or restored by a store from the parts of
+/// one that was.
+#[derive(Debug, Clone)]
+pub struct Event(EventParts);
+
+/// What an event consists of.
+#[derive(Debug, Clone)]
+pub struct EventParts {
+    /// Our own id.
+    pub uid: Uid,
+    /// The endpoint that received it.
+    pub endpoint: ObjectName,
+    /// When the request's headers were read; microseconds are kept.
+    pub received_at: Timestamp,
+    /// The provider's id, at most [`crate::limits::ID_BYTES_MAX`] bytes.
+    pub id: Option<Box<str>>,
+    /// The type, at most [`crate::limits::TYPE_BYTES_MAX`] bytes.
+    pub event_type: Option<Box<str>>,
+    /// The ordering key, at most [`crate::limits::KEY_BYTES_MAX`] bytes.
+    pub key: Option<Box<str>>,
+    /// The account it belongs to.
+    pub tenant: Option<Box<str>>,
+    /// The thing it is about.
+    pub entity: Option<Box<str>>,
+    /// 0-based place in the batch it came in.
+    pub index: u32,
+    /// The request without its body; shared by the events of one batch.
+    pub head: Arc<Head>,
+    /// The event's bytes as received: the request's body, or the item of a batch.
+    pub body: Bytes,
+}
+
+/// A request without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path.
+    pub path: Box<str>,
+    /// The query without `?`.
+    pub query: Option<Box<str>>,
+    /// All headers but the provider's credential.
+    pub headers: HeaderMap,
+}
+
+impl Event {
+    pub(crate) fn from_verified(_proof: &Verified<'_>, parts: EventParts) -> Self {
+        Self(parts)
+    }
+
+    /// Restores an event that a store has kept. For stores alone: they keep only what was verified.
+    pub fn restore(parts: EventParts) -> Self {
+        Self(parts)
+    }
+}
+
+impl Deref for Event {
+    type Target = EventParts;
+
+    fn deref(&self) -> &EventParts {
+        &self.0
+    }
+}

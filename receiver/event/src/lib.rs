@@ -1,0 +1,20 @@
+//! The life of an event, without a clock and without I/O: how it is made from a genuine request ([`Reading`]), whom
+//! it concerns ([`TypePatterns`]), and what becomes of each of its deliveries ([`RetryPolicy`], [`Next`]).
+mod delivery;
+mod event;
+mod identity;
+pub mod limits;
+mod name;
+mod reading;
+mod retry;
+mod totals;
+mod types;
+
+pub use delivery::{Attempt, Delivered, Delivery, Failure, FailureKind, Next, ParkReason, Record, Seq};
+pub use event::{Event, EventParts, Head};
+pub use identity::{DedupeKey, Digest, Uid};
+pub use name::ObjectName;
+pub use reading::{Facts, Read, ReadError, Reading, ReadingSpec};
+pub use retry::{Jitter, RetryPolicy};
+pub use totals::{Count, EndpointTotals, SinkTotals, Word};
+pub use types::TypePatterns;

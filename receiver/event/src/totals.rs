@@ -1,0 +1,94 @@
+//! Counting: each request and each delivery ends as exactly one word.
+use crate::ObjectName;
+
+/// What became of an event at its endpoint. `status.events` uses the same words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Word {
+    /// Stored and acknowledged.
+    Accepted,
+    /// Seen before.
+    Duplicate,
+    /// Genuine, but of a type that nobody wants.
+    Ignored,
+    /// Answered as a handshake.
+    Handshake,
+    /// Refused: not genuine, or not acceptable.
+    Rejected,
+    /// Not taken for lack of room or by a rate limit.
+    Busy,
+    /// Not answered: the sender went away, or we failed.
+    Unanswered,
+    /// Stored as new although the id was seen, since the body differs and the id is not signed.
+    IdConflict,
+}
+
+impl Word {
+    /// Every word, in the order of the totals.
+    pub const ALL: [Word; 8] = [
+        Word::Accepted,
+        Word::Duplicate,
+        Word::Ignored,
+        Word::Handshake,
+        Word::Rejected,
+        Word::Busy,
+        Word::Unanswered,
+        Word::IdConflict,
+    ];
+
+    /// As it is written in logs, metrics and the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+            Self::Handshake => "handshake",
+            Self::Rejected => "rejected",
+            Self::Busy => "busy",
+            Self::Unanswered => "unanswered",
+            Self::IdConflict => "id_conflict",
+        }
+    }
+}
+
+/// So many of one word at one endpoint, to be added to its totals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// The endpoint.
+    pub endpoint: ObjectName,
+    /// The word.
+    pub word: Word,
+    /// How many.
+    pub by: u64,
+}
+
+/// What became of everything that reached one endpoint, since the store was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointTotals {
+    /// The endpoint.
+    pub endpoint: ObjectName,
+    /// A number for each of [`Word::ALL`].
+    pub words: [u64; Word::ALL.len()],
+}
+
+impl EndpointTotals {
+    /// The number of one word.
+    pub fn of(&self, word: Word) -> u64 {
+        Word::ALL.iter().zip(self.words).find(|(w, _)| **w == word).map_or(0, |(_, number)| number)
+    }
+}
+
+/// What became of everything that was meant for one sink, since the store was made:
+/// matched = delivered + parked + pending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkTotals {
+    /// The sink.
+    pub sink: ObjectName,
+    /// Deliveries that the sink has taken.
+    pub delivered: u64,
+    /// Deliveries put aside.
+    pub parked: u64,
+    /// Deliveries on their way.
+    pub pending: u64,
+    /// Attempts that failed.
+    pub failed_attempts: u64,
+}

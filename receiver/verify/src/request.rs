@@ -1,0 +1,25 @@
+//! A request as it came in: nothing in it is believed yet.
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+/// Method, target, headers and the raw body, before anything is checked.
+#[derive(Debug, Clone)]
+pub struct RawRequest {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path, percent-encoding kept.
+    pub path: Box<str>,
+    /// The query without `?`, percent-encoding kept.
+    pub query: Option<Box<str>>,
+    /// All headers; names in lower case.
+    pub headers: HeaderMap,
+    /// The body's bytes as received.
+    pub body: Bytes,
+}
+
+impl RawRequest {
+    /// The header's first value, when it is there and is visible ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}

@@ -1,10 +1,10 @@
 //! An event: one thing that happened at a provider, taken from a genuine request.
 use std::{ops::Deref, sync::Arc};
 
+use boathook_verify::Verified;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
-use boathook_verify::Verified;
 
 use crate::{ObjectName, Uid};
 

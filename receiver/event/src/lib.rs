@@ -7,6 +7,7 @@ pub mod limits;
 mod name;
 mod reading;
 mod retry;
+mod sources;
 mod totals;
 mod types;
 

@@ -1,16 +1,18 @@
-//! From a genuine request to events: what it is, which kind, whose, and by what it is known again.
+//! From a genuine request to events: what each is, which type, whose, and by what it is known again.
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use boathook_template::{Hole, Place, Pointers, ScanError, Source, Template, Values};
+use boathook_template::{Place, Pointers, ScanError, Slot, Source, Template, Values};
 use boathook_verify::{BodyKind, Kind, RawRequest, Scheme, SchemeError, Verified};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderName, header};
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
-    DedupeKey, Digest, Event, EventParts, Head, ObjectName, Uid,
+    DedupeKey, Event, EventParts, Head, ObjectName, Uid,
     identity::digest,
     limits::{BATCH_ITEMS_MAX, ID_BYTES_MAX, KEY_BYTES_MAX, TYPE_BYTES_MAX},
+    sources::{FromEvent, FromRequest},
 };
 
 /// What an endpoint says about reading; absent templates are the scheme's.
@@ -39,39 +41,280 @@ pub struct Facts<'f> {
 /// What a genuine request carries.
 #[derive(Debug, Clone)]
 pub struct Read {
-    /// Its events, in the order of the batch; never empty unless the batch is.
+    /// Its events with their dedupe keys, in the order of the batch; empty only when the batch is.
     pub events: Vec<(Arc<Event>, Vec<DedupeKey>)>,
-    /// Members of the answer to an accepted request, taken from the first event.
+    /// Members of the answer to an accepted request, taken from the first event; without a value: `null`.
     pub answer: BTreeMap<Box<str>, Option<Box<str>>>,
 }
 
 /// Why a genuine request cannot be read; the sender is told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The content type is not one that the scheme accepts.
-    #[error("content type must be {expected}")]
+    /// The content type is missing, or not one that the scheme accepts.
+    #[error("the content type must be {expected}")]
     ContentType {
         /// The accepted ones.
         expected: Box<str>,
     },
     /// The body is of none of the kinds that the scheme accepts.
-    #[error("{0}")]
+    #[error("the body is {0}")]
     Body(#[from] ScanError),
     /// More items than [`BATCH_ITEMS_MAX`].
     #[error("the batch has {0} events, more than {BATCH_ITEMS_MAX}")]
     BatchTooLarge(usize),
 }
 
-/// The compiled rules.
+impl ReadError {
+    /// The public code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::ContentType { .. } => "invalid_content_type",
+            Self::Body(_) => "invalid_json",
+            Self::BatchTooLarge(_) => "batch_too_large",
+        }
+    }
+}
+
+/// The compiled rules of one endpoint.
 #[derive(Debug)]
-pub struct Reading {}
+pub struct Reading {
+    endpoint: ObjectName,
+    pointers: Pointers,
+    id: Vec<Template>,
+    item_id: Vec<Template>,
+    event_type: Vec<Template>,
+    entity: Vec<Template>,
+    tenant: Vec<Template>,
+    key: Vec<Template>,
+    answer: BTreeMap<Box<str>, Template>,
+    /// The pointers of a whole request that may be a batch, and the slot of its array.
+    batch: Option<(Pointers, Slot)>,
+    any_body: bool,
+    content_types: Vec<String>,
+    /// Headers that are not kept: they carry the secret itself.
+    credentials: Vec<HeaderName>,
+    id_signed: bool,
+    id_stable: bool,
+    body_unique: bool,
+}
 
 impl Reading {
-    /// Compiles. Errors name the member: `id[0]`, `type`, `events.key` …
+    /// Compiles.
+    ///
+    /// # Errors
+    /// Every broken template; the field is the scheme's (`id[0]`, `answer.body.x`) or the endpoint's (`events.id`).
     pub fn compile(spec: ReadingSpec<'_>) -> Result<Self, Vec<SchemeError>> {
-        let _ = spec; Ok(Self{})
+        let ReadingSpec { endpoint, scheme, id, event_type, key } = spec;
+        let mut compiler = Compiler::default();
+        let overridden = |own: Option<&str>, theirs: &[String]| match own {
+            Some(text) => vec![text.to_owned()],
+            None => theirs.to_vec(),
+        };
+        let field = |own: Option<&str>, endpoints: &'static str, schemes: &'static str| {
+            if own.is_some() { endpoints } else { schemes }
+        };
+        let item_id = if id.is_some() { &[][..] } else { &scheme.item_id };
+        let answer = scheme.answer.as_ref().map(|answer| &answer.body);
+        let reading = Self {
+            id: compiler.all(field(id, "events.id", "id"), &overridden(id, &scheme.id), Place::Request),
+            item_id: compiler.all("itemId", item_id, Place::Request),
+            event_type: compiler.all(
+                field(event_type, "events.type", "type"),
+                &overridden(event_type, &scheme.event_type),
+                Place::Request,
+            ),
+            entity: compiler.all("entity", scheme.entity.as_slice(), Place::Request),
+            tenant: compiler.all("tenant", scheme.tenant.as_slice(), Place::Request),
+            key: compiler.all("events.key", &overridden(key, &[]), Place::Event),
+            answer: answer
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, text)| {
+                    let template = compiler.one(&format!("answer.body.{name}"), text, Place::Request)?;
+                    Some((name.as_str().into(), template))
+                })
+                .collect(),
+            batch: scheme.batch.as_deref().and_then(|pointer| compiler.batch(pointer)),
+            pointers: compiler.pointers,
+            endpoint,
+            any_body: scheme.body.contains(&BodyKind::Any),
+            content_types: scheme.content_types.iter().map(|kind| kind.to_ascii_lowercase()).collect(),
+            credentials: match scheme.kind {
+                Kind::Token => {
+                    scheme.signature.from.headers.iter().filter_map(|name| name.parse().ok()).collect()
+                }
+                Kind::Hmac => Vec::new(),
+            },
+            id_signed: scheme.id_signed,
+            id_stable: scheme.id_stable,
+            body_unique: scheme.body_unique,
+        };
+        if compiler.errors.is_empty() { Ok(reading) } else { Err(compiler.errors) }
     }
 
-    /// Reads.
-    pub fn read(&self, verified: &Verified<'_>, facts: &mut Facts<'_>) -> Result<Read, ReadError> { let _ = (verified, facts); Err(ReadError::BatchTooLarge(0)) }
+    /// Reads a genuine request: content type, then the body in one scan (one more for each item of a batch).
+    ///
+    /// # Errors
+    /// [`ReadError`]; nothing of the request is taken then.
+    pub fn read(&self, verified: &Verified<'_>, facts: &mut Facts<'_>) -> Result<Read, ReadError> {
+        let request = verified.request();
+        self.check_content_type(request)?;
+        let head = Arc::new(self.head(request));
+        let items = match &self.batch {
+            Some((pointers, slot)) => pointers.scan(&request.body)?.items(*slot),
+            None => None,
+        };
+        let mut read = Read { events: Vec::new(), answer: BTreeMap::new() };
+        let Some(items) = items else {
+            self.add(&mut read, verified, facts, &head, &request.body, None)?;
+            return Ok(read);
+        };
+        if items.len() > BATCH_ITEMS_MAX {
+            return Err(ReadError::BatchTooLarge(items.len()));
+        }
+        read.events.reserve(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let body = request.body.slice_ref(item.as_bytes());
+            self.add(&mut read, verified, facts, &head, &body, u32::try_from(index).ok())?;
+        }
+        Ok(read)
+    }
+
+    /// Adds one event: the request's only one, or the item at `index`.
+    fn add(
+        &self,
+        read: &mut Read,
+        verified: &Verified<'_>,
+        facts: &mut Facts<'_>,
+        head: &Arc<Head>,
+        body: &Bytes,
+        index: Option<u32>,
+    ) -> Result<(), ReadError> {
+        let values = match self.pointers.scan(body) {
+            Ok(values) => values,
+            Err(_) if self.any_body => Values::none(),
+            Err(error) => return Err(error.into()),
+        };
+        let source = FromRequest {
+            request: verified.request(),
+            endpoint: &self.endpoint,
+            received_at: facts.received_at,
+            values: &values,
+            body,
+            index,
+        };
+        let item_id = index.and_then(|_| first(&self.item_id, &source));
+        let id = item_id.or_else(|| first(&self.id, &source)).map(|id| bounded(&id, ID_BYTES_MAX));
+        let event_type = first(&self.event_type, &source).filter(|text| text.len() <= TYPE_BYTES_MAX);
+        let mut parts = EventParts {
+            uid: (facts.uid)(),
+            endpoint: self.endpoint.clone(),
+            received_at: facts.received_at,
+            id,
+            event_type: event_type.map(|text| text.into_owned().into()),
+            key: None,
+            tenant: first(&self.tenant, &source).map(|text| text.into_owned().into()),
+            entity: first(&self.entity, &source).map(|text| text.into_owned().into()),
+            index: index.unwrap_or(0),
+            head: Arc::clone(head),
+            body: body.clone(),
+        };
+        let event_source = FromEvent { request: &source, parts: &parts };
+        let key = first(&self.key, &event_source).map(|key| bounded(&key, KEY_BYTES_MAX));
+        parts.key = key;
+        if read.events.is_empty() {
+            read.answer = self.answer(&source);
+        }
+        let dedupe = self.dedupe_keys(&parts);
+        read.events.push((Arc::new(Event::from_verified(verified, parts)), dedupe));
+        Ok(())
+    }
+
+    fn answer(&self, source: &FromRequest<'_>) -> BTreeMap<Box<str>, Option<Box<str>>> {
+        let value = |template: &Template| template.render(source).map(|text| text.into_owned().into());
+        self.answer.iter().map(|(name, template)| (name.clone(), value(template))).collect()
+    }
+
+    /// The id when it is stable; the body where it is unique. An id that is not signed counts only together with the
+    /// body: else whoever holds one signed body could make genuine events vanish.
+    fn dedupe_keys(&self, parts: &EventParts) -> Vec<DedupeKey> {
+        let id = parts.id.as_deref().filter(|_| self.id_stable);
+        let body = (self.body_unique || (id.is_some() && !self.id_signed)).then(|| digest([&parts.body]));
+        let mut keys = Vec::with_capacity(2);
+        if let Some(id) = id {
+            keys.push(DedupeKey::of_id(&self.endpoint, id, body.filter(|_| !self.id_signed)));
+        }
+        if let Some(body) = body.filter(|_| self.body_unique) {
+            keys.push(DedupeKey::of_body(&self.endpoint, &body));
+        }
+        keys
+    }
+
+    fn check_content_type(&self, request: &RawRequest) -> Result<(), ReadError> {
+        let sent =
+            request.header("content-type").and_then(|value| value.split(';').next()).unwrap_or("").trim();
+        let fits = |accepted: &String| accepted.eq_ignore_ascii_case(sent);
+        if self.content_types.is_empty() || self.content_types.iter().any(fits) {
+            return Ok(());
+        }
+        Err(ReadError::ContentType { expected: self.content_types.join(" or ").into() })
+    }
+
+    fn head(&self, request: &RawRequest) -> Head {
+        let mut headers = request.headers.clone();
+        headers.remove(header::COOKIE);
+        self.credentials.iter().for_each(|name| drop(headers.remove(name)));
+        Head {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: request.query.clone(),
+            headers,
+        }
+    }
+}
+
+/// Compiles templates and collects what is wrong with them.
+#[derive(Default)]
+struct Compiler {
+    pointers: Pointers,
+    errors: Vec<SchemeError>,
+}
+
+impl Compiler {
+    fn all(&mut self, field: &str, texts: &[String], place: Place) -> Vec<Template> {
+        let one = |(index, text): (usize, &String)| {
+            let field = if texts.len() == 1 { field.to_owned() } else { format!("{field}[{index}]") };
+            self.one(&field, text, place)
+        };
+        texts.iter().enumerate().filter_map(one).collect()
+    }
+
+    fn one(&mut self, field: &str, text: &str, place: Place) -> Option<Template> {
+        Template::parse(text, place, &mut self.pointers)
+            .map_err(|error| self.fail(field, error.to_string()))
+            .ok()
+    }
+
+    fn batch(&mut self, pointer: &str) -> Option<(Pointers, Slot)> {
+        let mut pointers = Pointers::default();
+        let slot = pointers.slot(pointer).map_err(|error| self.fail("batch", error.to_string())).ok()?;
+        Some((pointers, slot))
+    }
+
+    fn fail(&mut self, field: &str, message: String) {
+        self.errors.push(SchemeError { field: field.to_owned(), message });
+    }
+}
+
+/// The first template that has a text.
+fn first<'s>(templates: &'s [Template], source: &'s impl Source) -> Option<Cow<'s, str>> {
+    templates.iter().find_map(|template| template.render(source))
+}
+
+/// The text, or its SHA-256 in hex where it is longer than `bytes_max`.
+fn bounded(text: &str, bytes_max: usize) -> Box<str> {
+    if text.len() <= bytes_max {
+        return text.into();
+    }
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

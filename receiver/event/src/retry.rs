@@ -42,15 +42,23 @@ impl RetryPolicy {
             Ok(delivered) => return Next::Delivered { already_there: delivered.already_there },
             Err(failure) => failure,
         };
-        if failure.permanent || failure.status.is_some_and(|status| self.permanent_statuses.contains(&status)) {
+        if failure.permanent || failure.status.is_some_and(|status| self.permanent_statuses.contains(&status))
+        {
             return Next::Parked(ParkReason::Permanent);
         }
         if self.max_attempts != 0 && attempt.number >= self.max_attempts {
             return Next::Parked(ParkReason::AttemptsExhausted);
         }
-        let pause = self.pause(attempt.number, random).max(failure.retry_after.unwrap_or_default()).min(RETRY_DELAY_MAX);
+        let pause = self
+            .pause(attempt.number, random)
+            .max(failure.retry_after.unwrap_or_default())
+            .min(RETRY_DELAY_MAX);
         let due = after(now, pause);
-        if due > after(received_at, self.max_age) { Next::Parked(ParkReason::TooOld) } else { Next::Retry { due } }
+        if due > after(received_at, self.max_age) {
+            Next::Parked(ParkReason::TooOld)
+        } else {
+            Next::Retry { due }
+        }
     }
 
     /// The pause after the attempt of this 1-based number.
@@ -67,5 +75,103 @@ impl RetryPolicy {
 
 /// `pause` after `time`, or the end of time.
 fn after(time: Timestamp, pause: Duration) -> Timestamp {
-    SignedDuration::try_from(pause).ok().and_then(|pause| time.checked_add(pause).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(pause)
+        .ok()
+        .and_then(|pause| time.checked_add(pause).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::{Delivered, Failure, FailureKind};
+
+    const POLICY: RetryPolicy = RetryPolicy {
+        max_attempts: 4,
+        initial_delay: Duration::from_secs(5),
+        multiplier: 1.5,
+        max_delay: Duration::from_secs(8),
+        max_age: Duration::from_secs(3_600),
+        jitter: Jitter::None,
+        permanent_statuses: Vec::new(),
+    };
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn failed(number: u32, failure: Failure) -> Attempt {
+        Attempt { number, started_at: START, duration_millis: 1, result: Err(failure) }
+    }
+
+    fn refused() -> Failure {
+        Failure {
+            kind: FailureKind::Refused,
+            permanent: false,
+            status: Some(500),
+            retry_after: None,
+            message: Cow::Borrowed("500"),
+        }
+    }
+
+    fn retry_in(seconds: f64) -> Next {
+        Next::Retry { due: after(START, Duration::from_secs_f64(seconds)) }
+    }
+
+    #[test]
+    fn pauses_grow_by_the_multiplier_up_to_the_longest_and_end_with_the_attempts() {
+        for (number, expected) in [
+            (1, retry_in(5.0)),
+            (2, retry_in(7.5)),
+            (3, retry_in(8.0)),
+            (4, Next::Parked(ParkReason::AttemptsExhausted)),
+        ] {
+            assert_eq!(POLICY.next(&failed(number, refused()), START, START, 0.5), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn full_jitter_spreads_a_pause_between_nothing_and_itself() {
+        let policy = RetryPolicy { jitter: Jitter::Full, ..POLICY };
+        assert_eq!(policy.next(&failed(1, refused()), START, START, 0.0), retry_in(0.0));
+        assert_eq!(policy.next(&failed(1, refused()), START, START, 0.5), retry_in(2.5));
+    }
+
+    #[test]
+    fn retry_after_lengthens_a_pause_and_is_capped() {
+        let asked = |seconds| Failure { retry_after: Some(Duration::from_secs(seconds)), ..refused() };
+        let policy = RetryPolicy { max_age: Duration::from_secs(30 * 86_400), ..POLICY };
+        assert_eq!(policy.next(&failed(1, asked(60)), START, START, 0.0), retry_in(60.0));
+        assert_eq!(policy.next(&failed(1, asked(1)), START, START, 0.0), retry_in(5.0));
+        let capped = retry_in(RETRY_DELAY_MAX.as_secs_f64());
+        assert_eq!(policy.next(&failed(1, asked(u64::MAX)), START, START, 0.0), capped);
+    }
+
+    #[test]
+    fn permanent_failures_and_old_events_are_parked() {
+        let permanent = Failure { permanent: true, ..refused() };
+        assert_eq!(
+            POLICY.next(&failed(1, permanent), START, START, 0.0),
+            Next::Parked(ParkReason::Permanent)
+        );
+        let policy = RetryPolicy { permanent_statuses: vec![500], ..POLICY };
+        assert_eq!(
+            policy.next(&failed(1, refused()), START, START, 0.0),
+            Next::Parked(ParkReason::Permanent)
+        );
+        let late = after(START, Duration::from_secs(3_596));
+        assert_eq!(POLICY.next(&failed(1, refused()), START, late, 0.0), Next::Parked(ParkReason::TooOld));
+    }
+
+    #[test]
+    fn a_delivered_attempt_ends_the_delivery() {
+        let result = Ok(Delivered { already_there: true, status: Some(200) });
+        let attempt = Attempt { number: 9, started_at: START, duration_millis: 1, result };
+        assert_eq!(POLICY.next(&attempt, START, START, 0.0), Next::Delivered { already_there: true });
+    }
+
+    #[test]
+    fn many_attempts_never_overflow_a_pause() {
+        let policy = RetryPolicy { max_attempts: 0, ..POLICY };
+        assert_eq!(policy.next(&failed(u32::MAX, refused()), START, START, 0.0), retry_in(8.0));
+    }
 }

@@ -1,0 +1,191 @@
+//! What is read from genuine requests: the verification vectors say it, case by case.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test reads its data and fails where it cannot go on"
+)]
+use std::{fs, path::Path};
+
+use boathook_event::{Facts, ObjectName, Read, ReadError, Reading, ReadingSpec, Uid};
+use boathook_verify::{RawRequest, Scheme, Secret, Verifier, preset, preset_ids};
+use http::{HeaderName, HeaderValue, Method};
+use jiff::Timestamp;
+use serde_json::Value;
+
+fn spec(scheme: &Scheme) -> ReadingSpec<'_> {
+    ReadingSpec { endpoint: ObjectName::new("shop", "hook"), scheme, id: None, event_type: None, key: None }
+}
+
+/// Signs a request with the scheme and reads it.
+fn read_as(spec: ReadingSpec<'_>, headers: &[(&str, &str)], body: &str) -> Result<Read, ReadError> {
+    let secret = Secret {
+        text: b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_vec().into(),
+        not_before: None,
+        not_after: None,
+    };
+    let verifier = Verifier::compile(spec.scheme, &[secret], None).unwrap();
+    let pairs = headers
+        .iter()
+        .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()));
+    let mut request = RawRequest {
+        method: Method::POST,
+        path: "/shop/hook".into(),
+        query: Some("team=search".into()),
+        headers: pairs.collect(),
+        body: body.to_owned().into(),
+    };
+    verifier.sign(&mut request, Timestamp::UNIX_EPOCH).unwrap();
+    let verified = verifier.verify(&request, Timestamp::UNIX_EPOCH).unwrap();
+    let mut number = 0;
+    let mut uid = || {
+        number += 1;
+        Uid::new(number, &[0; 10])
+    };
+    Reading::compile(spec)
+        .unwrap()
+        .read(&verified, &mut Facts { received_at: Timestamp::UNIX_EPOCH, uid: &mut uid })
+}
+
+fn strings(value: &Value) -> Vec<(String, String)> {
+    let pairs = value.as_array().unwrap().iter();
+    pairs.map(|pair| (pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned())).collect()
+}
+
+#[test]
+fn every_vector_that_names_ids_and_types_is_read_so() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../verify/vectors");
+    let mut compared = 0;
+    for id in preset_ids() {
+        let scheme = preset(id).unwrap();
+        for line in fs::read_to_string(folder.join(format!("{id}.jsonl"))).unwrap().lines() {
+            let vector: Value = serde_json::from_str(line).unwrap();
+            let expected = match (&vector["expect"]["accepted"], &vector["expect"]["acceptedBatch"]) {
+                (Value::Object(one), _) => vec![Value::Object(one.clone())],
+                (_, Value::Array(items)) => items.clone(),
+                _ => continue,
+            };
+            let headers = strings(&vector["request"]["headers"]);
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let mut kept = headers.clone();
+            let time = scheme
+                .timestamp
+                .as_ref()
+                .map(|rule| serde_json::to_value(&rule.from).unwrap()["header"].clone());
+            kept.retain(|(name, _)| time.as_ref().is_none_or(|time| time != name));
+            let read = read_as(spec(&scheme), &kept, vector["request"]["body"].as_str().unwrap()).unwrap();
+            let found: Vec<Value> = read
+                .events
+                .iter()
+                .map(|(event, _)| serde_json::json!({ "id": event.id, "type": event.event_type }))
+                .collect();
+            assert_eq!(found, expected, "{id}/{}", vector["id"]);
+            compared += 1;
+        }
+    }
+    assert!(compared > 50, "{compared}");
+}
+
+#[test]
+fn items_of_a_batch_keep_their_bytes_and_share_the_head() {
+    let scheme = preset("front-seed").unwrap();
+    let body = r#"[ {"id" : "a"}, {"type":"x"} ]"#;
+    let read = read_as(spec(&scheme), &[("X-Front-Event-ID", "e"), ("Cookie", "c=1")], body).unwrap();
+    let [(first, _), (second, _)] = &read.events[..] else { unreachable!("two items") };
+    assert_eq!((&*first.body, &*second.body), (&br#"{"id" : "a"}"#[..], &br#"{"type":"x"}"#[..]));
+    assert_eq!((first.index, second.index), (0, 1));
+    assert!(std::sync::Arc::ptr_eq(&first.head, &second.head));
+    assert!(!first.head.headers.contains_key("cookie"));
+    assert!(read_as(spec(&scheme), &[], "[]").unwrap().events.is_empty());
+}
+
+#[test]
+fn a_token_is_not_kept_with_the_event() {
+    let scheme = preset("jiwaku-seed").unwrap();
+    let read = read_as(spec(&scheme), &[], r#"{"id":"1"}"#).unwrap();
+    assert!(!read.events[0].0.head.headers.contains_key("authorization"));
+}
+
+#[test]
+fn dedupe_keys_follow_what_the_scheme_signs() {
+    let keys = |id: &str, headers: &[(&str, &str)], body: &str| {
+        let scheme = preset(id).unwrap();
+        read_as(spec(&scheme), headers, body).unwrap().events.remove(0).1
+    };
+    let signed = keys("notion-seed", &[], r#"{"id":"1"}"#);
+    assert_eq!(signed.len(), 1);
+    assert_eq!(signed[0].body, None, "a signed id is enough");
+    assert_eq!(signed, keys("notion-seed", &[], r#"{"id":"1","n":2}"#));
+    let unsigned = keys("github", &[("X-GitHub-Delivery", "d")], "{}");
+    let other = keys("github", &[("X-GitHub-Delivery", "d")], "{ }");
+    assert_eq!(unsigned[0].hash, other[0].hash);
+    assert!(unsigned[0].body.is_some() && unsigned[0].body != other[0].body);
+    assert_eq!(keys("salesforce-seed", &[], "{}").len(), 1, "the body itself");
+    assert_eq!(keys("slack", &[], "{}").len(), 0, "no id: a heartbeat may repeat");
+}
+
+#[test]
+fn content_type_and_body_are_checked_as_the_scheme_wants() {
+    let kayako = preset("kayako-seed").unwrap();
+    for (headers, code) in [
+        (&[][..], Some("invalid_content_type")),
+        (&[("content-type", "text/plain")], Some("invalid_content_type")),
+        (&[("content-type", "Application/JSON; charset=utf-8")], None),
+    ] {
+        let error = read_as(spec(&kayako), headers, r#"{"event_id":"1"}"#).err();
+        assert_eq!(error.map(|error| error.code()), code, "{headers:?}");
+    }
+    let json = [("content-type", "application/json")];
+    assert_eq!(read_as(spec(&kayako), &json, "{").unwrap_err().code(), "invalid_json");
+    let slack = preset("slack").unwrap();
+    assert_eq!(read_as(spec(&slack), &[], "command=/deploy").unwrap().events.len(), 1, "any body is kept");
+    let deep = format!("{}1{}", "[".repeat(65), "]".repeat(65));
+    assert!(read_as(spec(&preset("stripe").unwrap()), &[], &deep).is_err());
+}
+
+#[test]
+fn an_endpoints_templates_replace_those_of_the_preset() {
+    let scheme = preset("stripe").unwrap();
+    let own = ReadingSpec {
+        id: Some("{/data/id}"),
+        event_type: Some("{query:team}.{endpoint}"),
+        key: Some("{type}:{id}"),
+        ..spec(&scheme)
+    };
+    let read = read_as(own, &[], r#"{"id":"evt","data":{"id":"7"}}"#).unwrap();
+    let event = &read.events[0].0;
+    assert_eq!(event.id.as_deref(), Some("7"));
+    assert_eq!(event.event_type.as_deref(), Some("search.hook"));
+    assert_eq!(event.key.as_deref(), Some("search.hook:7"));
+}
+
+#[test]
+fn long_ids_and_keys_are_kept_as_their_digest() {
+    let scheme = preset("stripe").unwrap();
+    let body = format!(r#"{{"id":"{}"}}"#, "x".repeat(300));
+    let read = read_as(ReadingSpec { key: Some("{id}"), ..spec(&scheme) }, &[], &body).unwrap();
+    assert_eq!(read.events[0].0.id.as_deref().map(str::len), Some(64));
+    assert_eq!(read.events[0].0.key.as_deref().map(str::len), Some(64));
+}
+
+#[test]
+fn the_answer_is_taken_from_the_request() {
+    let scheme = preset("salesforce-seed").unwrap();
+    let read = read_as(
+        spec(&scheme),
+        &[],
+        r#"{"action":"created","sobject":{"name":"Contact","fields":{"Id":"003"}}}"#,
+    )
+    .unwrap();
+    assert_eq!(read.answer["eventType"].as_deref(), Some("created"));
+    assert_eq!(read.answer["entityId"].as_deref(), Some("003"));
+}
+
+#[test]
+fn broken_templates_are_named_by_their_field() {
+    let scheme =
+        Scheme { id: vec!["{".into(), "{key}".into()], batch: Some("x".into()), ..preset("stripe").unwrap() };
+    let errors = Reading::compile(ReadingSpec { key: Some("{nope}"), ..spec(&scheme) }).unwrap_err();
+    let fields: Vec<&str> = errors.iter().map(|error| &*error.field).collect();
+    assert_eq!(fields, ["id[0]", "id[1]", "events.key", "batch"]);
+}

@@ -361,7 +361,7 @@ pub struct Answer {
     /// Members of the JSON answer to an accepted delivery, beside `success: true`: name and template. Each replaces
     /// or joins the default ones `eventId`, `eventType`, `entityId`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(length(max = 8))]
+    #[schemars(extend("maxProperties" = 8, "additionalProperties" = { "type": "string", "maxLength": 1024 }))]
     pub body: BTreeMap<String, String>,
 }
 

@@ -1,0 +1,211 @@
+//! WebhookEndpoint: what one provider sends, and what becomes of it.
+#![expect(unreachable_pub, reason = "the derive of the CEL rules repeats the struct in a scope of its own")]
+use boathook_verify::{Duration, Scheme};
+use k8s_openapi::jiff::Timestamp;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::schema;
+
+/// Receives the deliveries of one provider at one URL, verifies and stores each, and hands it to sinks.
+#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "boathook.dev",
+    version = "v1alpha1",
+    kind = "WebhookEndpoint",
+    namespaced,
+    doc = "Receives what one provider sends, verifies and stores it, and hands it to sinks.",
+    shortname = "whe",
+    category = "webhooks"
+)]
+#[kube(printcolumn(name = "Provider", type_ = "string", json_path = ".spec.provider"))]
+#[kube(printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1))]
+#[kube(printcolumn(name = "Class", type_ = "string", json_path = ".spec.receiverClassName", priority = 1))]
+#[kube(printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"))]
+#[x_kube(validation = Rule::new("has(self.provider) != has(self.scheme)").message("exactly one of provider and scheme must be set"))]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookEndpointSpec {
+    /// The id of a preset, such as `github`; there is one for each file of `receiver/verify/providers`. Exactly one of `provider` and `scheme`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub provider: Option<String>,
+    /// A scheme of one's own, in the format of a preset. Exactly one of `provider` and `scheme`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Box<Scheme>>,
+    /// The host name under which the provider calls. Default: any. Of two endpoints with the same path, one with the
+    /// request's host goes before one without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub host: Option<String>,
+    /// The path that the provider calls, matched exactly. Default: `/<namespace>/<name>`. Two endpoints with the same
+    /// host and path are an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = "^/"))]
+    pub path: Option<String>,
+    /// Which kind of receiver serves it. Default: `default`. Cannot be changed later.
+    #[serde(default = "default_class")]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("receiverClassName cannot be changed: delete the endpoint and make it anew"))]
+    pub receiver_class_name: String,
+    /// The secrets that the provider may sign with. Any of them may match: name the old and the new one while you
+    /// rotate. The first is used where one must be chosen.
+    #[schemars(length(min = 1, max = 8))]
+    pub secrets: Vec<EndpointSecret>,
+    /// How strictly deliveries are checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
+    /// Which events are wanted, and how they are named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Events>,
+    /// How much may come in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// How repetitions are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedupe: Option<Dedupe>,
+    /// Where events go.
+    pub delivery: DeliverySpec,
+    /// `Active` takes deliveries. `Paused` answers 503, so that the provider retries; what is stored still goes out.
+    /// Default: Active.
+    #[serde(default)]
+    pub mode: Mode,
+}
+
+/// A secret, and when it counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointSecret {
+    /// The name of a Secret in the endpoint's namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in its `data`.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+    /// It does not count before this time (RFC 3339). Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub not_before: Option<Timestamp>,
+    /// It does not count from this time on (RFC 3339). Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub not_after: Option<Timestamp>,
+}
+
+/// How strictly deliveries are checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Verification {
+    /// How far the provider's timestamp may be from our clock, both ways. Default: the preset's. Without effect where
+    /// the provider sends no timestamp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<Duration>,
+    /// Addresses that may call, as CIDR blocks; others get 403. Default: all. Behind a proxy the receiver must know its
+    /// trusted proxies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 2, max = 64)))]
+    pub allowed_sources: Vec<String>,
+}
+
+/// Which events are wanted, and how they are named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Events {
+    /// Types that are wanted; `*` is any run of characters, dots included; case matters. Default: the preset's
+    /// catalogue where `unknownTypes` is set, else all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 256)))]
+    pub types: Vec<String>,
+    /// What becomes of other types: `Ignore` answers 2xx and forgets them, `Accept` takes them, `Reject` answers 400.
+    /// Default: Ignore where `types` is set, else Accept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_types: Option<UnknownTypes>,
+    /// Template for the provider's id of an event. Default: the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub id: Option<String>,
+    /// Template for the type. Default: the preset's.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub event_type: Option<String>,
+    /// Template for the ordering key; it may use `{id}`, `{type}`, `{tenant}`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub key: Option<String>,
+}
+
+/// What becomes of a type that is not wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UnknownTypes {
+    /// Answered 2xx and forgotten.
+    Ignore,
+    /// Taken like the others.
+    Accept,
+    /// Answered 400.
+    Reject,
+}
+
+/// How much may come in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Bytes of a body; a longer one gets 413. Default: 1048576.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 26214400))]
+    pub body_bytes_max: Option<u32>,
+    /// Genuine deliveries a minute; further ones get 429. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000000))]
+    pub requests_per_minute: Option<u32>,
+    /// Requests a minute from one address, genuine or not; further ones get 429. Default: no limit. Behind a proxy the
+    /// receiver must know its trusted proxies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000000))]
+    pub per_source_per_minute: Option<u32>,
+}
+
+/// How repetitions are known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Dedupe {
+    /// How long an event is remembered. Default: as long as the preset says that the provider retries, else 72h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Duration>,
+}
+
+/// Where events go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliverySpec {
+    /// Sinks in the endpoint's namespace. An event goes to each that wants its type.
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[serde(default)]
+    pub sinks: Vec<SinkChoice>,
+}
+
+/// One sink, and the types that go there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkChoice {
+    /// The sink's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Types that go there; `*` is any run of characters. Default: all that the sink itself wants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 256)))]
+    pub types: Vec<String>,
+}
+
+/// Whether an endpoint takes deliveries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    /// It does.
+    #[default]
+    Active,
+    /// It answers 503; stored events still go out.
+    Paused,
+}
+
+fn default_class() -> String {
+    "default".into()
+}

@@ -1,0 +1,23 @@
+//! The API of Boathook: two kinds in the group `boathook.dev`, version `v1alpha1`.
+//!
+//! A [`WebhookEndpoint`] receives what one provider sends; a [`WebhookSink`] is where events go. Both are written by the
+//! platform team, as Kubernetes objects or as documents in a folder. What the schema cannot check (does the provider
+//! exist, do the templates compile) is checked where the objects are compiled, and told as a [`Reason`].
+#![expect(clippy::duplicated_attributes, reason = "every printer column has a type and a path")]
+
+mod conditions;
+pub mod endpoint;
+mod schema;
+mod shared;
+pub mod sink;
+
+pub use conditions::{Notice, Reason};
+pub use endpoint::*;
+pub use schema::{crds, generated};
+pub use shared::SecretRef;
+pub use sink::*;
+
+/// The API group.
+pub const GROUP: &str = "boathook.dev";
+/// Group and version as documents write them.
+pub const API_VERSION: &str = "boathook.dev/v1alpha1";

@@ -1,0 +1,124 @@
+//! WebhookSink: where events go.
+#![expect(unreachable_pub, reason = "the derive of the CEL rules repeats the struct in a scope of its own")]
+use boathook_verify::Duration;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::SecretRef;
+
+/// A place that takes events, and how persistently they are offered to it.
+#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "boathook.dev",
+    version = "v1alpha1",
+    kind = "WebhookSink",
+    namespaced,
+    doc = "A place where events go.",
+    shortname = "whs",
+    category = "webhooks"
+)]
+#[kube(printcolumn(name = "URL", type_ = "string", json_path = ".spec.http.url"))]
+#[kube(printcolumn(name = "Suspend", type_ = "boolean", json_path = ".spec.suspend"))]
+#[kube(printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"))]
+#[x_kube(validation = Rule::new("has(self.http) != has(self.log)").message("exactly one of http and log must be set"))]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookSinkSpec {
+    /// An HTTP server that gets each event as a POST with the provider's bytes and headers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpSink>,
+    /// The receiver's standard output, one JSON line per event: for trying things out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogSink>,
+    /// Types that this sink wants, whatever endpoint they come from; `*` is any run of characters. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 256)))]
+    pub types: Vec<String>,
+    /// When a failed delivery is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// Deliveries under way at once. Default: 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub concurrency: Option<u32>,
+    /// Deliveries wait until this is false again. Default: false.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// An HTTP server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpSink {
+    /// Where to POST: http or https, without user and password (use a header from a Secret).
+    #[schemars(length(min = 8, max = 2048), regex(pattern = "^https?://"))]
+    pub url: String,
+    /// Headers to add; one of the same name that the provider sent is replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub headers: Vec<HttpHeader>,
+    /// How long one attempt may take, from connecting to the last byte of the answer. Default: 30s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+}
+
+/// A header to add: exactly one of `value` and `secretRef`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("has(self.value) != has(self.secretRef)").message("exactly one of value and secretRef must be set"))]
+#[serde(rename_all = "camelCase")]
+pub struct HttpHeader {
+    /// The header's name.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// A template over the event, such as `{type}`. An empty value leaves the header out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub value: Option<String>,
+    /// A Secret whose value is sent as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretRef>,
+}
+
+/// Standard output; it has no settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogSink {}
+
+/// When a failed delivery is tried again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Retry {
+    /// Attempts in all; 0 = no limit, `maxAge` ends it. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000000))]
+    pub max_attempts: Option<u32>,
+    /// Pause before the first retry. Default: 5s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_delay: Option<Duration>,
+    /// Each pause is so many times the one before. Default: 2.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1.0, max = 100.0))]
+    pub multiplier: Option<f64>,
+    /// The longest pause, at most 7d. Default: 1h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_delay: Option<Duration>,
+    /// No attempt is made later than so long after the event was received; at most 30d. Default: 3d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+    /// How pauses are spread: `Full` takes anything between nothing and the pause, `None` the pause exactly.
+    /// Default: Full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Jitter>,
+    /// HTTP statuses after which a delivery is not tried again. 410 always is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(range(min = 300, max = 599)))]
+    pub permanent_statuses: Vec<u16>,
+}
+
+/// How pauses are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Jitter {
+    /// Anything between nothing and the pause.
+    Full,
+    /// The pause exactly.
+    None,
+}

@@ -1,0 +1,51 @@
+//! Where events go: the [`Sink`] trait, its drivers, and the guard over the addresses they may call.
+//!
+//! A sink tries once and says how that ended. It never retries, logs or measures: dispatch does, alike for all.
+//! A driver is one file and one line in the [`Registry`], and passes the suite in `tests/suite`.
+mod client;
+mod error;
+mod guard;
+mod http;
+pub mod limits;
+mod log;
+mod registry;
+mod secret;
+mod source;
+
+use std::fmt;
+
+use boathook_event::{Delivered, Delivery, Failure};
+use futures::future::BoxFuture;
+
+pub use crate::{
+    error::BuildError,
+    guard::{AddressGuard, Forbidden, ForbiddenKind},
+    http::{HeaderContent, HeaderSpec, HttpSpec},
+    registry::{Registry, SinkSpec},
+    secret::Secret,
+};
+
+/// One try to deliver, as dispatch hands it to a sink.
+#[derive(Debug, Clone)]
+pub struct Sending {
+    /// The event and its sink.
+    pub delivery: Delivery,
+    /// The number of this attempt, 1-based.
+    pub attempt: u32,
+}
+
+/// A place that takes events.
+pub trait Sink: fmt::Debug + Send + Sync {
+    /// How many deliveries one call may carry; at least 1.
+    fn batch_max(&self) -> usize;
+
+    /// Tries each delivery once and gives one outcome for each, in the same order.
+    ///
+    /// The same event has the same idempotency key in every attempt (`{uid}`). Dropping the future gives up the
+    /// attempts that are not finished; the sink may have taken them.
+    ///
+    /// # Errors
+    /// A [`Failure`] says what kind of thing failed and whether trying again can help, without any secret.
+    fn deliver_batch<'a>(&'a self, sendings: &'a [Sending])
+    -> BoxFuture<'a, Vec<Result<Delivered, Failure>>>;
+}

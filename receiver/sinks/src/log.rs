@@ -1,0 +1,127 @@
+//! The `log` sink: one line of JSON per event on standard output, for trying things out.
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use boathook_event::{Delivered, Event, Failure, FailureKind, ObjectName};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{Sending, Sink, error::passing, limits::LOG_BODY_BYTES_MAX};
+
+/// Where the lines go; shared by all `log` sinks, so that lines do not mix.
+pub(crate) type Output = Arc<Mutex<Box<dyn Write + Send>>>;
+
+/// Writes events as lines.
+pub(crate) struct LogSink {
+    name: ObjectName,
+    output: Output,
+}
+
+/// One line.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'l> {
+    sink: &'l str,
+    endpoint: &'l str,
+    uid: String,
+    id: Option<&'l str>,
+    #[serde(rename = "type")]
+    event_type: Option<&'l str>,
+    attempt: u32,
+    received_at: Timestamp,
+    /// The body where it is JSON, as it was received but for line breaks between its tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Box<RawValue>>,
+    /// The body where it is something else, or is cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    body_truncated: bool,
+}
+
+impl LogSink {
+    pub(crate) fn new(name: ObjectName, output: Output) -> Self {
+        Self { name, output }
+    }
+
+    async fn deliver(&self, sending: &Sending) -> Result<Delivered, Failure> {
+        let line = self.line(&sending.delivery.event, sending.attempt);
+        let output = Arc::clone(&self.output);
+        // Whoever reads standard output may stop reading: only a thread that may block waits for that.
+        let written = tokio::task::spawn_blocking(move || write(&output, &line?)).await;
+        match written.unwrap_or_else(|stopped| Err(io::Error::other(stopped))) {
+            Ok(()) => Ok(Delivered { already_there: false, status: None }),
+            Err(error) => {
+                Err(passing(FailureKind::Unreachable, format!("cannot write to standard output: {error}")))
+            }
+        }
+    }
+
+    fn line(&self, event: &Event, attempt: u32) -> io::Result<Vec<u8>> {
+        let cut = event.body.get(..LOG_BODY_BYTES_MAX).filter(|kept| kept.len() < event.body.len());
+        let body = if cut.is_some() { None } else { on_one_line(&event.body) };
+        let line = Line {
+            sink: self.name.as_str(),
+            endpoint: event.endpoint.as_str(),
+            uid: event.uid.to_string(),
+            id: event.id.as_deref(),
+            event_type: event.event_type.as_deref(),
+            attempt,
+            received_at: event.received_at,
+            body_base64: body.is_none().then(|| STANDARD.encode(cut.unwrap_or(&event.body))),
+            body,
+            body_truncated: cut.is_some(),
+        };
+        let mut line = serde_json::to_vec(&line)?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
+impl Sink for LogSink {
+    fn batch_max(&self) -> usize {
+        1
+    }
+
+    fn deliver_batch<'a>(
+        &'a self,
+        sendings: &'a [Sending],
+    ) -> BoxFuture<'a, Vec<Result<Delivered, Failure>>> {
+        Box::pin(async move {
+            let mut outcomes = Vec::with_capacity(sendings.len());
+            for sending in sendings {
+                outcomes.push(self.deliver(sending).await);
+            }
+            outcomes
+        })
+    }
+}
+
+impl fmt::Debug for LogSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogSink").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The JSON text without line breaks; `None` where the body is no JSON. In JSON a bare line break stands only
+/// between tokens, where a space means the same.
+fn on_one_line(body: &[u8]) -> Option<Box<RawValue>> {
+    let text: &RawValue = serde_json::from_slice(body).ok()?;
+    if text.get().contains(['\n', '\r']) {
+        RawValue::from_string(text.get().replace(['\n', '\r'], " ")).ok()
+    } else {
+        Some(text.to_owned())
+    }
+}
+
+fn write(output: &Output, line: &[u8]) -> io::Result<()> {
+    let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+    output.write_all(line)?;
+    output.flush()
+}

@@ -1,0 +1,351 @@
+//! An endpoint as a receiver uses it.
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+
+use boathook_crds::{
+    EndpointSecret, Events, Limits, Mode, Notice, Reason, UnknownTypes, Verification, WebhookEndpointSpec,
+};
+use boathook_event::{ObjectName, Reading, ReadingSpec, TypePatterns};
+use boathook_verify::{Handshakes, Scheme, SchemeError, Secret, Verifier, nearest, preset};
+use ipnet::IpNet;
+
+use crate::{
+    Keys, Kind, Problem, Sink,
+    limits::{BODY_BYTES_DEFAULT, DEDUPE_WINDOW_DEFAULT, DEDUPE_WINDOW_MAX, TOLERANCE_MAX},
+    problem::Problems,
+};
+
+/// Receives what one provider sends.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Its name.
+    pub name: ObjectName,
+    /// The host that it is called by, in lower case; `None` = any.
+    pub host: Option<String>,
+    /// The path that it is called by.
+    pub path: String,
+    /// Checks requests.
+    pub verifier: Verifier,
+    /// Answers handshakes.
+    pub handshakes: Handshakes,
+    /// Makes events of genuine requests.
+    pub reading: Reading,
+    /// What the provider wants to hear.
+    pub statuses: Statuses,
+    /// Addresses that may call; empty = all.
+    pub allowed_sources: Vec<IpNet>,
+    /// Bytes of a body.
+    pub body_bytes_max: usize,
+    /// Genuine requests a minute.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// Requests a minute from one address.
+    pub per_source_per_minute: Option<NonZeroU32>,
+    /// How long an event is remembered.
+    pub dedupe_window: Duration,
+    /// It takes nothing: 503.
+    pub paused: bool,
+    /// Where its events go.
+    pub sinks: Vec<SinkRoute>,
+    /// What a person should know of it.
+    pub notices: Vec<Notice>,
+    types: TypePatterns,
+    catalogue: TypePatterns,
+    unknown_types: UnknownTypes,
+}
+
+/// HTTP statuses by outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statuses {
+    /// Accepted or ignored.
+    pub success: u16,
+    /// Seen before.
+    pub duplicate: u16,
+    /// Not genuine.
+    pub refused: u16,
+    /// Our own failure.
+    pub unavailable: u16,
+}
+
+/// One sink of an endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SinkRoute {
+    /// The sink.
+    pub sink: ObjectName,
+    /// Types that go there.
+    types: [TypePatterns; 2],
+}
+
+/// What becomes of an event by its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// It is taken, for these sinks.
+    Take(Vec<ObjectName>),
+    /// It is acknowledged and forgotten.
+    Ignore,
+    /// It is refused.
+    Reject,
+}
+
+impl Endpoint {
+    /// Decides by the type. An event that no sink wants is taken all the same: it can be shown and replayed.
+    pub fn choose(&self, event_type: Option<&str>) -> Choice {
+        match self.unknown_types {
+            _ if self.is_known(event_type) => {}
+            UnknownTypes::Accept => {}
+            UnknownTypes::Ignore => return Choice::Ignore,
+            UnknownTypes::Reject => return Choice::Reject,
+        }
+        let wants = |route: &&SinkRoute| route.types.iter().all(|types| types.matches(event_type));
+        Choice::Take(self.sinks.iter().filter(wants).map(|route| route.sink.clone()).collect())
+    }
+
+    /// The type as a metrics label: itself when it is listed, else `other`, so that senders cannot make labels.
+    pub fn type_label<'t>(&self, event_type: Option<&'t str>) -> &'t str {
+        let listed = self.types.lists(event_type) || self.catalogue.lists(event_type);
+        event_type.filter(|_| listed).unwrap_or("other")
+    }
+
+    fn is_known(&self, event_type: Option<&str>) -> bool {
+        if self.types.is_empty() { self.catalogue.matches(event_type) } else { self.types.lists(event_type) }
+    }
+}
+
+/// Compiles one endpoint against the sinks that are there.
+pub(crate) fn compile(
+    name: &ObjectName,
+    spec: &WebhookEndpointSpec,
+    keys: &Keys,
+    sinks: &BTreeMap<ObjectName, Sink>,
+) -> Result<Endpoint, Vec<Problem>> {
+    let mut problems = Problems { kind: Kind::Endpoint, object: name, found: Vec::new() };
+    let Some((scheme, at)) = scheme(spec, &mut problems) else { return Err(problems.found) };
+    let verification = spec.verification.clone().unwrap_or_default();
+    let events = spec.events.clone().unwrap_or_default();
+    let limits = spec.limits.clone().unwrap_or_default();
+    let verifier = verifier(spec, &scheme, &verification, keys, at, &mut problems);
+    let handshakes = Handshakes::compile(&scheme.handshakes);
+    let handshakes = kept(handshakes, Reason::InvalidTemplate, at, &mut problems);
+    let reading = reading(name, &scheme, &events, at, &mut problems);
+    let body_bytes_max = limits.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT);
+    let route = SinkRoutes { sinks, problems: &mut problems }.all(spec);
+    let answer = scheme.answer.clone().unwrap_or_default();
+    let success = answer.success.unwrap_or(200);
+    let parts = (verifier, handshakes, reading);
+    let allowed_sources = sources(&verification, &mut problems);
+    let dedupe_window = window(spec, &scheme, &mut problems);
+    let path = path(name, spec, &mut problems);
+    let (Some(verifier), Some(handshakes), Some(reading)) = parts else { return Err(problems.found) };
+    if !problems.found.is_empty() {
+        return Err(problems.found);
+    }
+    Ok(Endpoint {
+        host: spec.host.as_ref().map(|host| host.to_ascii_lowercase()),
+        path,
+        notices: notices(&scheme),
+        statuses: Statuses {
+            success,
+            duplicate: answer.duplicate.unwrap_or(success),
+            refused: answer.refused.unwrap_or(401),
+            unavailable: answer.unavailable.unwrap_or(503),
+        },
+        allowed_sources,
+        body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
+        requests_per_minute: per_minute(&limits, |limits| limits.requests_per_minute),
+        per_source_per_minute: per_minute(&limits, |limits| limits.per_source_per_minute),
+        dedupe_window,
+        paused: spec.mode == Mode::Paused,
+        sinks: route,
+        unknown_types: match (events.unknown_types, events.types.is_empty()) {
+            (Some(written), _) => written,
+            (None, true) => UnknownTypes::Accept,
+            (None, false) => UnknownTypes::Ignore,
+        },
+        types: TypePatterns::new(&events.types),
+        catalogue: catalogue(&scheme),
+        name: name.clone(),
+        verifier,
+        handshakes,
+        reading,
+    })
+}
+
+/// The scheme, and the field under which its members are found.
+fn scheme(spec: &WebhookEndpointSpec, problems: &mut Problems<'_>) -> Option<(Scheme, &'static str)> {
+    match (&spec.provider, &spec.scheme) {
+        (None, Some(scheme)) => Some(((**scheme).clone(), "spec.scheme")),
+        (Some(id), None) => match preset(id) {
+            Some(scheme) => Some((scheme, "spec.provider")),
+            None => {
+                let near = nearest(id).map_or(String::new(), |near| format!(": did you mean {near}?"));
+                problems.add(
+                    "spec.provider",
+                    Reason::UnknownProvider,
+                    format!("unknown provider {id}{near}"),
+                );
+                None
+            }
+        },
+        _ => {
+            problems.add("spec", Reason::InvalidScheme, "exactly one of provider and scheme must be set");
+            None
+        }
+    }
+}
+
+fn verifier(
+    spec: &WebhookEndpointSpec,
+    scheme: &Scheme,
+    verification: &Verification,
+    keys: &Keys,
+    at: &str,
+    problems: &mut Problems<'_>,
+) -> Option<Verifier> {
+    let before = problems.found.len();
+    let mut secrets = Vec::with_capacity(spec.secrets.len());
+    for (index, EndpointSecret { name, key, not_before, not_after }) in spec.secrets.iter().enumerate() {
+        match keys.value(problems.object.namespace(), name, key) {
+            Ok(text) => {
+                secrets.push(Secret { text: text.clone(), not_before: *not_before, not_after: *not_after });
+            }
+            Err(message) => problems.add(format!("spec.secrets[{index}]"), Reason::SecretMissing, message),
+        }
+        if let (Some(start), Some(end)) = (not_before, not_after)
+            && start >= end
+        {
+            let message = "notBefore is not before notAfter: the secret would never count";
+            problems.add(format!("spec.secrets[{index}].notAfter"), Reason::InvalidValue, message);
+        }
+    }
+    if let Some(tolerance) = verification.tolerance {
+        problems.at_most("spec.verification.tolerance", tolerance.std(), TOLERANCE_MAX);
+    }
+    // A missing secret is told once; the scheme would only add that there are too few.
+    let missing = problems.found.len() > before;
+    match Verifier::compile(scheme, &secrets, verification.tolerance) {
+        Ok(verifier) => Some(verifier),
+        Err(_) if missing => None,
+        Err(errors) => {
+            for SchemeError { field, message } in errors {
+                match field.strip_prefix("secrets") {
+                    Some(rest) => problems.add(format!("spec.secrets{rest}"), Reason::SecretInvalid, message),
+                    None => problems.add(format!("{at}.{field}"), Reason::InvalidScheme, message),
+                }
+            }
+            None
+        }
+    }
+}
+
+fn reading(
+    name: &ObjectName,
+    scheme: &Scheme,
+    events: &Events,
+    at: &str,
+    problems: &mut Problems<'_>,
+) -> Option<Reading> {
+    let compiled = Reading::compile(ReadingSpec {
+        endpoint: name.clone(),
+        scheme,
+        id: events.id.as_deref(),
+        event_type: events.event_type.as_deref(),
+        key: events.key.as_deref(),
+    });
+    kept(compiled, Reason::InvalidTemplate, at, problems)
+}
+
+/// The value; or its errors become problems, under `spec` for the endpoint's own fields and under `at` for the scheme's.
+fn kept<T>(
+    result: Result<T, Vec<SchemeError>>,
+    reason: Reason,
+    at: &str,
+    problems: &mut Problems<'_>,
+) -> Option<T> {
+    let errors = match result {
+        Ok(value) => return Some(value),
+        Err(errors) => errors,
+    };
+    for SchemeError { field, message } in errors {
+        let root = if field.starts_with("events.") { "spec" } else { at };
+        problems.add(format!("{root}.{field}"), reason, message);
+    }
+    None
+}
+
+struct SinkRoutes<'s, 'p, 'o> {
+    sinks: &'s BTreeMap<ObjectName, Sink>,
+    problems: &'p mut Problems<'o>,
+}
+
+impl SinkRoutes<'_, '_, '_> {
+    fn all(&mut self, spec: &WebhookEndpointSpec) -> Vec<SinkRoute> {
+        let mut routes: Vec<SinkRoute> = Vec::with_capacity(spec.delivery.sinks.len());
+        for (index, choice) in spec.delivery.sinks.iter().enumerate() {
+            let field = format!("spec.delivery.sinks[{index}].name");
+            let name = ObjectName::new(self.problems.object.namespace(), &choice.name);
+            let Some(sink) = self.sinks.get(&name) else {
+                let message = format!("there is no usable WebhookSink {name}: create or correct it");
+                self.problems.add(field, Reason::SinkMissing, message);
+                continue;
+            };
+            if routes.iter().any(|route| route.sink == name) {
+                self.problems.add(field, Reason::InvalidValue, format!("{} is named twice", choice.name));
+            }
+            let types = [TypePatterns::new(&choice.types), sink.types.clone()];
+            routes.push(SinkRoute { sink: name, types });
+        }
+        let max = boathook_event::limits::SINKS_PER_EVENT_MAX;
+        self.problems.at_most("spec.delivery.sinks", routes.len(), max);
+        routes
+    }
+}
+
+fn sources(verification: &Verification, problems: &mut Problems<'_>) -> Vec<IpNet> {
+    let mut sources = Vec::with_capacity(verification.allowed_sources.len());
+    for (index, text) in verification.allowed_sources.iter().enumerate() {
+        match text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)) {
+            Ok(block) => sources.push(block),
+            Err(_) => {
+                let message = format!("`{text}` is no address block: write 192.0.2.0/24 or 2001:db8::/32");
+                let field = format!("spec.verification.allowedSources[{index}]");
+                problems.add(field, Reason::InvalidValue, message);
+            }
+        }
+    }
+    sources
+}
+
+fn window(spec: &WebhookEndpointSpec, scheme: &Scheme, problems: &mut Problems<'_>) -> Duration {
+    let written = spec.dedupe.as_ref().and_then(|dedupe| dedupe.window);
+    let default = scheme.retry.map_or(DEDUPE_WINDOW_DEFAULT, |retry| retry.horizon.std());
+    let window = written.map_or(default, |window| window.std());
+    problems.at_most("spec.dedupe.window", window, DEDUPE_WINDOW_MAX)
+}
+
+fn path(name: &ObjectName, spec: &WebhookEndpointSpec, problems: &mut Problems<'_>) -> String {
+    let path = spec.path.clone().unwrap_or_else(|| format!("/{}", name.as_str()));
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+    if !path.starts_with('/') || !plain {
+        let message = format!("`{path}` is no path: it starts with `/` and has no blank, `?` or `#`");
+        problems.add("spec.path", Reason::InvalidValue, message);
+    }
+    path
+}
+
+fn catalogue(scheme: &Scheme) -> TypePatterns {
+    let types: Vec<&str> = scheme.catalogue.iter().map(|entry| &*entry.event_type).collect();
+    TypePatterns::new(&types)
+}
+
+fn per_minute(limits: &Limits, which: impl Fn(&Limits) -> Option<u32>) -> Option<NonZeroU32> {
+    which(limits).and_then(NonZeroU32::new)
+}
+
+fn notices(scheme: &Scheme) -> Vec<Notice> {
+    let clock = scheme.timestamp.as_ref();
+    let identified = (!scheme.id.is_empty() && scheme.id_stable) || scheme.body_unique;
+    let fresh = clock.is_some_and(|rule| rule.signed && rule.enforce);
+    let mut notices = Vec::new();
+    notices.extend((!scheme.body_protected).then_some(Notice::BodyNotProtected));
+    notices.extend(clock.is_some_and(|rule| !rule.signed).then_some(Notice::TimestampNotSigned));
+    notices.extend((!identified && !fresh).then_some(Notice::NoReplayGuard));
+    notices
+}

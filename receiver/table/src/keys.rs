@@ -1,0 +1,42 @@
+//! The values of Secrets, by the names under which objects refer to them.
+use std::{collections::BTreeMap, fmt};
+
+use zeroize::Zeroizing;
+
+/// Secret values; zeroed when dropped, never shown.
+#[derive(Clone, Default)]
+pub struct Keys(BTreeMap<(String, String), Data>);
+
+/// One Secret's values by key.
+type Data = BTreeMap<String, Zeroizing<Vec<u8>>>;
+
+impl Keys {
+    /// Takes one Secret: all its keys and their values.
+    pub fn insert(&mut self, namespace: &str, name: &str, data: impl IntoIterator<Item = (String, Vec<u8>)>) {
+        let entry = self.0.entry((namespace.to_owned(), name.to_owned())).or_default();
+        entry.extend(data.into_iter().map(|(key, value)| (key, Zeroizing::new(value))));
+    }
+
+    /// The value, or what is missing: the Secret or the key in it.
+    pub(crate) fn value(
+        &self,
+        namespace: &str,
+        name: &str,
+        key: &str,
+    ) -> Result<&Zeroizing<Vec<u8>>, String> {
+        let secret = self
+            .0
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .ok_or_else(|| format!("there is no Secret {namespace}/{name}: create it"))?;
+        secret.get(key).ok_or_else(|| {
+            let has: Vec<&str> = secret.keys().map(String::as_str).collect();
+            format!("the Secret {namespace}/{name} has no key `{key}`, only: {}", has.join(", "))
+        })
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

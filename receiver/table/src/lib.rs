@@ -1,0 +1,28 @@
+//! Objects in, what a receiver serves out: one pure function, [`build`], so that whoever writes an object and whoever
+//! serves it come to the same result.
+//!
+//! An object with a problem is left out of the [`Table`]; the others are served. What to do about it is the caller's
+//! decision: a folder with a problem is refused whole.
+mod endpoint;
+mod keys;
+pub mod limits;
+mod problem;
+mod sink;
+mod table;
+
+use boathook_crds::{WebhookEndpoint, WebhookSink};
+
+pub use endpoint::{Choice, Endpoint, SinkRoute, Statuses};
+pub use keys::Keys;
+pub use problem::{Kind, Problem};
+pub use sink::{Header, HeaderContent, Sink, Target};
+pub use table::{Table, build};
+
+/// Everything that was written.
+#[derive(Debug, Clone, Default)]
+pub struct Objects {
+    /// The endpoints, oldest first: of two with the same URL the first is served.
+    pub endpoints: Vec<WebhookEndpoint>,
+    /// The sinks.
+    pub sinks: Vec<WebhookSink>,
+}

@@ -1,0 +1,21 @@
+//! Bounds of what objects may ask for, each with its reason; those that the schema states are not repeated here.
+use std::time::Duration;
+
+/// Bytes of a body where nothing is said: no provider's ordinary event is larger.
+pub const BODY_BYTES_DEFAULT: u32 = 1024 * 1024;
+/// How long an event is remembered where neither endpoint nor preset says: longer than most providers retry.
+pub const DEDUPE_WINDOW_DEFAULT: Duration = Duration::from_secs(72 * 3_600);
+/// The longest memory: dedupe keys cost disk for as long.
+pub const DEDUPE_WINDOW_MAX: Duration = Duration::from_secs(90 * 86_400);
+/// Deliveries under way at once to a sink where nothing is said.
+pub const CONCURRENCY_DEFAULT: usize = 16;
+/// One attempt at an HTTP sink where nothing is said.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// The longest attempt: it holds a place among the sink's deliveries under way.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(300);
+/// The longest pause between attempts.
+pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// The oldest event that is still delivered: stored bodies are kept as long.
+pub const RETRY_AGE_MAX: Duration = Duration::from_secs(30 * 86_400);
+/// The largest clock tolerance: more would be no freshness.
+pub const TOLERANCE_MAX: Duration = Duration::from_secs(24 * 3_600);

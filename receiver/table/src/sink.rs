@@ -1,0 +1,180 @@
+//! A sink as a receiver uses it.
+use std::time::Duration;
+
+use boathook_crds::{HttpHeader, HttpSink, Jitter, Reason, Retry, WebhookSinkSpec};
+use boathook_event::{ObjectName, RetryPolicy, TypePatterns};
+use boathook_template::{Place, Pointers, Template};
+use zeroize::Zeroizing;
+
+use crate::{
+    Keys, Kind, Problem,
+    limits::{CONCURRENCY_DEFAULT, RETRY_AGE_MAX, RETRY_DELAY_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX},
+    problem::Problems,
+};
+
+/// A place that takes events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sink {
+    /// Its name.
+    pub name: ObjectName,
+    /// What it is.
+    pub target: Target,
+    /// The types that it wants.
+    pub types: TypePatterns,
+    /// When a failed delivery is tried again.
+    pub retry: RetryPolicy,
+    /// Deliveries under way at once.
+    pub concurrency: usize,
+    /// Deliveries wait.
+    pub suspend: bool,
+}
+
+/// What a sink is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// An HTTP server.
+    Http {
+        /// Where to POST.
+        url: String,
+        /// Headers to add.
+        headers: Vec<Header>,
+        /// One attempt.
+        timeout: Duration,
+    },
+    /// Standard output.
+    Log,
+}
+
+/// A header to add.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub content: HeaderContent,
+}
+
+/// Where a header's value comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum HeaderContent {
+    /// A template over the event.
+    Template(String),
+    /// A Secret's value.
+    Secret(Zeroizing<Vec<u8>>),
+}
+
+impl std::fmt::Debug for HeaderContent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Template(text) => f.debug_tuple("Template").field(text).finish(),
+            Self::Secret(_) => f.write_str("Secret"),
+        }
+    }
+}
+
+/// Compiles one sink.
+pub(crate) fn compile(name: &ObjectName, spec: &WebhookSinkSpec, keys: &Keys) -> Result<Sink, Vec<Problem>> {
+    let mut problems = Problems { kind: Kind::Sink, object: name, found: Vec::new() };
+    let target = match (&spec.http, &spec.log) {
+        (Some(http), None) => Some(http_target(http, keys, &mut problems)),
+        (None, Some(_)) => Some(Target::Log),
+        _ => {
+            problems.add("spec", Reason::InvalidValue, "exactly one of http and log must be set");
+            None
+        }
+    };
+    let sink = Sink {
+        name: name.clone(),
+        target: target.unwrap_or(Target::Log),
+        types: TypePatterns::new(&spec.types),
+        retry: retry(spec.retry.as_ref().unwrap_or(&Retry::default()), &mut problems),
+        concurrency: concurrency(spec.concurrency, &mut problems),
+        suspend: spec.suspend,
+    };
+    if problems.found.is_empty() { Ok(sink) } else { Err(problems.found) }
+}
+
+fn http_target(http: &HttpSink, keys: &Keys, problems: &mut Problems<'_>) -> Target {
+    if !http.url.parse::<http::Uri>().is_ok_and(|url| url.host().is_some() && url.scheme().is_some()) {
+        let message = format!("`{}` is no URL: write http:// or https://, a host and a path", http.url);
+        problems.add("spec.http.url", Reason::InvalidValue, message);
+    }
+    let header = |(index, header): (usize, &HttpHeader)| {
+        let field = format!("spec.http.headers[{index}]");
+        let content = header_content(header, &field, keys, problems)?;
+        Some(Header { name: header.name.clone(), content })
+    };
+    let headers = http.headers.iter().enumerate().filter_map(header).collect();
+    let timeout = http.timeout.map_or(TIMEOUT_DEFAULT, |timeout| timeout.std());
+    problems.at_most("spec.http.timeout", timeout, TIMEOUT_MAX);
+    Target::Http { url: http.url.clone(), headers, timeout }
+}
+
+fn header_content(
+    header: &HttpHeader,
+    field: &str,
+    keys: &Keys,
+    problems: &mut Problems<'_>,
+) -> Option<HeaderContent> {
+    if header.name.parse::<http::HeaderName>().is_err() {
+        let message = format!("`{}` is no header name", header.name);
+        problems.add(format!("{field}.name"), Reason::InvalidValue, message);
+    }
+    match (&header.value, &header.secret_ref) {
+        (Some(text), None) => match Template::parse(text, Place::Delivery, &mut Pointers::default()) {
+            Ok(_) => Some(HeaderContent::Template(text.clone())),
+            Err(error) => {
+                problems.add(format!("{field}.value"), Reason::InvalidTemplate, error.to_string());
+                None
+            }
+        },
+        (None, Some(secret)) => match keys.value(problems.object.namespace(), &secret.name, &secret.key) {
+            Ok(value) => Some(HeaderContent::Secret(value.clone())),
+            Err(message) => {
+                problems.add(format!("{field}.secretRef"), Reason::SecretMissing, message);
+                None
+            }
+        },
+        _ => {
+            problems.add(field, Reason::InvalidValue, "exactly one of value and secretRef must be set");
+            None
+        }
+    }
+}
+
+fn retry(retry: &Retry, problems: &mut Problems<'_>) -> RetryPolicy {
+    let seconds = Duration::from_secs;
+    let span = |span: Option<boathook_verify::Duration>, default| span.map_or(default, |span| span.std());
+    let multiplier = retry.multiplier.unwrap_or(2.0);
+    if !(1.0..=100.0).contains(&multiplier) {
+        problems.add("spec.retry.multiplier", Reason::InvalidValue, "it is between 1 and 100");
+    }
+    let policy = RetryPolicy {
+        max_attempts: retry.max_attempts.unwrap_or(0),
+        initial_delay: span(retry.initial_delay, seconds(5)),
+        multiplier,
+        max_delay: span(retry.max_delay, seconds(3_600)),
+        max_age: span(retry.max_age, seconds(3 * 86_400)),
+        jitter: match retry.jitter {
+            Some(Jitter::None) => boathook_event::Jitter::None,
+            Some(Jitter::Full) | None => boathook_event::Jitter::Full,
+        },
+        permanent_statuses: retry.permanent_statuses.clone(),
+    };
+    problems.at_most("spec.retry.initialDelay", policy.initial_delay, RETRY_DELAY_MAX);
+    problems.at_most("spec.retry.maxDelay", policy.max_delay, RETRY_DELAY_MAX);
+    problems.at_most("spec.retry.maxAge", policy.max_age, RETRY_AGE_MAX);
+    policy
+}
+
+fn concurrency(written: Option<u32>, problems: &mut Problems<'_>) -> usize {
+    if written == Some(0) {
+        problems.add(
+            "spec.concurrency",
+            Reason::InvalidValue,
+            "it is at least 1; `suspend: true` holds deliveries",
+        );
+    }
+    let value = problems.at_most("spec.concurrency", written.unwrap_or(0), 1024);
+    usize::try_from(value).ok().filter(|value| *value > 0).unwrap_or(CONCURRENCY_DEFAULT)
+}

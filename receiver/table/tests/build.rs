@@ -1,0 +1,207 @@
+//! What objects compile to, and what is said of those that do not.
+use boathook_crds::{Notice, Reason, WebhookEndpoint, WebhookSink};
+use boathook_table::{Choice, Keys, Objects, Problem, Table, build};
+use serde_json::{Value, json};
+
+fn keys() -> Keys {
+    let mut keys = Keys::default();
+    let data = [("secret".to_owned(), b"It's a Secret".to_vec()), ("empty".to_owned(), b"\n".to_vec())];
+    keys.insert("default", "hook", data);
+    keys
+}
+
+fn endpoint(name: &str, spec: &Value) -> WebhookEndpoint {
+    let mut whole = json!({
+        "provider": "github",
+        "secrets": [{ "name": "hook", "key": "secret" }],
+        "delivery": { "sinks": [{ "name": "out" }] },
+    });
+    for (key, value) in spec.as_object().into_iter().flatten() {
+        whole[key] = value.clone();
+    }
+    let document = json!({ "apiVersion": "boathook.dev/v1alpha1", "kind": "WebhookEndpoint", "metadata": { "name": name }, "spec": whole });
+    serde_json::from_value(document).expect("an endpoint of the right shape")
+}
+
+fn sink(name: &str, spec: &Value) -> WebhookSink {
+    let document = json!({ "apiVersion": "boathook.dev/v1alpha1", "kind": "WebhookSink", "metadata": { "name": name }, "spec": spec });
+    serde_json::from_value(document).expect("a sink of the right shape")
+}
+
+fn built(endpoints: Vec<WebhookEndpoint>) -> (Table, Vec<Problem>) {
+    let out = json!({ "log": {}, "types": ["push*", "issues.*"] });
+    build(&Objects { endpoints, sinks: vec![sink("out", &out)] }, &keys())
+}
+
+#[test]
+fn a_sound_endpoint_is_found_by_its_path() {
+    let (table, problems) = built(vec![
+        endpoint("a", &json!({})),
+        endpoint("b", &json!({ "path": "/b" })),
+        endpoint("c", &json!({ "path": "/b", "host": "Hooks.example.com" })),
+    ]);
+    assert_eq!(problems, []);
+    let found = |host, path| table.lookup(host, path).map(|endpoint| endpoint.name.name().to_owned());
+    assert_eq!(found(None, "/default/a").as_deref(), Some("a"));
+    assert_eq!(found(Some("other"), "/b").as_deref(), Some("b"));
+    assert_eq!(found(Some("HOOKS.example.com"), "/b").as_deref(), Some("c"));
+    assert_eq!(found(None, "/default/a/"), None);
+}
+
+#[test]
+fn types_decide_what_is_taken_and_where_it_goes() {
+    let take = |spec: Value, event_type: Option<&str>| {
+        let (table, problems) = built(vec![endpoint("a", &spec)]);
+        assert_eq!(problems, []);
+        table.lookup(None, "/default/a").map(|endpoint| endpoint.choose(event_type))
+    };
+    let out = || Some(Choice::Take(vec![boathook_event::ObjectName::new("default", "out")]));
+    let events = |types: &[&str], unknown: Option<&str>| {
+        let mut events = json!({ "types": types });
+        unknown.into_iter().for_each(|unknown| events["unknownTypes"] = unknown.into());
+        json!({ "events": events })
+    };
+    assert_eq!(take(json!({}), Some("push")), out());
+    assert_eq!(take(json!({}), Some("fork")), Some(Choice::Take(vec![])), "stored, though no sink wants it");
+    assert_eq!(take(events(&["push"], None), Some("fork")), Some(Choice::Ignore));
+    assert_eq!(take(events(&["push"], Some("Reject")), Some("fork")), Some(Choice::Reject));
+    assert_eq!(take(events(&["push"], Some("Accept")), Some("push.x")), out());
+    assert_eq!(take(events(&[], Some("Reject")), Some("issues.opened")), out(), "the catalogue knows it");
+    assert_eq!(take(events(&[], Some("Reject")), Some("made_up")), Some(Choice::Reject));
+    let own = json!({ "delivery": { "sinks": [{ "name": "out", "types": ["issues.*"] }] } });
+    assert_eq!(take(own, Some("push")), Some(Choice::Take(vec![])));
+}
+
+#[test]
+fn metrics_labels_are_only_types_that_are_listed() {
+    let (table, _) =
+        built(vec![endpoint("a", &json!({ "events": { "types": ["mine"], "unknownTypes": "Accept" } }))]);
+    let endpoint = table.lookup(None, "/default/a").expect("it was built");
+    let labels = [Some("mine"), Some("push"), Some("made-up"), None].map(|text| endpoint.type_label(text));
+    assert_eq!(labels, ["mine", "push", "other", "other"]);
+}
+
+#[test]
+fn each_mistake_names_its_field_reason_and_next_step() {
+    for (spec, field, reason, part) in [
+        (json!({ "provider": "gihtub" }), "spec.provider", Reason::UnknownProvider, "did you mean github?"),
+        (json!({ "provider": null }), "spec", Reason::InvalidScheme, "exactly one"),
+        (
+            json!({ "secrets": [{ "name": "x", "key": "y" }] }),
+            "spec.secrets[0]",
+            Reason::SecretMissing,
+            "create it",
+        ),
+        (
+            json!({ "secrets": [{ "name": "hook", "key": "y" }] }),
+            "spec.secrets[0]",
+            Reason::SecretMissing,
+            "only: empty, secret",
+        ),
+        (
+            json!({ "secrets": [{ "name": "hook", "key": "empty" }] }),
+            "spec.secrets[0]",
+            Reason::SecretInvalid,
+            "empty",
+        ),
+        (json!({ "secrets": [] }), "spec.secrets", Reason::SecretInvalid, "at least one"),
+        (
+            json!({ "delivery": { "sinks": [{ "name": "nope" }] } }),
+            "spec.delivery.sinks[0].name",
+            Reason::SinkMissing,
+            "default/nope",
+        ),
+        (
+            json!({ "events": { "key": "{nope}" } }),
+            "spec.events.key",
+            Reason::InvalidTemplate,
+            "write one of",
+        ),
+        (json!({ "path": "/a b" }), "spec.path", Reason::InvalidValue, "blank"),
+        (json!({ "dedupe": { "window": "365d" } }), "spec.dedupe.window", Reason::InvalidValue, "more than"),
+        (
+            json!({ "verification": { "tolerance": "48h" } }),
+            "spec.verification.tolerance",
+            Reason::InvalidValue,
+            "more than",
+        ),
+        (
+            json!({ "verification": { "allowedSources": ["all"] } }),
+            "spec.verification.allowedSources[0]",
+            Reason::InvalidValue,
+            "address block",
+        ),
+        (
+            json!({ "provider": null, "scheme": { "kind": "token", "signature": { "from": { "headers": ["X-Token"] } } } }),
+            "spec.scheme.bodyProtected",
+            Reason::InvalidScheme,
+            "write false",
+        ),
+    ] {
+        let (table, problems) = built(vec![endpoint("a", &spec)]);
+        let [problem] = &problems[..] else { unreachable!("one problem, not {problems:?}") };
+        assert_eq!((&*problem.field, problem.reason), (field, reason), "{spec}");
+        assert!(problem.message.contains(part), "{problem}");
+        assert_eq!(table.endpoints().count(), 0, "{spec}");
+    }
+}
+
+#[test]
+fn of_two_endpoints_with_one_url_the_first_is_served() {
+    let (table, problems) =
+        built(vec![endpoint("a", &json!({ "path": "/x" })), endpoint("b", &json!({ "path": "/x" }))]);
+    assert_eq!(problems.len(), 1);
+    assert_eq!((problems[0].object.name(), problems[0].reason), ("b", Reason::PathConflict));
+    assert!(problems[0].message.contains("default/a"));
+    assert!(table.lookup(None, "/x").is_some_and(|endpoint| endpoint.name.name() == "a"));
+}
+
+#[test]
+fn sinks_with_mistakes_name_their_field() {
+    for (spec, field) in [
+        (json!({}), "spec"),
+        (json!({ "http": { "url": "https://" } }), "spec.http.url"),
+        (json!({ "http": { "url": "http://x/", "timeout": "1h" } }), "spec.http.timeout"),
+        (json!({ "http": { "url": "http://x/", "headers": [{ "name": "A" }] } }), "spec.http.headers[0]"),
+        (
+            json!({ "http": { "url": "http://x/", "headers": [{ "name": "A B", "value": "x" }] } }),
+            "spec.http.headers[0].name",
+        ),
+        (
+            json!({ "http": { "url": "http://x/", "headers": [{ "name": "A", "value": "{" }] } }),
+            "spec.http.headers[0].value",
+        ),
+        (
+            json!({ "http": { "url": "http://x/", "headers": [{ "name": "A", "secretRef": { "name": "x", "key": "y" } }] } }),
+            "spec.http.headers[0].secretRef",
+        ),
+        (json!({ "log": {}, "retry": { "maxDelay": "8d" } }), "spec.retry.maxDelay"),
+        (json!({ "log": {}, "retry": { "multiplier": 0.5 } }), "spec.retry.multiplier"),
+        (json!({ "log": {}, "concurrency": 0 }), "spec.concurrency"),
+    ] {
+        let (table, problems) = build(&Objects { endpoints: vec![], sinks: vec![sink("s", &spec)] }, &keys());
+        let fields: Vec<&str> = problems.iter().map(|problem| &*problem.field).collect();
+        assert_eq!(fields, [field], "{spec}");
+        assert_eq!(table.sinks().count(), 0, "{spec}");
+    }
+}
+
+#[test]
+fn weak_schemes_are_served_with_a_notice() {
+    for (provider, notices) in [
+        ("github", &[][..]),
+        ("acme", &[Notice::TimestampNotSigned]),
+        ("jiwaku-seed", &[Notice::BodyNotProtected]),
+    ] {
+        let (table, problems) = built(vec![endpoint("a", &json!({ "provider": provider }))]);
+        assert_eq!(problems, []);
+        let found = table.lookup(None, "/default/a").map(|endpoint| endpoint.notices.clone());
+        assert_eq!(found.as_deref(), Some(notices), "{provider}");
+    }
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let (table, _) = built(vec![endpoint("a", &json!({}))]);
+    assert!(!format!("{:?} {table:?}", keys()).contains("It's"));
+}

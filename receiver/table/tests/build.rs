@@ -17,7 +17,7 @@ fn endpoint(name: &str, spec: &Value) -> WebhookEndpoint {
         "delivery": { "sinks": [{ "name": "out" }] },
     });
     for (key, value) in spec.as_object().into_iter().flatten() {
-        whole[key] = value.clone();
+        whole.as_object_mut().map(|members| members.insert(key.clone(), value.clone()));
     }
     let document = json!({ "apiVersion": "boathook.dev/v1alpha1", "kind": "WebhookEndpoint", "metadata": { "name": name }, "spec": whole });
     serde_json::from_value(document).expect("an endpoint of the right shape")

@@ -1,0 +1,193 @@
+//! The lanes of all sinks, and the walk from what happened to what to do.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use boathook_event::{Attempt, Delivery, ObjectName, Record, Seq};
+
+use crate::{Command, Handover, Input, LaneSnapshot, Now, SinkSettings, lane::Lane};
+
+/// All lanes.
+#[derive(Debug)]
+pub struct Dispatcher {
+    lanes: BTreeMap<ObjectName, Lane>,
+    /// Lanes of sinks that are gone, until their last attempt is recorded.
+    retired: BTreeMap<ObjectName, Lane>,
+    committed: Seq,
+    /// Lanes made so far: their tickets differ.
+    incarnations: u32,
+    wake_at: Option<Duration>,
+    random: SplitMix,
+}
+
+impl Dispatcher {
+    /// Without a sink yet. `seed` decides the jitter.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            lanes: BTreeMap::new(),
+            retired: BTreeMap::new(),
+            committed: 0,
+            incarnations: 0,
+            wake_at: None,
+            random: SplitMix(seed),
+        }
+    }
+
+    /// Takes what happened and appends what to do. Costs O(lanes that are concerned), whatever the backlog.
+    pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Command>) {
+        let concerned = self.take(now, input);
+        match concerned {
+            Concerned::One(sink) => self.lanes.get_mut(&sink).into_iter().for_each(|lane| lane.act(now, out)),
+            Concerned::Some(sinks) => {
+                let acts = |sink: &ObjectName| {
+                    if let Some(lane) = self.lanes.get_mut(sink) {
+                        lane.act(now, out)
+                    }
+                };
+                sinks.iter().for_each(acts);
+            }
+            Concerned::Record(record) => {
+                let sink = record.sink.clone();
+                out.push(Command::Record(record));
+                self.lanes.get_mut(&sink).into_iter().for_each(|lane| lane.act(now, out));
+            }
+            Concerned::All => self.lanes.values_mut().for_each(|lane| lane.act(now, out)),
+        }
+        self.retired.retain(|_, lane| {
+            lane.act(now, out);
+            lane.is_busy()
+        });
+        self.wake(now, out);
+    }
+
+    /// How the lanes stand, by sink.
+    pub fn snapshot(&self) -> Vec<LaneSnapshot> {
+        self.lanes.values().map(Lane::snapshot).collect()
+    }
+
+    fn take(&mut self, now: Now, input: Input) -> Concerned {
+        match input {
+            Input::Configured(sinks) => {
+                self.configure(sinks, now);
+                Concerned::All
+            }
+            Input::Stored(handover) => self.stored(handover),
+            Input::Fed { sink, ticket, deliveries, up_to, more } => {
+                self.with(sink, |lane| lane.fed(ticket, deliveries, up_to, more))
+            }
+            Input::FedDue { sink, ticket, deliveries, next_due } => {
+                self.with(sink, |lane| lane.fed_due(ticket, deliveries, next_due, now))
+            }
+            Input::FeedFailed { sink, ticket } => self.with(sink, |lane| lane.feed_failed(ticket, now)),
+            Input::Finished { sink, seq, attempt } => self.finished(sink, seq, &attempt, now),
+            Input::Recorded { sink, seq, written } => {
+                if let Some(lane) = self.retired.get_mut(&sink) {
+                    lane.recorded(seq, written, now);
+                }
+                self.with(sink, |lane| lane.recorded(seq, written, now))
+            }
+            Input::Tick => {
+                self.wake_at = None;
+                Concerned::All
+            }
+        }
+    }
+
+    fn with(&mut self, sink: ObjectName, change: impl FnOnce(&mut Lane)) -> Concerned {
+        if let Some(lane) = self.lanes.get_mut(&sink) {
+            change(lane);
+        }
+        Concerned::One(sink)
+    }
+
+    fn configure(&mut self, sinks: Vec<SinkSettings>, now: Now) {
+        let mut before = std::mem::take(&mut self.lanes);
+        for settings in sinks {
+            let sink = settings.sink.clone();
+            self.incarnations = self.incarnations.wrapping_add(1);
+            let fresh = |settings| Lane::new(settings, self.committed, self.incarnations, now);
+            let lane = match (before.remove(&sink), self.retired.remove(&sink)) {
+                (Some(mut lane), _) => {
+                    lane.settings = settings;
+                    lane
+                }
+                // It comes back while an attempt is under way: the lane that knows of it goes on.
+                (None, Some(lane)) => lane.revived(fresh(settings)),
+                (None, None) => fresh(settings),
+            };
+            self.lanes.insert(sink, lane);
+        }
+        for (sink, mut lane) in before {
+            lane.retire();
+            self.retired.insert(sink, lane);
+        }
+    }
+
+    fn stored(&mut self, Handover { first, last, deliveries }: Handover) -> Concerned {
+        self.committed = self.committed.max(last);
+        self.lanes.values_mut().for_each(|lane| lane.committed(first, last));
+        let mut concerned = BTreeSet::new();
+        for delivery in deliveries {
+            if let Some(lane) = self.lanes.get_mut(&delivery.sink) {
+                concerned.insert(delivery.sink.clone());
+                lane.fresh(delivery);
+            }
+        }
+        for (sink, lane) in &mut self.lanes {
+            lane.handed_over();
+            if lane.snapshot().spilled {
+                concerned.insert(sink.clone());
+            }
+        }
+        Concerned::Some(concerned)
+    }
+
+    fn finished(&mut self, sink: ObjectName, seq: Seq, attempt: &Attempt, now: Now) -> Concerned {
+        let random = self.random.next();
+        let record = |settings: &SinkSettings, delivery: &Delivery| Record {
+            seq,
+            sink: delivery.sink.clone(),
+            endpoint: delivery.event.endpoint.clone(),
+            next: settings.retry.next(attempt, delivery.event.received_at, now.wall, random),
+            attempt: attempt.clone(),
+        };
+        let lane = self.lanes.get_mut(&sink).or_else(|| self.retired.get_mut(&sink));
+        let record = lane.and_then(|lane| lane.finished(seq, record));
+        record.map_or(Concerned::One(sink), Concerned::Record)
+    }
+
+    fn wake(&mut self, now: Now, out: &mut Vec<Command>) {
+        let lanes = self.lanes.values().chain(self.retired.values());
+        let Some(earliest) = lanes.filter_map(Lane::wake_at).min() else { return };
+        if self.wake_at.is_none_or(|at| earliest < at || at <= now.monotonic) {
+            self.wake_at = Some(earliest);
+            out.push(Command::WakeAt(earliest));
+        }
+    }
+}
+
+/// Whom an input concerns.
+enum Concerned {
+    One(ObjectName),
+    Some(BTreeSet<ObjectName>),
+    Record(Record),
+    All,
+}
+
+/// The SplitMix64 generator: enough for jitter, and the same for the same seed.
+#[derive(Debug)]
+struct SplitMix(u64);
+
+impl SplitMix {
+    /// Uniform in 0..1.
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        let high = u32::try_from(mixed >> 32).expect("32 bits are left");
+        f64::from(high) / (f64::from(u32::MAX) + 1.0)
+    }
+}

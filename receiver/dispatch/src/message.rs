@@ -1,0 +1,157 @@
+//! What the dispatcher is told, and what it tells.
+use std::time::Duration;
+
+use boathook_event::{Attempt, Delivery, ObjectName, Record, RetryPolicy, Seq};
+use jiff::Timestamp;
+
+/// The time: monotonic for waiting, wall clock for what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Since the process began.
+    pub monotonic: Duration,
+    /// Wall clock.
+    pub wall: Timestamp,
+}
+
+/// How a sink is served.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SinkSettings {
+    /// The sink.
+    pub sink: ObjectName,
+    /// When a failed delivery is tried again.
+    pub retry: RetryPolicy,
+    /// Deliveries under way at once; at least 1.
+    pub concurrency: usize,
+    /// Deliveries wait.
+    pub suspend: bool,
+}
+
+/// Freshly committed events.
+#[derive(Debug, Clone)]
+pub struct Handover {
+    /// Place of the first event of the commit, whether or not a sink wants it.
+    pub first: Seq,
+    /// Place of the last.
+    pub last: Seq,
+    /// The deliveries, by sequence.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// These are the sinks now.
+    Configured(Vec<SinkSettings>),
+    /// Events were committed; messages may be missing, never out of order.
+    Stored(Handover),
+    /// The answer to [`Command::Feed`].
+    Fed {
+        /// The lane.
+        sink: ObjectName,
+        /// That of the command.
+        ticket: u64,
+        /// Never-tried deliveries, by sequence.
+        deliveries: Vec<Delivery>,
+        /// Everything up to this place was looked at.
+        up_to: Seq,
+        /// There is more behind it.
+        more: bool,
+    },
+    /// The answer to [`Command::FeedDue`].
+    FedDue {
+        /// The lane.
+        sink: ObjectName,
+        /// That of the command.
+        ticket: u64,
+        /// Tried deliveries that are due, by due time.
+        deliveries: Vec<Delivery>,
+        /// When the next tried delivery of the store is due that was not given.
+        next_due: Option<Timestamp>,
+    },
+    /// A read failed.
+    FeedFailed {
+        /// The lane.
+        sink: ObjectName,
+        /// That of the command.
+        ticket: u64,
+    },
+    /// An attempt ended.
+    Finished {
+        /// The lane.
+        sink: ObjectName,
+        /// The delivery.
+        seq: Seq,
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// The store answered a [`Command::Record`].
+    Recorded {
+        /// The lane.
+        sink: ObjectName,
+        /// The delivery.
+        seq: Seq,
+        /// Whether it was written.
+        written: bool,
+    },
+    /// The time named by [`Command::WakeAt`] has come.
+    Tick,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Hand the delivery to its sink, as this 1-based attempt; answer with [`Input::Finished`].
+    Deliver {
+        /// The delivery.
+        delivery: Delivery,
+        /// The attempt's number.
+        attempt: u32,
+    },
+    /// Write the attempt and what follows; answer with [`Input::Recorded`].
+    Record(Record),
+    /// Read never-tried deliveries behind a place; answer with [`Input::Fed`].
+    Feed {
+        /// The lane.
+        sink: ObjectName,
+        /// To be given back with the answer: an answer to an earlier question is not taken.
+        ticket: u64,
+        /// The place.
+        after: Seq,
+        /// How many deliveries at most.
+        deliveries_max: usize,
+        /// How many bytes of bodies at most.
+        bytes_max: usize,
+    },
+    /// Read tried deliveries that are due; answer with [`Input::FedDue`].
+    FeedDue {
+        /// The lane.
+        sink: ObjectName,
+        /// To be given back with the answer: an answer to an earlier question is not taken.
+        ticket: u64,
+        /// Due by then.
+        until: Timestamp,
+        /// How many deliveries at most.
+        deliveries_max: usize,
+        /// How many bytes of bodies at most.
+        bytes_max: usize,
+    },
+    /// Call with [`Input::Tick`] at this monotonic time, or earlier. The last one counts.
+    WakeAt(Duration),
+}
+
+/// How a lane stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneSnapshot {
+    /// The sink.
+    pub sink: ObjectName,
+    /// Deliveries that could go.
+    pub ready: usize,
+    /// Deliveries that wait for a retry in memory.
+    pub waiting: usize,
+    /// Deliveries under way.
+    pub in_flight: usize,
+    /// There is more in the store.
+    pub spilled: bool,
+    /// Bytes of bodies in memory.
+    pub bytes: usize,
+}

@@ -1,0 +1,369 @@
+//! The dispatcher against a model store and model sinks, under many seeds: lost handovers, slow and failing reads,
+//! failing sinks and records, restarts, suspension, changed sinks. Whatever happens, every delivery ends, once at a time.
+#![expect(clippy::indexing_slicing, reason = "the model has an entry for every sink")]
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use boathook_dispatch::{Command, Dispatcher, Handover, Input, Now, SinkSettings, limits};
+use boathook_event::{
+    Attempt, Delivered, Delivery, Event, EventParts, Failure, FailureKind, Head, Jitter, Next, ObjectName,
+    Record, RetryPolicy, Seq, Uid,
+};
+use http::{HeaderMap, Method};
+use jiff::{SignedDuration, Timestamp};
+
+const CONCURRENCY: usize = 3;
+const ATTEMPTS_MAX: u32 = 6;
+
+/// A small generator, so that a failing seed can be run again.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    fn once_in(&mut self, bound: u64) -> bool {
+        self.below(bound) == 0
+    }
+}
+
+/// What the store has pending: attempts made and the due time.
+type Pending = BTreeMap<Seq, (u32, Option<Timestamp>)>;
+
+struct World {
+    dice: Dice,
+    dispatcher: Dispatcher,
+    elapsed: Duration,
+    wake_at: Option<Duration>,
+    committed: Seq,
+    pending: BTreeMap<ObjectName, Pending>,
+    done: BTreeMap<ObjectName, Vec<Seq>>,
+    in_flight: BTreeSet<(ObjectName, Seq)>,
+    /// Answers on their way back to the dispatcher.
+    answers: VecDeque<Input>,
+    faults: bool,
+    suspended: bool,
+    b_is_there: bool,
+    feeds: u64,
+    event: Arc<Event>,
+}
+
+fn sinks() -> [ObjectName; 2] {
+    [ObjectName::new("default", "a"), ObjectName::new("default", "b")]
+}
+
+fn event() -> Arc<Event> {
+    let head = Head { method: Method::POST, path: "/".into(), query: None, headers: HeaderMap::new() };
+    Arc::new(Event::restore(EventParts {
+        uid: Uid::new(0, &[0; 10]),
+        endpoint: ObjectName::new("default", "e"),
+        received_at: Timestamp::UNIX_EPOCH,
+        id: None,
+        event_type: None,
+        key: None,
+        tenant: None,
+        entity: None,
+        index: 0,
+        head: Arc::new(head),
+        body: vec![0; 1_000].into(),
+    }))
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut world = Self {
+            dice: Dice(seed),
+            dispatcher: Dispatcher::new(seed),
+            elapsed: Duration::ZERO,
+            wake_at: None,
+            committed: 0,
+            pending: sinks().into_iter().map(|sink| (sink, Pending::new())).collect(),
+            done: sinks().into_iter().map(|sink| (sink, Vec::new())).collect(),
+            in_flight: BTreeSet::new(),
+            answers: VecDeque::new(),
+            faults: true,
+            suspended: false,
+            b_is_there: true,
+            feeds: 0,
+            event: event(),
+        };
+        world.configure();
+        world
+    }
+
+    fn now(&self) -> Now {
+        let wall = Timestamp::UNIX_EPOCH + SignedDuration::try_from(self.elapsed).unwrap_or_default();
+        Now { monotonic: self.elapsed, wall }
+    }
+
+    fn configure(&mut self) {
+        let settings = |sink| SinkSettings {
+            sink,
+            retry: RetryPolicy {
+                max_attempts: ATTEMPTS_MAX,
+                initial_delay: Duration::from_millis(500),
+                multiplier: 2.0,
+                max_delay: Duration::from_secs(5),
+                max_age: Duration::from_secs(86_400),
+                jitter: Jitter::Full,
+                permanent_statuses: Vec::new(),
+            },
+            concurrency: CONCURRENCY,
+            suspend: self.suspended,
+        };
+        let served = sinks().into_iter().filter(|sink| self.b_is_there || sink.name() == "a");
+        let settings = served.map(settings).collect();
+        self.step(Input::Configured(settings));
+    }
+
+    fn step(&mut self, input: Input) {
+        let mut out = Vec::new();
+        let now = self.now();
+        self.dispatcher.step(now, input, &mut out);
+        out.into_iter().for_each(|command| self.obey(command));
+        for lane in self.dispatcher.snapshot() {
+            assert!(lane.in_flight <= CONCURRENCY, "{lane:?}");
+            let held = lane.ready + lane.waiting + lane.in_flight;
+            assert!(held <= limits::LANE_DELIVERIES_MAX && lane.bytes <= limits::LANE_BYTES_MAX, "{lane:?}");
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::WakeAt(at) => self.wake_at = Some(at),
+            Command::Deliver { delivery, attempt } => self.deliver(&delivery, attempt),
+            Command::Record(record) => self.record(&record),
+            Command::Feed { sink, ticket, after, deliveries_max, .. } => {
+                self.feeds += 1;
+                let answer = self.feed(sink, ticket, after, deliveries_max);
+                self.answer(answer);
+            }
+            Command::FeedDue { sink, ticket, until, deliveries_max, .. } => {
+                let answer = self.feed_due(sink, ticket, until, deliveries_max);
+                self.answer(answer);
+            }
+        }
+    }
+
+    /// Answers come back in any order, as those of threads do.
+    fn answer(&mut self, answer: Input) {
+        self.answers.push_back(answer);
+        let last = self.answers.len() - 1;
+        if self.faults {
+            let other = usize::try_from(self.dice.below(self.answers.len() as u64)).unwrap_or(last);
+            self.answers.swap(last, other);
+        }
+    }
+
+    fn deliver(&mut self, delivery: &Delivery, number: u32) {
+        let (sink, seq) = (delivery.sink.clone(), delivery.seq);
+        assert!(!self.suspended, "a suspended sink gets nothing");
+        assert!(self.in_flight.insert((sink.clone(), seq)), "{sink} {seq} is under way already");
+        let stored = self.pending.get(&sink).and_then(|pending| pending.get(&seq)).copied();
+        let (attempts, due) = stored.expect("only what is pending is delivered");
+        assert_eq!(number, attempts + 1, "{sink} {seq}");
+        assert!(
+            number <= ATTEMPTS_MAX && due.is_none_or(|due| due <= self.now().wall),
+            "{sink} {seq} is too early"
+        );
+        let failure = Failure {
+            kind: FailureKind::Refused,
+            permanent: false,
+            status: None,
+            retry_after: None,
+            message: "no".into(),
+        };
+        let fails = self.faults && self.dice.once_in(3);
+        let result = if fails { Err(failure) } else { Ok(Delivered { already_there: false, status: None }) };
+        let attempt = Attempt { number, started_at: self.now().wall, duration_millis: 1, result };
+        self.answer(Input::Finished { sink, seq, attempt });
+    }
+
+    fn record(&mut self, record: &Record) {
+        let Record { seq, sink, attempt, next, .. } = record;
+        let written = !(self.faults && self.dice.once_in(10));
+        let known = self.pending.get_mut(sink).expect("the sink is there");
+        if written {
+            match next {
+                Next::Retry { due } => {
+                    known.insert(*seq, (attempt.number, Some(*due)));
+                }
+                Next::Delivered { .. } | Next::Parked(_) => {
+                    assert!(known.remove(seq).is_some(), "{sink} {seq} ends twice");
+                    self.done.entry(sink.clone()).or_default().push(*seq);
+                }
+            }
+        }
+        self.answer(Input::Recorded { sink: sink.clone(), seq: *seq, written });
+    }
+
+    fn delivery(&self, sink: &ObjectName, seq: Seq, attempts: u32, due: Option<Timestamp>) -> Delivery {
+        Delivery { seq, sink: sink.clone(), event: Arc::clone(&self.event), attempts, due }
+    }
+
+    fn feed(&mut self, sink: ObjectName, ticket: u64, after: Seq, max: usize) -> Input {
+        if self.faults && self.dice.once_in(8) {
+            return Input::FeedFailed { sink, ticket };
+        }
+        let never_tried = self.pending[&sink].range(after + 1..).filter(|(_, (attempts, _))| *attempts == 0);
+        let mut seqs: Vec<Seq> = never_tried.map(|(seq, _)| *seq).take(max + 1).collect();
+        let more = seqs.len() > max;
+        seqs.truncate(max);
+        let up_to = if more { seqs.last().copied().unwrap_or(after) } else { self.committed };
+        let deliveries = seqs.into_iter().map(|seq| self.delivery(&sink, seq, 0, None)).collect();
+        Input::Fed { sink, ticket, deliveries, up_to, more }
+    }
+
+    fn feed_due(&mut self, sink: ObjectName, ticket: u64, until: Timestamp, max: usize) -> Input {
+        if self.faults && self.dice.once_in(8) {
+            return Input::FeedFailed { sink, ticket };
+        }
+        let pending = self.pending[&sink].iter();
+        let mut tried: Vec<(Timestamp, Seq, u32)> =
+            pending.filter_map(|(seq, (attempts, due))| due.map(|due| (due, *seq, *attempts))).collect();
+        tried.sort_unstable();
+        let given = tried.iter().take_while(|(due, _, _)| *due <= until).take(max).count();
+        let next_due = tried.get(given).map(|(due, _, _)| *due);
+        tried.truncate(given);
+        let deliveries = tried
+            .into_iter()
+            .map(|(due, seq, attempts)| self.delivery(&sink, seq, attempts, Some(due)))
+            .collect();
+        Input::FedDue { sink, ticket, deliveries, next_due }
+    }
+
+    fn commit(&mut self, count: u64) {
+        let first = self.committed + 1;
+        self.committed += count;
+        let mut deliveries = Vec::new();
+        for seq in first..=self.committed {
+            for sink in sinks() {
+                if sink.name() == "b" && seq % 3 == 0 {
+                    continue;
+                }
+                deliveries.push(self.delivery(&sink, seq, 0, None));
+                self.pending.entry(sink).or_default().insert(seq, (0, None));
+            }
+        }
+        if !(self.faults && self.dice.once_in(10)) {
+            self.step(Input::Stored(Handover { first, last: self.committed, deliveries }));
+        }
+    }
+
+    /// Answers one pending command, or lets time pass to the next wake-up. False when there is neither.
+    fn advance(&mut self) -> bool {
+        if let Some(answer) = self.answers.pop_front() {
+            if let Input::Finished { sink, seq, .. } = &answer {
+                self.in_flight.remove(&(sink.clone(), *seq));
+            }
+            self.elapsed += Duration::from_millis(1);
+            self.step(answer);
+            return true;
+        }
+        let Some(at) = self.wake_at.take() else { return false };
+        self.elapsed = self.elapsed.max(at);
+        self.step(Input::Tick);
+        true
+    }
+
+    /// A new process over the same store: whatever was under way is forgotten.
+    fn restart(&mut self) {
+        self.dispatcher = Dispatcher::new(self.dice.below(u64::MAX));
+        self.answers.clear();
+        self.in_flight.clear();
+        self.wake_at = None;
+        self.configure();
+    }
+
+    fn disturb(&mut self) {
+        match self.dice.below(120) {
+            0 => self.restart(),
+            1 => {
+                self.suspended = !self.suspended && self.in_flight.is_empty();
+                self.configure();
+            }
+            2..=4 => {
+                self.b_is_there = !self.b_is_there;
+                self.configure();
+            }
+            5..=20 => {
+                let count = 1 + self.dice.below(40);
+                self.commit(count);
+            }
+            21 if self.committed < 4_000 => {
+                let count = self.dice.below(1_500) + 1;
+                self.commit(count);
+            }
+            _ => {}
+        }
+    }
+
+    /// Faults stop; everything must end by commands and wake-ups alone.
+    fn settle(&mut self) {
+        self.faults = false;
+        self.suspended = false;
+        self.b_is_there = true;
+        self.configure();
+        self.commit(1);
+        let mut steps = 0u64;
+        while self.advance() && self.pending.values().any(|pending| !pending.is_empty()) {
+            steps += 1;
+            assert!(steps < 40 * self.committed + 10_000, "it does not come to an end");
+        }
+        for (sink, pending) in &self.pending {
+            assert!(
+                pending.is_empty(),
+                "{sink}: {} deliveries were forgotten: {:?}",
+                pending.len(),
+                self.dispatcher.snapshot()
+            );
+        }
+    }
+}
+
+#[test]
+fn whatever_fails_every_delivery_ends_and_none_is_under_way_twice() {
+    for seed in 0..16 {
+        let mut world = World::new(seed);
+        for _ in 0..1_500 {
+            world.disturb();
+            world.advance();
+        }
+        world.settle();
+        for (sink, done) in &world.done {
+            let distinct: BTreeSet<&Seq> = done.iter().collect();
+            assert_eq!(distinct.len(), done.len(), "seed {seed}: {sink} has one twice");
+        }
+    }
+}
+
+#[test]
+fn without_faults_a_lane_delivers_in_sequence_and_reads_the_store_in_pages() {
+    let mut world = World::new(1);
+    world.faults = false;
+    world.commit(20_000);
+    while world.advance() {}
+    let done = &world.done[&sinks()[0]];
+    let mut sorted = done.clone();
+    sorted.sort_unstable();
+    assert_eq!((done.len(), done == &sorted), (20_000, true));
+    let page = u64::try_from(limits::LANE_DELIVERIES_MAX / 4).unwrap_or(1);
+    assert!(world.feeds < 2 * (20_000 / page) + 20, "{} reads", world.feeds);
+}
+
+#[test]
+fn a_restart_finds_what_was_waiting_for_a_retry() {
+    let mut world = World::new(2);
+    world.commit(500);
+    for _ in 0..700 {
+        world.advance();
+    }
+    world.restart();
+    world.settle();
+    assert_eq!(world.done[&sinks()[0]].len(), 501);
+}

@@ -115,7 +115,7 @@ fn each_mistake_names_its_field_reason_and_next_step() {
             json!({ "events": { "key": "{nope}" } }),
             "spec.events.key",
             Reason::InvalidTemplate,
-            "write one of",
+            "unknown hole",
         ),
         (json!({ "path": "/a b" }), "spec.path", Reason::InvalidValue, "blank"),
         (json!({ "dedupe": { "window": "365d" } }), "spec.dedupe.window", Reason::InvalidValue, "more than"),

@@ -1,297 +1,167 @@
 //! From text to a compiled template.
-use crate::{
-    Error, Pointers, Slot,
-    limits::{ALTERNATIVES_MAX, PARTS_MAX, TEMPLATE_BYTES_MAX},
-};
+use crate::limits::{ALTERNATIVES_MAX, PARTS_MAX, TEMPLATE_BYTES_MAX};
+use crate::template::{Alternatives, Part};
+use crate::{Error, Hole, Place, Pointers, Template};
 
-/// What a hole asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hole {
-    /// `{uid}`: our own id of the event.
-    Uid,
-    /// `{id}`: the provider's id.
-    Id,
-    /// `{type}`: the event's type.
-    Type,
-    /// `{key}`: the ordering key.
-    Key,
-    /// `{tenant}`: the account that the event belongs to.
-    Tenant,
-    /// `{endpoint}`: the endpoint's name.
-    Endpoint,
-    /// `{namespace}`: the endpoint's namespace.
-    Namespace,
-    /// `{receivedAt}`: RFC 3339, UTC.
-    ReceivedAt,
-    /// `{now}`: RFC 3339, UTC; the time of rendering.
-    Now,
-    /// `{index}`: 0-based place in a batch; empty for a delivery that is none.
-    Index,
-    /// `{body}`: the event's bytes as text.
-    Body,
-    /// `{attr:NAME}`: a constant of the endpoint.
-    Attr(Box<str>),
-    /// `{header:NAME}`, the name in lower case.
-    Header(Box<str>),
-    /// `{query:NAME}`: a parameter of the request's query.
-    Query(Box<str>),
-    /// `{/json/pointer}` (RFC 6901).
-    Pointer(Slot),
-    /// `{status}` of a delivery.
-    Status,
-    /// `{error}` of a delivery.
-    Error,
-    /// `{processedAt}` of a delivery.
-    ProcessedAt,
-    /// `{attempt}` of a delivery, 1-based.
-    Attempt,
-}
-
-/// Where a template stands, which decides what holes it may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Read from the request itself (id, type, tenant, answers): nothing that is known only later.
-    Request,
-    /// Read from an event (`events.key`): also `{uid} {id} {type} {tenant}`, but not `{key}`.
-    Event,
-    /// Read from a delivery, in sinks: everything.
-    Delivery,
-}
-
-/// A compiled template.
-#[derive(Debug, Clone)]
-pub struct Template {
-    pub(crate) parts: Box<[Part]>,
-}
-
-/// A literal, or a hole with its alternatives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Part {
-    Literal(Box<str>),
-    Hole(Box<[Alternative]>),
-}
-
-/// One alternative of a hole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Alternative {
-    Value(Hole),
-    Quoted(Box<str>),
-}
-
-/// The names of holes without an argument, and the first place that may use each.
-const NAMES: [(&str, Hole, Place); 15] = [
-    ("uid", Hole::Uid, Place::Event),
-    ("id", Hole::Id, Place::Event),
-    ("type", Hole::Type, Place::Event),
-    ("key", Hole::Key, Place::Delivery),
-    ("tenant", Hole::Tenant, Place::Event),
-    ("endpoint", Hole::Endpoint, Place::Request),
-    ("namespace", Hole::Namespace, Place::Request),
-    ("receivedAt", Hole::ReceivedAt, Place::Request),
-    ("now", Hole::Now, Place::Delivery),
-    ("index", Hole::Index, Place::Request),
-    ("body", Hole::Body, Place::Request),
-    ("status", Hole::Status, Place::Delivery),
-    ("error", Hole::Error, Place::Delivery),
-    ("processedAt", Hole::ProcessedAt, Place::Delivery),
-    ("attempt", Hole::Attempt, Place::Delivery),
-];
-
-impl Template {
-    /// Compiles `text`, adding its pointers to `pointers`.
-    ///
-    /// # Errors
-    /// The first mistake, with its place and what to write.
-    pub fn parse(text: &str, place: Place, pointers: &mut Pointers) -> Result<Template, Error> {
-        Parser { text, at: 0, place, pointers }.template()
-    }
-
-    /// The text of a template without holes.
-    pub fn constant(&self) -> Option<&str> {
-        match &*self.parts {
-            [] => Some(""),
-            [Part::Literal(text)] => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The pointer of a template that is one pointer hole and nothing else: its value may keep its JSON type.
-    pub fn lone_pointer(&self) -> Option<Slot> {
-        match &*self.parts {
-            [Part::Hole(alternatives)] => match &**alternatives {
-                [Alternative::Value(Hole::Pointer(slot))] => Some(*slot),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// Every hole, in the order of the text.
-    pub fn holes(&self) -> impl Iterator<Item = &Hole> {
-        self.parts
-            .iter()
-            .filter_map(|part| match part {
-                Part::Hole(alternatives) => Some(alternatives),
-                Part::Literal(_) => None,
-            })
-            .flatten()
-            .filter_map(|alternative| match alternative {
-                Alternative::Value(hole) => Some(hole),
-                Alternative::Quoted(_) => None,
-            })
-    }
-}
-
-/// Walks the text once; `at` is the byte offset of what comes next.
-struct Parser<'t, 'p> {
+/// Reads a template's text from left to right.
+pub(crate) struct Parser<'t, 'p> {
     text: &'t str,
-    at: usize,
+    /// What is not read yet: always an end of `text`.
+    rest: &'t str,
     place: Place,
     pointers: &'p mut Pointers,
 }
 
-impl<'t> Parser<'t, '_> {
-    fn template(mut self) -> Result<Template, Error> {
-        if self.text.len() > TEMPLATE_BYTES_MAX {
-            return Err(self.error(0, format!("a template has at most {TEMPLATE_BYTES_MAX} bytes")));
+impl<'t, 'p> Parser<'t, 'p> {
+    pub(crate) fn new(text: &'t str, place: Place, pointers: &'p mut Pointers) -> Result<Self, Error> {
+        if text.len() > TEMPLATE_BYTES_MAX {
+            let quoted = text.get(..text.floor_char_boundary(TEMPLATE_BYTES_MAX)).unwrap_or_default();
+            let message = format!(
+                "a template has at most {TEMPLATE_BYTES_MAX} bytes, this one {}: shorten it",
+                text.len()
+            );
+            return Err(Error::new(quoted, quoted.len(), message));
         }
+        Ok(Parser { text, rest: text, place, pointers })
+    }
+
+    pub(crate) fn template(mut self) -> Result<Template, Error> {
         let mut parts = Vec::new();
-        while let Some(next) = self.rest().chars().next() {
-            let part = match next {
-                '{' => self.hole()?,
-                '}' => {
-                    return Err(self.error(self.at, "a `}` without its `{`; a literal one is written {'}'}"));
+        let mut literal = String::new();
+        loop {
+            literal.push_str(self.take_until(&['{', '}']));
+            let at = self.at();
+            match self.take_char() {
+                Some('{') => {
+                    let hole = self.alternatives(at)?;
+                    match hole.otherwise {
+                        Some(text) if hole.holes.is_empty() => literal.push_str(&text),
+                        otherwise => {
+                            push_literal(&mut parts, &mut literal);
+                            parts.push(Part::Hole(Alternatives { otherwise, ..hole }));
+                        }
+                    }
                 }
-                _ => Part::Literal(self.take_until(['{', '}']).into()),
-            };
-            parts.push(part);
-            if parts.len() > PARTS_MAX {
-                return Err(self.error(self.at, format!("a template has at most {PARTS_MAX} parts")));
+                Some(_) => return Err(self.error(at, "a `}` outside a hole: write it as `{'}'}`")),
+                None => break,
             }
+        }
+        push_literal(&mut parts, &mut literal);
+        if parts.len() > PARTS_MAX {
+            let message = format!("a template has at most {PARTS_MAX} holes and literals: leave some out");
+            return Err(self.error(self.at(), message));
         }
         Ok(Template { parts: parts.into() })
     }
 
-    /// `{` alternative (`|` alternative)* `}`
-    fn hole(&mut self) -> Result<Part, Error> {
-        let open = self.at;
-        self.at += 1;
-        let mut alternatives = Vec::new();
+    /// The content of a hole up to its `}`; `open` is the place of its `{`.
+    fn alternatives(&mut self, open: usize) -> Result<Alternatives, Error> {
+        let mut found = Alternatives::default();
         loop {
-            alternatives.push(self.alternative(open)?);
-            if alternatives.len() > ALTERNATIVES_MAX {
-                return Err(self.error(open, format!("a hole has at most {ALTERNATIVES_MAX} alternatives")));
+            let at = self.at();
+            if found.holes.len() == ALTERNATIVES_MAX {
+                let message = format!("a hole has at most {ALTERNATIVES_MAX} alternatives: leave some out");
+                return Err(self.error(at, message));
             }
-            match self.rest().chars().next() {
-                Some('|') => self.at += 1,
-                Some('}') => {
-                    self.at += 1;
-                    return Ok(Part::Hole(alternatives.into()));
+            if self.rest.starts_with('\'') {
+                found.otherwise = Some(self.quoted()?);
+            } else {
+                let text = self.take_until(&['|', '{', '}']);
+                // An unclosed hole swallows text that was not meant for it: say so before judging that text.
+                if self.rest.is_empty() || self.rest.starts_with('{') {
+                    return Err(self.unclosed(open));
                 }
-                _ => return Err(self.error(open, "this hole is not closed: write `}` behind it")),
+                found.holes.push(self.hole(text, at)?);
+            }
+            let at = self.at();
+            match self.take_char() {
+                Some('}') => return Ok(found),
+                Some('|') if found.otherwise.is_none() => {}
+                Some('|') => {
+                    let message =
+                        "a quoted literal is never empty, so nothing after it is tried: put it last";
+                    return Err(self.error(at, message));
+                }
+                Some(_) => {
+                    return Err(self.error(at, "after a quoted literal write `}`; a quote in it as `''`"));
+                }
+                None => return Err(self.unclosed(open)),
             }
         }
     }
 
-    fn alternative(&mut self, open: usize) -> Result<Alternative, Error> {
-        if self.rest().starts_with('\'') {
-            return self.quoted(open).map(Alternative::Quoted);
+    /// One alternative that is not quoted, found at `at`.
+    fn hole(&mut self, text: &str, at: usize) -> Result<Hole, Error> {
+        if text.trim().is_empty() {
+            let message =
+                "nothing to ask for: write what to take, such as `{id}`, or `{body}` for the whole body";
+            return Err(self.error(at, message));
         }
-        let at = self.at;
-        let name = self.take_until(['|', '}']);
-        self.value(name, at).map(Alternative::Value)
-    }
-
-    /// `'text'`; two quotes in a row are one.
-    fn quoted(&mut self, open: usize) -> Result<Box<str>, Error> {
-        let mut text = String::new();
-        self.at += 1;
-        loop {
-            text.push_str(self.take_until(['\'']));
-            if self.rest().is_empty() {
-                return Err(self.error(open, "this quoted text is not closed: write `'` behind it"));
+        if text.starts_with('/') {
+            if text.trim_end() != text {
+                let message = format!("a space after the pointer: write `{}`", text.trim_end());
+                return Err(self.error(at + text.trim_end().len(), message));
             }
-            self.at += 1;
-            if !self.rest().starts_with('\'') {
-                return Ok(text.into());
-            }
-            self.at += 1;
-            text.push('\'');
-        }
-    }
-
-    fn value(&mut self, name: &str, at: usize) -> Result<Hole, Error> {
-        if name.starts_with('/') {
-            let slot = self.pointers.slot(name).map_err(|error| self.error(at, error.message))?;
+            let slot = self.pointers.slot(text).map_err(|e| self.error(at + e.at, e.message))?;
             return Ok(Hole::Pointer(slot));
         }
-        if let Some((prefix, argument)) = name.split_once(':') {
-            return self.named(prefix, argument, at);
+        let hole = Hole::parse(text).map_err(|message| self.error(at, message))?;
+        if !hole.is_known_in(self.place) {
+            return Err(self.error(at, format!("`{{{text}}}`: {}", self.place.advice())));
         }
-        let Some((_, hole, first)) = NAMES.iter().find(|(known, _, _)| *known == name) else {
-            return Err(self.error(at, unknown(name)));
-        };
-        let allowed = match first {
-            Place::Request => true,
-            Place::Event => self.place != Place::Request,
-            Place::Delivery => self.place == Place::Delivery,
-        };
-        if allowed {
-            Ok(hole.clone())
-        } else {
-            Err(self.error(at, format!("{{{name}}} is not known at this place")))
-        }
+        Ok(hole)
     }
 
-    fn named(&self, prefix: &str, argument: &str, at: usize) -> Result<Hole, Error> {
-        if argument.is_empty() {
-            return Err(self.error(at, format!("write a name behind `{prefix}:`")));
-        }
-        match prefix {
-            "attr" => Ok(Hole::Attr(argument.into())),
-            "query" => Ok(Hole::Query(argument.into())),
-            "header" if argument.bytes().all(is_header_byte) => {
-                Ok(Hole::Header(argument.to_ascii_lowercase().into()))
+    /// A quoted literal, which the rest starts with.
+    fn quoted(&mut self) -> Result<Box<str>, Error> {
+        let open = self.at();
+        let mut literal = String::new();
+        self.take_char();
+        loop {
+            literal.push_str(self.take_until(&['\'']));
+            if self.take_char().is_none() {
+                return Err(self.error(open, "a quoted literal without an end: close it with `'`"));
             }
-            "header" => Err(self.error(at, format!("`{argument}` is no header name"))),
-            _ => Err(self.error(at, format!("`{prefix}:` is not known: write attr:, header: or query:"))),
+            match self.rest.strip_prefix('\'') {
+                Some(rest) => self.rest = rest,
+                None => break,
+            }
+            literal.push('\'');
         }
+        if literal.is_empty() {
+            return Err(self.error(open, "an empty literal stands for nothing: leave it out"));
+        }
+        Ok(literal.into())
     }
 
-    fn take_until<const N: usize>(&mut self, stops: [char; N]) -> &'t str {
-        let rest = self.rest();
-        let (taken, _) = rest.split_at(rest.find(stops).unwrap_or(rest.len()));
-        self.at += taken.len();
+    fn take_until(&mut self, ends: &[char]) -> &'t str {
+        let (taken, rest) = self.rest.split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
+        self.rest = rest;
         taken
     }
 
-    fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or("")
+    fn take_char(&mut self) -> Option<char> {
+        let mut chars = self.rest.chars();
+        let taken = chars.next();
+        self.rest = chars.as_str();
+        taken
+    }
+
+    fn at(&self) -> usize {
+        self.text.len() - self.rest.len()
     }
 
     fn error(&self, at: usize, message: impl Into<Box<str>>) -> Error {
-        Error { text: self.text.chars().take(128).collect(), at, message: message.into() }
+        Error::new(self.text, at, message)
+    }
+
+    fn unclosed(&self, open: usize) -> Error {
+        self.error(open, "a hole that is not closed: write its `}`, or `{'{'}` for a brace as text")
     }
 }
 
-/// A token character of RFC 9110 § 5.6.2.
-fn is_header_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-fn unknown(name: &str) -> String {
-    if name.is_empty() {
-        return "an empty hole: write a name, a /json/pointer or a 'quoted text' in it".into();
-    }
-    let near = NAMES.iter().map(|(known, _, _)| *known).find(|known| known.eq_ignore_ascii_case(name));
-    match near {
-        Some(known) => format!("{{{name}}} is not known: did you mean {{{known}}}?"),
-        None => {
-            let names: Vec<&str> = NAMES.iter().map(|(known, _, _)| *known).collect();
-            format!(
-                "{{{name}}} is not known: write one of {}, or attr:NAME, header:NAME, query:NAME, /json/pointer",
-                names.join(" ")
-            )
-        }
+fn push_literal(parts: &mut Vec<Part>, literal: &mut String) {
+    if !literal.is_empty() {
+        parts.push(Part::Literal(std::mem::take(literal).into()));
     }
 }

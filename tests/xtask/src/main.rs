@@ -1,4 +1,5 @@
 //! The front door: `cargo xtask <command>`.
+mod packages;
 mod steps;
 mod test;
 

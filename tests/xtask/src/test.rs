@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::steps;
+use crate::{packages, steps};
 
 /// Runs the tests, passes their output through and closes with `N passed, M failed`.
 ///
@@ -15,6 +15,7 @@ use crate::steps;
 /// When a test fails, or the tests cannot be built.
 pub(crate) fn run() -> anyhow::Result<()> {
     let started = Instant::now();
+    packages::ensure()?;
     let mut tests = steps::command("cargo", &["test", "--workspace", "--locked", "--no-fail-fast"])
         .stdout(Stdio::piped())
         .spawn()

@@ -1,0 +1,43 @@
+//! What can go wrong with a store.
+
+/// A failure of a store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk (or the server) failed: whether the batch is durable is not known.
+    #[error("the store failed: {0}")]
+    Io(String),
+    /// No room, or the store is held by somebody else. Nothing was stored; it may work again later.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// The batch itself cannot be stored.
+    #[error("the batch cannot be stored: {0}")]
+    Rejected(String),
+    /// The outcome's epoch was fenced off.
+    #[error("another process has taken over")]
+    Fenced,
+    /// Another process has the data folder open, or it cannot be one.
+    #[error("{0}")]
+    Open(String),
+}
+
+impl Error {
+    /// Whether the store itself is in doubt: stop acknowledging, and exit.
+    pub fn is_io(&self) -> bool {
+        matches!(self, Self::Io(_))
+    }
+}
+
+/// Why the appends of one request were not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// More is waiting to be stored than may wait ([`crate::limits::QUEUE_BYTES_MAX`]). Nothing was stored.
+    #[error("too much is waiting to be stored")]
+    Busy,
+    /// The store failed, is full, or is shutting down. Whether anything was stored may be in doubt; deduplication
+    /// absorbs the sender's retry.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The store does not take these appends, alone in a batch either. Nothing was stored.
+    #[error("{0}")]
+    Rejected(String),
+}

@@ -1,0 +1,47 @@
+//! Bounds of the store, each with its reason.
+use std::time::Duration;
+
+/// Bytes of appends that wait or are being written; above it submissions are refused: two seconds of a slow disk.
+pub const QUEUE_BYTES_MAX: usize = 64 << 20;
+/// What an append is taken to weigh beside its body: head, keys and bookkeeping.
+pub const APPEND_OVERHEAD_BYTES: usize = 1 << 10;
+/// Bytes of one batch; a larger one only delays its first members. One request alone may exceed it.
+pub const BATCH_BYTES_MAX: usize = 8 << 20;
+/// Appends of one batch; the gain per append ends at a few hundred. One request alone may exceed it.
+pub const BATCH_APPENDS_MAX: usize = 2_048;
+/// Outcomes of one batch: they must not hold up the appends they ride along with.
+pub const BATCH_RECORDS_MAX: usize = 2_048;
+/// How long outcomes and counts wait for appends to ride along with.
+pub const RIDERS_WAIT: Duration = Duration::from_millis(20);
+/// Outcomes that are worth a commit of their own at once.
+pub const RIDERS_MAX: usize = 512;
+/// Outcomes kept while the store is full: their sinks have them, each one lost is one redelivery.
+pub const RECORDS_KEPT_MAX: usize = 10_000;
+/// Pause before outcomes are tried again after the store was full.
+pub const FULL_PAUSE: Duration = Duration::from_secs(1);
+/// Handovers that wait for dispatch; a missed one costs a read.
+pub const HANDOVERS_MAX: usize = 64;
+
+/// Bytes of SQLite's write-ahead log at which the committer pauses to empty it: recovery at start stays under a second.
+pub const WAL_BYTES_MAX: u64 = 256 << 20;
+/// Bytes committed between two checkpoints in the background: many times the work of one, little of the log's bound.
+pub const CHECKPOINT_BYTES: usize = 16 << 20;
+/// KiB of page cache of the writing connection: holds the inner pages of the deduplication index at a million keys.
+pub const WRITE_CACHE_KIB: i64 = 8 << 10;
+/// KiB of page cache of a reading connection: its reads are in order, the operating system caches the rest.
+pub const READ_CACHE_KIB: i64 = 512;
+/// How long a connection waits for another one that blocks it, such as an operator's `sqlite3`.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Events deleted in one transaction: commits wait for it.
+pub const RETAIN_SLICE: usize = 1_000;
+/// Deduplication keys looked at in one read transaction.
+pub const FORGET_SLICE: usize = 10_000;
+/// Pages given back to the file system with one slice.
+pub const VACUUM_PAGES: u32 = 256;
+/// Pending rows that one page of a feed looks at.
+pub const FEED_ROWS_MAX: usize = 1_024;
+/// Events of one list.
+pub const LIST_MAX: usize = 1_000;
+/// Failed attempts kept beside the first: the last ones tell what is wrong now.
+pub const LAST_FAILURES_MAX: u32 = 9;

@@ -1,0 +1,160 @@
+//! Answering questions about what was stored.
+use std::{fmt, sync::Arc};
+
+use boathook_event::{EndpointTotals, ObjectName, Seq, SinkTotals, Uid, Word};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::{
+    Error,
+    limits::LIST_MAX,
+    local::{
+        Shared, removal,
+        rows::{
+            self, ALREADY_THERE, DELIVERED, EVENT_COLUMNS, EVENT_TABLES, EventRow, FAILURE_COLUMNS, place,
+        },
+        schema,
+    },
+    traits::{Archive, Archived, ArchivedDelivery, DeliveryState, Retention, Statistics},
+};
+
+/// The archive of a [`super::Local`] store.
+pub struct LocalArchive {
+    connection: Connection,
+    shared: Arc<Shared>,
+}
+
+impl LocalArchive {
+    pub(super) fn open(shared: &Arc<Shared>) -> Result<Self, Error> {
+        Ok(Self { connection: schema::open_reader(&shared.file)?, shared: Arc::clone(shared) })
+    }
+}
+
+impl Archive for LocalArchive {
+    fn list(&self, endpoint: Option<&ObjectName>, after: Seq, limit: usize) -> Result<Vec<Archived>, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        let limit = i64::try_from(limit.min(LIST_MAX)).unwrap_or(i64::MAX);
+        let (of, endpoint) = match endpoint {
+            Some(endpoint) => ("e.endpoint = (select id from names where name = ?3)", endpoint.as_str()),
+            None => ("?3 = ''", ""),
+        };
+        let select = format!(
+            "select {EVENT_COLUMNS} from {EVENT_TABLES} where e.seq > ?1 and {of} order by e.seq limit ?2"
+        );
+        let mut statement = snapshot.prepare_cached(&select)?;
+        let events = statement.query_map(params![place(after), limit, endpoint], rows::event)?;
+        events.map(|event| archived(&snapshot, event?)).collect()
+    }
+
+    fn show(&self, uid: &Uid) -> Result<Option<Archived>, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        let select = format!("select {EVENT_COLUMNS} from {EVENT_TABLES} where e.uid = ?1");
+        let event = snapshot.prepare_cached(&select)?.query_row([uid.as_bytes()], rows::event).optional()?;
+        event.map(|event| archived(&snapshot, event)).transpose()
+    }
+
+    fn statistics(&self) -> Result<Statistics, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        Ok(Statistics {
+            endpoints: endpoint_totals(&snapshot)?,
+            sinks: sink_totals(&snapshot)?,
+            events: schema::meta(&snapshot, "events")?.unsigned_abs(),
+            last_seq: schema::meta(&snapshot, "last_seq")?.unsigned_abs(),
+        })
+    }
+
+    fn retain(&mut self, retention: Retention, now: Timestamp) -> Result<u64, Error> {
+        removal::retain(&self.connection, &self.shared, retention, now)
+    }
+
+    fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {
+        self.shared.writer().transaction_without_traces(|work| work.erase(uid))
+    }
+}
+
+impl fmt::Debug for LocalArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LocalArchive").field(&self.shared.file).finish()
+    }
+}
+
+fn archived(sql: &Connection, row: EventRow) -> Result<Archived, Error> {
+    let EventRow { seq, sinks, event } = row;
+    let deliveries = sinks
+        .into_iter()
+        .filter_map(|sink| delivery(sql, seq, sink).transpose())
+        .collect::<Result<_, _>>()?;
+    Ok(Archived { seq, event, deliveries })
+}
+
+/// Where the delivery stands: it is pending, or it is complete.
+fn delivery(sql: &Connection, seq: Seq, sink: i64) -> Result<Option<ArchivedDelivery>, Error> {
+    let select = "
+        select name, null, attempts, due, null from pending join names on id = sink where sink = ?2 and seq = ?1
+        union all
+        select name, outcome, attempts, null, completed from deliveries join names on id = sink where seq = ?1 and sink = ?2";
+    let mut statement = sql.prepare_cached(select)?;
+    let found = statement
+        .query_row([place(seq), sink], |row| {
+            let time =
+                |column| row.get::<_, Option<i64>>(column)?.map(|_| rows::timestamp(row, column)).transpose();
+            let outcome = row.get_ref(1)?;
+            Ok(ArchivedDelivery {
+                sink: ObjectName::from_stored(row.get_ref(0)?.as_str()?),
+                state: match outcome.as_str_or_null()? {
+                    None => DeliveryState::Pending,
+                    Some(DELIVERED | ALREADY_THERE) => DeliveryState::Delivered,
+                    Some(_) => DeliveryState::Parked,
+                },
+                attempts: row.get(2)?,
+                due: time(3)?,
+                completed_at: time(4)?,
+                failures: Vec::new(),
+            })
+        })
+        .optional()?;
+    let Some(mut found) = found else { return Ok(None) };
+    let select =
+        format!("select {FAILURE_COLUMNS} from failures where seq = ?1 and sink = ?2 order by number");
+    let mut statement = sql.prepare_cached(&select)?;
+    found.failures = statement.query_map([place(seq), sink], rows::failure)?.collect::<Result<_, _>>()?;
+    Ok(Some(found))
+}
+
+fn endpoint_totals(sql: &Connection) -> Result<Vec<EndpointTotals>, Error> {
+    let mut statement =
+        sql.prepare_cached("select name, word, number from words join names on id = endpoint order by name")?;
+    let mut rows = statement.query([])?;
+    let mut totals: Vec<EndpointTotals> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        if totals.last().is_none_or(|last| last.endpoint.as_str() != name) {
+            totals.push(EndpointTotals {
+                endpoint: ObjectName::from_stored(name),
+                words: [0; Word::ALL.len()],
+            });
+        }
+        let word = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        let number = row.get::<_, i64>(2)?.unsigned_abs();
+        let words = totals.last_mut().into_iter().flat_map(|last| Word::ALL.iter().zip(&mut last.words));
+        words.filter(|(known, _)| known.as_str() == word).for_each(|(_, total)| *total = number);
+    }
+    Ok(totals)
+}
+
+fn sink_totals(sql: &Connection) -> Result<Vec<SinkTotals>, Error> {
+    let mut statement = sql.prepare_cached(
+        "select name, delivered, parked, pending, failed_attempts from sinks join names on id = sink order by name",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.max(0).unsigned_abs());
+        Ok(SinkTotals {
+            sink: ObjectName::from_stored(row.get_ref(0)?.as_str()?),
+            delivered: number(1)?,
+            parked: number(2)?,
+            pending: number(3)?,
+            failed_attempts: number(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

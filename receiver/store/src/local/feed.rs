@@ -1,0 +1,158 @@
+//! What is still to be delivered, read page by page.
+use std::{fmt, sync::Arc};
+
+use boathook_event::{Delivery, ObjectName, Seq};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, Transaction, params};
+
+use crate::{
+    Error,
+    limits::FEED_ROWS_MAX,
+    local::{
+        Shared,
+        rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, place},
+        schema,
+    },
+    traits::{Epoch, Fed, Feed, Page},
+};
+
+/// The feed of a [`super::Local`] store.
+pub struct LocalFeed {
+    connection: Connection,
+    shared: Arc<Shared>,
+}
+
+impl LocalFeed {
+    pub(super) fn open(shared: &Arc<Shared>) -> Result<Self, Error> {
+        Ok(Self { connection: schema::open_reader(&shared.file)?, shared: Arc::clone(shared) })
+    }
+}
+
+impl Feed for LocalFeed {
+    fn claim(&mut self) -> Result<Epoch, Error> {
+        self.shared.writer().claim()
+    }
+
+    fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        let select = "select seq, attempts, due from pending where sink = ?1 and seq > ?2 order by seq";
+        let Some(id) = name(&snapshot, sink)? else {
+            return Filling::new(&snapshot, sink, page, after).ended();
+        };
+        let never_tried = |tried: &Tried| tried.due.is_none();
+        Filling::new(&snapshot, sink, page, after).fill(select, params![id, place(after)], never_tried)
+    }
+
+    fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        let select = "select seq, attempts, due from pending indexed by pending_due
+                      where sink = ?1 and due <= ?2 order by due, seq";
+        let Some(id) = name(&snapshot, sink)? else { return Filling::new(&snapshot, sink, page, 0).ended() };
+        Filling::new(&snapshot, sink, page, 0).fill(select, params![id, until.as_microsecond()], |_| true)
+    }
+
+    fn earliest_due(&self, sink: &ObjectName) -> Result<Option<Timestamp>, Error> {
+        let Some(id) = name(&self.connection, sink)? else { return Ok(None) };
+        let select = "select due from pending where sink = ?1 and due is not null order by due limit 1";
+        Ok(self
+            .connection
+            .prepare_cached(select)?
+            .query_row([id], |row| rows::timestamp(row, 0))
+            .optional()?)
+    }
+
+    fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        let select = "select seq, attempts, due from pending indexed by pending_by_key
+                      where sink = ?1 and key = ?2 and seq > ?3 order by seq";
+        let Some(id) = name(&snapshot, sink)? else {
+            return Filling::new(&snapshot, sink, page, after).ended();
+        };
+        Filling::new(&snapshot, sink, page, after).fill(select, params![id, key, place(after)], |_| true)
+    }
+}
+
+impl fmt::Debug for LocalFeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LocalFeed").field(&self.shared.file).finish()
+    }
+}
+
+/// A row of `pending`.
+struct Tried {
+    seq: Seq,
+    attempts: u32,
+    due: Option<Timestamp>,
+}
+
+/// A page while it is filled, in one short read transaction: all of it is of one moment.
+struct Filling<'f> {
+    snapshot: &'f Transaction<'f>,
+    sink: &'f ObjectName,
+    page: Page,
+    bytes: usize,
+    fed: Fed,
+}
+
+impl<'f> Filling<'f> {
+    fn new(snapshot: &'f Transaction<'f>, sink: &'f ObjectName, page: Page, after: Seq) -> Self {
+        Self { snapshot, sink, page, bytes: 0, fed: Fed { deliveries: Vec::new(), up_to: after, more: true } }
+    }
+
+    /// Takes rows until the page is full, or as many were looked at as one page may cost.
+    fn fill(
+        mut self,
+        select: &str,
+        params: impl Params,
+        wanted: impl Fn(&Tried) -> bool,
+    ) -> Result<Fed, Error> {
+        let mut statement = self.snapshot.prepare_cached(select)?;
+        let mut rows = statement.query(params)?;
+        let mut looked_at = 0;
+        while let Some(row) = rows.next()? {
+            let tried = tried(row)?;
+            let full = looked_at == FEED_ROWS_MAX || self.fed.deliveries.len() >= self.page.deliveries_max;
+            if full || (wanted(&tried) && !self.take(&tried)?) {
+                return Ok(self.fed);
+            }
+            looked_at += 1;
+            self.fed.up_to = tried.seq;
+        }
+        self.ended()
+    }
+
+    /// There is nothing behind: everything that was stored at this moment was looked at.
+    fn ended(mut self) -> Result<Fed, Error> {
+        self.fed.up_to = self.fed.up_to.max(schema::meta(self.snapshot, "last_seq")?.unsigned_abs());
+        self.fed.more = false;
+        Ok(self.fed)
+    }
+
+    /// Adds the delivery. Returns false if the page has no room for it.
+    fn take(&mut self, tried: &Tried) -> Result<bool, Error> {
+        let Tried { seq, attempts, due } = *tried;
+        let select = format!("select {EVENT_COLUMNS} from {EVENT_TABLES} where e.seq = ?1");
+        let EventRow { event, .. } =
+            self.snapshot.prepare_cached(&select)?.query_row([place(seq)], rows::event)?;
+        let bytes = self.bytes + event.body.len();
+        if bytes > self.page.bytes_max && !self.fed.deliveries.is_empty() {
+            return Ok(false);
+        }
+        self.bytes = bytes;
+        self.fed.deliveries.push(Delivery { seq, sink: self.sink.clone(), event, attempts, due });
+        Ok(true)
+    }
+}
+
+fn tried(row: &Row<'_>) -> rusqlite::Result<Tried> {
+    let due = match row.get_ref(2)? {
+        rusqlite::types::ValueRef::Null => None,
+        _ => Some(rows::timestamp(row, 2)?),
+    };
+    Ok(Tried { seq: row.get::<_, i64>(0)?.unsigned_abs(), attempts: row.get(1)?, due })
+}
+
+fn name(sql: &Connection, name: &ObjectName) -> Result<Option<i64>, Error> {
+    let mut statement = sql.prepare_cached("select id from names where name = ?1")?;
+    Ok(statement.query_row([name.as_str()], |row| row.get(0)).optional()?)
+}

@@ -1,0 +1,123 @@
+//! The embedded store: one SQLite database in a folder that one process owns.
+//!
+//! One connection writes, behind a mutex, so nobody ever waits inside SQLite for another writer of this process; feeds
+//! and archives read on connections of their own; a thread checkpoints on another one.
+mod append;
+mod archive;
+mod checkpoint;
+mod fault;
+mod feed;
+mod head;
+mod lock;
+mod names;
+mod outcome;
+mod removal;
+mod rows;
+mod schema;
+mod tally;
+mod writer;
+
+use std::{
+    fmt,
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+pub use archive::LocalArchive;
+pub use feed::LocalFeed;
+use jiff::Timestamp;
+
+use crate::{
+    Error,
+    local::writer::Writer,
+    traits::{Batch, Committer, Verdict},
+};
+
+/// Tells the wall-clock time, by which deduplication keys expire.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// A store in a folder. The folder stays locked until this and everything made from it is dropped.
+#[derive(Clone)]
+pub struct Local(Arc<Shared>);
+
+/// In the order in which the fields must be dropped.
+struct Shared {
+    writer: Mutex<Writer>,
+    file: PathBuf,
+    _lock: File,
+}
+
+impl Local {
+    /// Opens the store in this folder, and makes it where there is none. Waits up to `lock_wait` for another process to
+    /// leave it.
+    ///
+    /// # Errors
+    /// [`Error::Open`] says what is in the way and what to do; other errors are the disk's.
+    pub fn open(dir: &Path, lock_wait: Duration) -> Result<Self, Error> {
+        Self::open_with_clock(dir, lock_wait, Arc::new(Timestamp::now))
+    }
+
+    /// Like [`Local::open`], with another clock than the system's.
+    pub fn open_with_clock(dir: &Path, lock_wait: Duration, clock: Clock) -> Result<Self, Error> {
+        let lock = lock::take(dir, lock_wait)?;
+        let file = dir.join("events.db");
+        let writer = Writer::open(&file, clock)?;
+        sync_entries(dir).map_err(|error| Error::Io(format!("cannot sync {}: {error}", dir.display())))?;
+        Ok(Self(Arc::new(Shared { writer: Mutex::new(writer), file, _lock: lock })))
+    }
+
+    /// What makes batches durable.
+    pub fn committer(&self) -> LocalCommitter {
+        LocalCommitter(Arc::clone(&self.0))
+    }
+
+    /// A feed, on a connection of its own.
+    pub fn feed(&self) -> Result<LocalFeed, Error> {
+        LocalFeed::open(&self.0)
+    }
+
+    /// An archive, on a connection of its own.
+    pub fn archive(&self) -> Result<LocalArchive, Error> {
+        LocalArchive::open(&self.0)
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Local").field(&self.0.file).finish()
+    }
+}
+
+impl Shared {
+    /// The writer. A panic while it was held has rolled its transaction back, so it is sound to go on.
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes batches durable in a [`Local`] store.
+pub struct LocalCommitter(Arc<Shared>);
+
+impl Committer for LocalCommitter {
+    fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Error> {
+        self.0.writer().commit(batch)
+    }
+}
+
+impl fmt::Debug for LocalCommitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LocalCommitter").field(&self.0.file).finish()
+    }
+}
+
+/// Makes the names of a new folder and of the files in it durable: without them the synced bytes cannot be found.
+fn sync_entries(dir: &Path) -> std::io::Result<()> {
+    File::open(dir)?.sync_all()?;
+    // The parent may be one that may not be opened; then somebody else made the folder, long ago.
+    match dir.canonicalize()?.parent().map(File::open) {
+        Some(Ok(parent)) => parent.sync_all(),
+        _ => Ok(()),
+    }
+}

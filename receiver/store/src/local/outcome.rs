@@ -1,0 +1,94 @@
+//! Recording one attempt and what follows it.
+use boathook_event::{Attempt, Failure, Next, Record, Seq};
+use rusqlite::params;
+
+use crate::{
+    Error,
+    limits::LAST_FAILURES_MAX,
+    local::{
+        rows::{ALREADY_THERE, DELIVERED, completed_at, place},
+        writer::Work,
+    },
+};
+
+impl Work<'_> {
+    /// Moves a pending delivery on. What is told a second time, or of a delivery that is gone, changes nothing.
+    pub(super) fn outcome(&mut self, record: &Record) -> Result<(), Error> {
+        // The endpoint's totals count events, not deliveries.
+        let Record { seq, sink, endpoint: _, attempt, next } = record;
+        let Some(sink) = self.names.known(sink) else { return Ok(()) };
+        let moved = match next {
+            Next::Delivered { already_there } => {
+                let outcome = if *already_there { ALREADY_THERE } else { DELIVERED };
+                let moved = self.complete(*seq, sink, outcome, attempt)?;
+                self.tally.sink(sink).delivered += i64::from(moved);
+                moved
+            }
+            Next::Parked(reason) => {
+                let moved = self.complete(*seq, sink, reason.as_str(), attempt)?;
+                self.tally.sink(sink).parked += i64::from(moved);
+                moved
+            }
+            Next::Retry { due } => {
+                let changed = self
+                    .prepared("update pending set attempts = ?3, due = ?4 where sink = ?1 and seq = ?2 and attempts < ?3")?
+                    .execute(params![sink, place(*seq), attempt.number, due.as_microsecond()])?;
+                changed > 0
+            }
+        };
+        match &attempt.result {
+            Err(failure) if moved => self.failed(*seq, sink, attempt, failure),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends a pending delivery. Returns whether there was one.
+    fn complete(&mut self, seq: Seq, sink: i64, outcome: &str, attempt: &Attempt) -> Result<bool, Error> {
+        let deleted =
+            self.prepared("delete from pending where sink = ?1 and seq = ?2")?.execute([sink, place(seq)])?;
+        if deleted == 0 {
+            return Ok(false);
+        }
+        self.prepared(
+            "insert into deliveries (seq, sink, outcome, attempts, completed) values (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![place(seq), sink, outcome, attempt.number, completed_at(attempt)])?;
+        self.tally.sink(sink).pending -= 1;
+        Ok(true)
+    }
+
+    /// Keeps the failure, and of all of this delivery the first and the last nine.
+    fn failed(&mut self, seq: Seq, sink: i64, attempt: &Attempt, failure: &Failure) -> Result<(), Error> {
+        let Attempt { number, started_at, duration_millis, result: _ } = attempt;
+        let Failure { kind, permanent, status, retry_after, message } = failure;
+        let retry_after_millis =
+            retry_after.map(|pause| i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+        // A delivery that is parked for its age is told with the attempt that was its last: it is here already.
+        let kept = self
+            .prepared(
+                "insert or ignore into failures
+                 (seq, sink, number, started, millis, kind, permanent, status, retry_after_millis, message)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute(params![
+                place(seq),
+                sink,
+                number,
+                started_at.as_microsecond(),
+                duration_millis,
+                kind.as_str(),
+                permanent,
+                status,
+                retry_after_millis,
+                message,
+            ])?;
+        if *number > LAST_FAILURES_MAX {
+            self.prepared(
+                "delete from failures where seq = ?1 and sink = ?2 and number > 1 and number <= ?3",
+            )?
+            .execute(params![place(seq), sink, number - LAST_FAILURES_MAX])?;
+        }
+        self.tally.sink(sink).failed_attempts += i64::from(kept > 0);
+        Ok(())
+    }
+}

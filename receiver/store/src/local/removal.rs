@@ -1,0 +1,210 @@
+//! What leaves the store: events past their retention, deduplication keys past their window, and what a person erases.
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use boathook_event::{Seq, Uid};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::{
+    Error,
+    limits::{FORGET_SLICE, RETAIN_SLICE, VACUUM_PAGES},
+    local::{
+        Shared,
+        rows::{PARKED, decode_sinks, place},
+        writer::{Sync, Work},
+    },
+    traits::Retention,
+};
+
+/// Times up to which something is past its retention, in microseconds.
+#[derive(Clone, Copy)]
+struct Cuts {
+    delivered: i64,
+    parked: i64,
+}
+
+/// An event that may be past its retention.
+struct Candidate {
+    seq: Seq,
+    received: i64,
+    sinks: Vec<i64>,
+}
+
+/// Deletes events past their retention and keys past their window. Candidates are looked for on a reading connection;
+/// the writer is held for one slice at a time, and as long left alone after each, so that commits pass between.
+pub(super) fn retain(
+    read: &Connection,
+    shared: &Shared,
+    retention: Retention,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let Retention { delivered, parked } = retention;
+    let cuts = Cuts { delivered: before(now, delivered), parked: before(now, parked) };
+    let mut deleted = 0;
+    let mut after = 0;
+    loop {
+        let slice = slice(read, after)?;
+        let Some(last) = slice.last() else { break };
+        after = last.seq;
+        let old = |candidate: &Candidate| candidate.received <= cuts.delivered.max(cuts.parked);
+        // Events are stored about in the order they are received: behind a slice without an old one there is none.
+        if !slice.iter().any(old) {
+            break;
+        }
+        let mut past = Vec::new();
+        for candidate in slice.into_iter().filter(old) {
+            if is_past(read, &candidate, cuts)? {
+                past.push(candidate);
+            }
+        }
+        if past.is_empty() {
+            continue;
+        }
+        deleted +=
+            yielding(|| shared.writer().transaction(Sync::Later, 0, |work| work.delete_past(&past, cuts)))?;
+    }
+    forget(read, shared, now)?;
+    Ok(deleted)
+}
+
+impl Work<'_> {
+    /// Deletes those that still are past their retention: a repetition may have re-armed one since it was looked at.
+    fn delete_past(&mut self, candidates: &[Candidate], cuts: Cuts) -> Result<u64, Error> {
+        let mut deleted = 0;
+        for candidate in candidates {
+            if is_past(self.sql, candidate, cuts)? {
+                self.delete(candidate.seq)?;
+                deleted += 1;
+            }
+        }
+        self.give_back_pages()?;
+        Ok(deleted)
+    }
+
+    /// Deletes the event whatever its deliveries. Returns whether it was there.
+    pub(super) fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {
+        let found = self
+            .prepared("select seq, sinks from events where uid = ?1")?
+            .query_row([uid.as_bytes()], |row| {
+                Ok((row.get::<_, i64>(0)?, decode_sinks(row.get_ref(1)?.as_blob()?)))
+            })
+            .optional()?;
+        let Some((seq, sinks)) = found else { return Ok(false) };
+        for sink in sinks {
+            let pending =
+                self.prepared("delete from pending where sink = ?1 and seq = ?2")?.execute([sink, seq])?;
+            if pending > 0 {
+                self.tally.sink(sink).pending -= 1;
+            }
+        }
+        self.delete(seq.unsigned_abs())?;
+        Ok(true)
+    }
+
+    fn delete(&mut self, seq: Seq) -> Result<(), Error> {
+        for delete in [
+            "delete from events where seq = ?1",
+            "delete from deliveries where seq = ?1",
+            "delete from failures where seq = ?1",
+        ] {
+            self.prepared(delete)?.execute([place(seq)])?;
+        }
+        self.tally.events -= 1;
+        Ok(())
+    }
+
+    /// Free pages are used again; what is more than a quarter of the file is given back.
+    fn give_back_pages(&self) -> Result<(), Error> {
+        let number =
+            |pragma: &str| self.sql.query_row(&format!("pragma {pragma}"), [], |row| row.get::<_, i64>(0));
+        if number("freelist_count")? > number("page_count")? / 4 {
+            self.sql.execute_batch(&format!("pragma incremental_vacuum({VACUUM_PAGES})"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Forgets deduplication keys past their window. The table has no index on time, which each append would pay for: all of
+/// it is walked, in slices.
+fn forget(read: &Connection, shared: &Shared, now: Timestamp) -> Result<(), Error> {
+    let mut after = (Vec::new(), Vec::new());
+    loop {
+        let slice = keys(read, &after)?;
+        let Some((hash, body, _)) = slice.last() else { return Ok(()) };
+        after = (hash.clone(), body.clone());
+        let expired = |(_, _, expires): &KeyRow| *expires <= now.as_microsecond();
+        let past = slice.into_iter().filter(expired).collect::<Vec<_>>();
+        for past in past.chunks(RETAIN_SLICE) {
+            yielding(|| {
+                shared.writer().transaction(Sync::Later, 0, |work| {
+                    // Again with the time: the key may have been used anew since it was looked at.
+                    let mut delete =
+                        work.prepared("delete from dedupe where hash = ?1 and body = ?2 and expires <= ?3")?;
+                    for (hash, body, _) in past {
+                        delete.execute(params![hash, body, now.as_microsecond()])?;
+                    }
+                    Ok(())
+                })
+            })?;
+        }
+    }
+}
+
+type KeyRow = (Vec<u8>, Vec<u8>, i64);
+
+fn keys(read: &Connection, after: &(Vec<u8>, Vec<u8>)) -> Result<Vec<KeyRow>, Error> {
+    let (hash, body) = after;
+    let mut statement = read.prepare_cached(
+        "select hash, body, expires from dedupe where (hash, body) > (?1, ?2) order by hash, body limit ?3",
+    )?;
+    let limit = i64::try_from(FORGET_SLICE).unwrap_or(i64::MAX);
+    let rows =
+        statement.query_map(params![hash, body, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn slice(read: &Connection, after: Seq) -> Result<Vec<Candidate>, Error> {
+    let mut statement =
+        read.prepare_cached("select seq, received, sinks from events where seq > ?1 order by seq limit ?2")?;
+    let limit = i64::try_from(RETAIN_SLICE).unwrap_or(i64::MAX);
+    let rows = statement.query_map([place(after), limit], |row| {
+        Ok(Candidate {
+            seq: row.get::<_, i64>(0)?.unsigned_abs(),
+            received: row.get(1)?,
+            sinks: decode_sinks(row.get_ref(2)?.as_blob()?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether nothing of it is pending, and all that became of it is older than its retention.
+fn is_past(sql: &Connection, candidate: &Candidate, cuts: Cuts) -> Result<bool, Error> {
+    let Candidate { seq, received, sinks } = candidate;
+    if sinks.is_empty() {
+        return Ok(*received <= cuts.delivered);
+    }
+    let mut pending = sql.prepare_cached("select 1 from pending where sink = ?1 and seq = ?2")?;
+    for sink in sinks {
+        if pending.exists([*sink, place(*seq)])? {
+            return Ok(false);
+        }
+    }
+    let kept = format!("select 1 from deliveries where seq = ?1 and completed > iif({PARKED}, ?2, ?3)");
+    Ok(!sql.prepare_cached(&kept)?.exists([place(*seq), cuts.parked, cuts.delivered])?)
+}
+
+/// Does the work, then leaves the writer alone for as long as it took.
+fn yielding<R>(work: impl FnOnce() -> R) -> R {
+    let start = Instant::now();
+    let result = work();
+    thread::sleep(start.elapsed());
+    result
+}
+
+fn before(now: Timestamp, retention: Duration) -> i64 {
+    let retention = SignedDuration::try_from(retention).unwrap_or(SignedDuration::MAX);
+    now.as_microsecond().saturating_sub(i64::try_from(retention.as_micros()).unwrap_or(i64::MAX))
+}

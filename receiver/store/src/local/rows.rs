@@ -1,0 +1,115 @@
+//! Rows as values: what an event, a delivery and a failure look like in their tables.
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use boathook_event::{Attempt, Event, EventParts, Failure, FailureKind, ObjectName, Seq, Uid};
+use bytes::Bytes;
+use jiff::Timestamp;
+use rusqlite::{Row, types::Type};
+
+use crate::local::head;
+
+/// `deliveries.outcome` of a delivery that the sink has taken.
+pub(super) const DELIVERED: &str = "delivered";
+/// `deliveries.outcome` of a delivery that the sink had already.
+pub(super) const ALREADY_THERE: &str = "already_there";
+/// The condition on `deliveries` for those put aside.
+pub(super) const PARKED: &str = "outcome not in ('delivered', 'already_there')";
+
+/// The columns that [`event`] reads, from `events e` joined with `names n` of its endpoint.
+pub(super) const EVENT_COLUMNS: &str = "e.seq, e.uid, n.name, e.received, e.idx, e.id, e.type, e.key, e.tenant, e.entity, e.sinks, e.head, e.body";
+/// The tables of [`EVENT_COLUMNS`].
+pub(super) const EVENT_TABLES: &str = "events e join names n on n.id = e.endpoint";
+/// The columns that [`failure`] reads.
+pub(super) const FAILURE_COLUMNS: &str =
+    "number, started, millis, kind, permanent, status, retry_after_millis, message";
+
+/// A stored event with its place and its sinks' numbers.
+pub(super) struct EventRow {
+    pub(super) seq: Seq,
+    pub(super) sinks: Vec<i64>,
+    pub(super) event: Arc<Event>,
+}
+
+/// Reads [`EVENT_COLUMNS`].
+pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+    let text = |column: usize| -> rusqlite::Result<Option<Box<str>>> {
+        Ok(row.get_ref(column)?.as_str_or_null()?.map(Into::into))
+    };
+    let parts = EventParts {
+        uid: Uid::from_bytes(row.get(1)?),
+        endpoint: ObjectName::from_stored(row.get_ref(2)?.as_str()?),
+        received_at: timestamp(row, 3)?,
+        index: row.get(4)?,
+        id: text(5)?,
+        event_type: text(6)?,
+        key: text(7)?,
+        tenant: text(8)?,
+        entity: text(9)?,
+        head: Arc::new(head::decode(row.get_ref(11)?.as_blob()?).ok_or_else(|| damaged(11, Type::Blob))?),
+        body: Bytes::copy_from_slice(row.get_ref(12)?.as_blob()?),
+    };
+    Ok(EventRow {
+        seq: row.get::<_, i64>(0)?.unsigned_abs(),
+        sinks: decode_sinks(row.get_ref(10)?.as_blob()?),
+        event: Arc::new(Event::restore(parts)),
+    })
+}
+
+/// Reads [`FAILURE_COLUMNS`].
+pub(super) fn failure(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    let kind = row.get_ref(3)?.as_str()?;
+    let kind =
+        KINDS.into_iter().find(|known| known.as_str() == kind).ok_or_else(|| damaged(3, Type::Text))?;
+    Ok(Attempt {
+        number: row.get(0)?,
+        started_at: timestamp(row, 1)?,
+        duration_millis: row.get(2)?,
+        result: Err(Failure {
+            kind,
+            permanent: row.get(4)?,
+            status: row.get(5)?,
+            retry_after: row
+                .get::<_, Option<i64>>(6)?
+                .map(|millis| Duration::from_millis(millis.unsigned_abs())),
+            message: Cow::Owned(row.get(7)?),
+        }),
+    })
+}
+
+/// A column of microseconds.
+pub(super) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_microsecond(row.get(column)?).map_err(|_| damaged(column, Type::Integer))
+}
+
+/// A sequence number or an epoch as SQLite's integer; no store reaches its end.
+pub(super) fn place(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// When an attempt ended, in microseconds.
+pub(super) fn completed_at(attempt: &Attempt) -> i64 {
+    attempt.started_at.as_microsecond().saturating_add(i64::from(attempt.duration_millis) * 1_000)
+}
+
+/// Four bytes for each number, lowest first.
+pub(super) fn encode_sinks(sinks: &[i64]) -> Vec<u8> {
+    sinks.iter().flat_map(|sink| u32::try_from(*sink).unwrap_or(u32::MAX).to_le_bytes()).collect()
+}
+
+/// Reads what [`encode_sinks`] wrote.
+pub(super) fn decode_sinks(bytes: &[u8]) -> Vec<i64> {
+    bytes.as_chunks::<4>().0.iter().map(|sink| i64::from(u32::from_le_bytes(*sink))).collect()
+}
+
+const KINDS: [FailureKind; 6] = [
+    FailureKind::Unreachable,
+    FailureKind::Timeout,
+    FailureKind::Refused,
+    FailureKind::Throttled,
+    FailureKind::ForbiddenAddress,
+    FailureKind::Unrenderable,
+];
+
+fn damaged(column: usize, kind: Type) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, kind, "the row is damaged".into())
+}

@@ -1,0 +1,121 @@
+//! The database's tables, and how its connections are set up.
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+
+use crate::{
+    Error,
+    limits::{LOCK_PATIENCE, READ_CACHE_KIB, WRITE_CACHE_KIB},
+};
+
+/// The schema that this program reads and writes.
+const VERSION: i64 = 1;
+
+/// Times are Unix microseconds. `names` holds endpoints and sinks. `pending.due` is null until the first attempt has
+/// failed. A completed delivery has one row, whose `outcome` is `delivered`, `already_there` or the reason it was parked.
+/// `events.sinks` are the names of all its sinks, four bytes each, lowest byte first.
+const TABLES: &str = "
+    create table meta (key text primary key, value integer not null) without rowid;
+    create table names (id integer primary key, name text not null unique);
+    create table events (
+        seq integer primary key, uid blob not null unique, endpoint integer not null, received integer not null,
+        idx integer not null, id text, type text, key text, tenant text, entity text,
+        sinks blob not null, head blob not null, body blob not null
+    );
+    create index events_by_endpoint on events (endpoint);
+    create table dedupe (
+        hash blob not null, body blob not null, seq integer not null, expires integer not null,
+        primary key (hash, body)
+    ) without rowid;
+    create table pending (
+        sink integer not null, seq integer not null, attempts integer not null, due integer, key text,
+        primary key (sink, seq)
+    ) without rowid;
+    create index pending_due on pending (sink, due) where due is not null;
+    create index pending_by_key on pending (sink, key, seq) where key is not null;
+    create table deliveries (
+        seq integer not null, sink integer not null, outcome text not null, attempts integer not null,
+        completed integer not null, primary key (seq, sink)
+    ) without rowid;
+    create table failures (
+        seq integer not null, sink integer not null, number integer not null, started integer not null,
+        millis integer not null, kind text not null, permanent integer not null, status integer,
+        retry_after_millis integer, message text not null, primary key (seq, sink, number)
+    ) without rowid;
+    create table words (
+        endpoint integer not null, word text not null, number integer not null, primary key (endpoint, word)
+    ) without rowid;
+    create table sinks (
+        sink integer primary key, delivered integer not null, parked integer not null, pending integer not null,
+        failed_attempts integer not null
+    );
+    insert into meta (key, value) values ('schema', 1), ('last_seq', 0), ('events', 0), ('epoch', 0);
+";
+
+/// Opens the writing connection; makes the tables where there are none.
+pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
+    let connection = Connection::open_with_flags(file, flags() | OpenFlags::SQLITE_OPEN_CREATE)?;
+    // Page size and vacuum mode are fixed by the first write, which is the change to the write-ahead log.
+    connection.execute_batch(
+        "pragma page_size = 8192; pragma auto_vacuum = incremental; pragma journal_mode = wal",
+    )?;
+    set_up(&connection, WRITE_CACHE_KIB)?;
+    connection.execute_batch("pragma synchronous = full; pragma wal_autocheckpoint = 0")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    match version(&connection)? {
+        None => connection.execute_batch(&format!("begin immediate; {TABLES} commit"))?,
+        Some(VERSION) => {}
+        Some(version) => {
+            return Err(Error::Open(format!(
+                "{} has schema {version}, and this program knows {VERSION}: it was written by a newer one; start that \
+                 version, or name another folder with --data",
+                file.display(),
+            )));
+        }
+    }
+    // After a failed sync the operating system may hold pages that the disk has not. This writes all of the log's
+    // content anew and syncs it, before anything is acknowledged or handed out.
+    empty_wal(&connection)?;
+    Ok(connection)
+}
+
+/// Opens a connection that reads, or that checkpoints.
+pub(super) fn open_reader(file: &Path) -> Result<Connection, Error> {
+    let connection = Connection::open_with_flags(file, flags())?;
+    set_up(&connection, READ_CACHE_KIB)?;
+    connection.execute_batch("pragma wal_autocheckpoint = 0")?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// Copies the write-ahead log into the database, syncs, and cuts the log to nothing. Returns whether all of it was: a
+/// reader or another checkpoint may be in the way.
+pub(super) fn empty_wal(connection: &Connection) -> Result<bool, Error> {
+    Ok(connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i64>(0))? == 0)
+}
+
+/// One number of the `meta` table.
+pub(super) fn meta(connection: &Connection, key: &str) -> Result<i64, Error> {
+    Ok(connection
+        .prepare_cached("select value from meta where key = ?1")?
+        .query_row([key], |row| row.get(0))?)
+}
+
+fn flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+fn set_up(connection: &Connection, cache_kib: i64) -> Result<(), Error> {
+    connection.busy_timeout(LOCK_PATIENCE)?;
+    connection.execute_batch(&format!(
+        "pragma cache_size = -{cache_kib}; pragma temp_store = memory; pragma mmap_size = 0; pragma trusted_schema = off"
+    ))?;
+    Ok(())
+}
+
+fn version(connection: &Connection) -> Result<Option<i64>, Error> {
+    let made: Option<i64> = connection
+        .query_row("select 1 from sqlite_schema where type = 'table' and name = 'meta'", [], |row| row.get(0))
+        .optional()?;
+    made.map(|_| meta(connection, "schema")).transpose()
+}

@@ -1,0 +1,66 @@
+//! Totals of one transaction, folded so that each total is written once.
+use std::collections::BTreeMap;
+
+use boathook_event::Word;
+use rusqlite::{Connection, params};
+
+use crate::Error;
+
+/// What one transaction adds to the totals.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    words: BTreeMap<(i64, Word), u64>,
+    sinks: BTreeMap<i64, SinkDelta>,
+    /// Events stored less events deleted.
+    pub(super) events: i64,
+}
+
+/// What is added to one sink's totals.
+#[derive(Debug, Default)]
+pub(super) struct SinkDelta {
+    pub(super) delivered: i64,
+    pub(super) parked: i64,
+    pub(super) pending: i64,
+    pub(super) failed_attempts: i64,
+}
+
+impl Tally {
+    /// Counts so many of a word at an endpoint.
+    pub(super) fn word(&mut self, endpoint: i64, word: Word, by: u64) {
+        *self.words.entry((endpoint, word)).or_default() += by;
+    }
+
+    /// The sink's part.
+    pub(super) fn sink(&mut self, sink: i64) -> &mut SinkDelta {
+        self.sinks.entry(sink).or_default()
+    }
+
+    /// Adds all to the stored totals.
+    pub(super) fn write(self, sql: &Connection) -> Result<(), Error> {
+        let Self { words, sinks, events } = self;
+        for ((endpoint, word), number) in words {
+            sql.prepare_cached(
+                "insert into words (endpoint, word, number) values (?1, ?2, ?3)
+                 on conflict do update set number = number + excluded.number",
+            )?
+            .execute(params![
+                endpoint,
+                word.as_str(),
+                i64::try_from(number).unwrap_or(i64::MAX)
+            ])?;
+        }
+        for (sink, SinkDelta { delivered, parked, pending, failed_attempts }) in sinks {
+            sql.prepare_cached(
+                "insert into sinks (sink, delivered, parked, pending, failed_attempts) values (?1, ?2, ?3, ?4, ?5)
+                 on conflict do update set delivered = delivered + excluded.delivered, parked = parked + excluded.parked,
+                     pending = pending + excluded.pending, failed_attempts = failed_attempts + excluded.failed_attempts",
+            )?
+            .execute([sink, delivered, parked, pending, failed_attempts])?;
+        }
+        if events != 0 {
+            sql.prepare_cached("update meta set value = value + ?1 where key = 'events'")?
+                .execute([events])?;
+        }
+        Ok(())
+    }
+}

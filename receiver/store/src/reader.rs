@@ -1,0 +1,110 @@
+//! Asking a store from asynchronous code, over few connections.
+use std::{fmt, sync::Arc};
+
+use boathook_event::{ObjectName, Seq, Uid};
+use jiff::Timestamp;
+use tokio::{sync::Mutex, task};
+
+use crate::{
+    Error,
+    traits::{Archive, Archived, Epoch, Fed, Feed, Page, Retention, Statistics},
+};
+
+/// Feed and archive of a store; cheap to clone. Dispatch, questions and housekeeping do not wait for each other.
+#[derive(Clone)]
+pub struct Reader {
+    feed: Arc<Mutex<Box<dyn Feed + Send>>>,
+    archive: Arc<Mutex<Box<dyn Archive + Send>>>,
+    keeper: Arc<Mutex<Box<dyn Archive + Send>>>,
+}
+
+impl Reader {
+    /// Takes one for dispatch, one for questions, and one for what takes long: [`Reader::retain`] and [`Reader::erase`].
+    pub fn new(
+        feed: impl Feed + Send + 'static,
+        archive: impl Archive + Send + 'static,
+        keeper: impl Archive + Send + 'static,
+    ) -> Self {
+        Self {
+            feed: Arc::new(Mutex::new(Box::new(feed))),
+            archive: Arc::new(Mutex::new(Box::new(archive))),
+            keeper: Arc::new(Mutex::new(Box::new(keeper))),
+        }
+    }
+
+    /// See [`Feed::claim`].
+    pub async fn claim(&self) -> Result<Epoch, Error> {
+        off_the_runtime(&self.feed, |feed| feed.claim()).await
+    }
+
+    /// See [`Feed::next`].
+    pub async fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
+        let sink = sink.clone();
+        off_the_runtime(&self.feed, move |feed| feed.next(&sink, after, page)).await
+    }
+
+    /// See [`Feed::due`].
+    pub async fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
+        let sink = sink.clone();
+        off_the_runtime(&self.feed, move |feed| feed.due(&sink, until, page)).await
+    }
+
+    /// See [`Feed::earliest_due`].
+    pub async fn earliest_due(&self, sink: &ObjectName) -> Result<Option<Timestamp>, Error> {
+        let sink = sink.clone();
+        off_the_runtime(&self.feed, move |feed| feed.earliest_due(&sink)).await
+    }
+
+    /// See [`Feed::by_key`].
+    pub async fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error> {
+        let (sink, key) = (sink.clone(), Box::<str>::from(key));
+        off_the_runtime(&self.feed, move |feed| feed.by_key(&sink, &key, after, page)).await
+    }
+
+    /// See [`Archive::list`].
+    pub async fn list(
+        &self,
+        endpoint: Option<&ObjectName>,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Archived>, Error> {
+        let endpoint = endpoint.cloned();
+        off_the_runtime(&self.archive, move |archive| archive.list(endpoint.as_ref(), after, limit)).await
+    }
+
+    /// See [`Archive::show`].
+    pub async fn show(&self, uid: Uid) -> Result<Option<Archived>, Error> {
+        off_the_runtime(&self.archive, move |archive| archive.show(&uid)).await
+    }
+
+    /// See [`Archive::statistics`].
+    pub async fn statistics(&self) -> Result<Statistics, Error> {
+        off_the_runtime(&self.archive, |archive| archive.statistics()).await
+    }
+
+    /// See [`Archive::retain`].
+    pub async fn retain(&self, retention: Retention, now: Timestamp) -> Result<u64, Error> {
+        off_the_runtime(&self.keeper, move |keeper| keeper.retain(retention, now)).await
+    }
+
+    /// See [`Archive::erase`].
+    pub async fn erase(&self, uid: Uid) -> Result<bool, Error> {
+        off_the_runtime(&self.keeper, move |keeper| keeper.erase(&uid)).await
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader")
+    }
+}
+
+/// Waits for the part before it takes a thread, so that there are never more threads than parts.
+async fn off_the_runtime<P: ?Sized + Send + 'static, R: Send + 'static>(
+    part: &Arc<Mutex<Box<P>>>,
+    call: impl FnOnce(&mut P) -> Result<R, Error> + Send + 'static,
+) -> Result<R, Error> {
+    let mut part = Arc::clone(part).lock_owned().await;
+    let task = task::spawn_blocking(move || call(&mut part));
+    task.await.unwrap_or_else(|error| Err(Error::Io(format!("a read of the store did not end: {error}"))))
+}

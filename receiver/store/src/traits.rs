@@ -1,0 +1,199 @@
+//! The contract of a store, in three parts: [`Committer`] makes things durable, [`Feed`] gives back what is still
+//! to be delivered, [`Archive`] answers questions about what was.
+use std::{sync::Arc, time::Duration};
+
+use boathook_event::{
+    Attempt, Count, DedupeKey, Delivery, EndpointTotals, Event, ObjectName, Record, Seq, SinkTotals, Uid,
+};
+use jiff::Timestamp;
+
+use crate::Error;
+
+/// One event to be stored, with everything that must be durable together with it.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// The event.
+    pub event: Arc<Event>,
+    /// The keys by which a repetition is known; none = it cannot be one.
+    pub dedupe: Vec<DedupeKey>,
+    /// How long the keys are remembered, from the commit on.
+    pub dedupe_window: Duration,
+    /// The sinks that want it; at most [`boathook_event::limits::SINKS_PER_EVENT_MAX`].
+    pub sinks: Vec<ObjectName>,
+}
+
+impl Append {
+    /// The sinks that want it, each once.
+    pub fn distinct_sinks(&self) -> impl Iterator<Item = &ObjectName> {
+        let earlier = |index: usize| self.sinks.get(..index).unwrap_or_default();
+        self.sinks
+            .iter()
+            .enumerate()
+            .filter(move |(index, sink)| !earlier(*index).contains(sink))
+            .map(|(_, sink)| sink)
+    }
+}
+
+/// What is committed in one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Events, in the order of their sequence.
+    pub appends: Vec<Append>,
+    /// Attempts and what follows them. They ride along: losing the last ones in a crash means one redelivery.
+    pub outcomes: Vec<(Epoch, Record)>,
+    /// Totals to be added to. They ride along, too; a stored event's own word is counted by the store itself.
+    pub counters: Vec<Count>,
+}
+
+/// What became of one append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Stored, and durable.
+    Stored {
+        /// Its place.
+        seq: Seq,
+    },
+    /// Seen before: nothing was stored.
+    Duplicate {
+        /// The place of the first one.
+        of: Seq,
+    },
+    /// Stored as new, and durable, although the id was seen: the body differs and the id is not signed.
+    IdConflict {
+        /// Its place.
+        seq: Seq,
+    },
+}
+
+/// A claim's fencing number: an outcome with an older one is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// Makes batches durable.
+pub trait Committer {
+    /// Stores the batch in one transaction, decides duplicates in it, and returns when its appends are durable: one
+    /// verdict for each append, in order. Counts `accepted`, `duplicate` and `id_conflict` of the appends itself.
+    ///
+    /// # Errors
+    /// Nothing of the batch is stored then. [`Error::is_io`] tells whether the store itself is in doubt.
+    fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Error>;
+}
+
+/// How much one page of a feed may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Deliveries.
+    pub deliveries_max: usize,
+    /// Bytes of their bodies; the first delivery is always given.
+    pub bytes_max: usize,
+}
+
+/// One page of what is still to be delivered.
+#[derive(Debug, Clone)]
+pub struct Fed {
+    /// The deliveries, in the order asked for.
+    pub deliveries: Vec<Delivery>,
+    /// Everything up to this place was looked at (for [`Feed::next`] and [`Feed::by_key`]).
+    pub up_to: Seq,
+    /// Whether there is more behind it.
+    pub more: bool,
+}
+
+/// Gives back deliveries that are still pending. Every call costs O(page), whatever the backlog.
+pub trait Feed {
+    /// Takes the right to record outcomes; older epochs are fenced off from then on.
+    fn claim(&mut self) -> Result<Epoch, Error>;
+
+    /// Never-tried deliveries of one sink behind `after`, by sequence.
+    fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error>;
+
+    /// Tried deliveries of one sink that are due by `until`, by due time.
+    fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error>;
+
+    /// The earliest due time of the sink's tried deliveries.
+    fn earliest_due(&self, sink: &ObjectName) -> Result<Option<Timestamp>, Error>;
+
+    /// Pending deliveries of one sink and ordering key behind `after`, by sequence.
+    fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error>;
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// Still to be delivered.
+    Pending,
+    /// The sink has it.
+    Delivered,
+    /// Put aside.
+    Parked,
+}
+
+/// An event as the archive shows it.
+#[derive(Debug, Clone)]
+pub struct Archived {
+    /// Its place.
+    pub seq: Seq,
+    /// The event.
+    pub event: Arc<Event>,
+    /// One entry per sink.
+    pub deliveries: Vec<ArchivedDelivery>,
+}
+
+/// A delivery as the archive shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchivedDelivery {
+    /// The sink.
+    pub sink: ObjectName,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Attempts made.
+    pub attempts: u32,
+    /// When the next one may be made.
+    pub due: Option<Timestamp>,
+    /// When it was delivered or parked.
+    pub completed_at: Option<Timestamp>,
+    /// The attempts that failed: the first and the last nine.
+    pub failures: Vec<Attempt>,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Events whose deliveries are all done (or that no sink wanted), from then on.
+    pub delivered: Duration,
+    /// Events with a parked delivery, from its parking on.
+    pub parked: Duration,
+}
+
+/// What everything added up to, and what is there now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Per endpoint.
+    pub endpoints: Vec<EndpointTotals>,
+    /// Per sink.
+    pub sinks: Vec<SinkTotals>,
+    /// Stored events.
+    pub events: u64,
+    /// The last event's place.
+    pub last_seq: Seq,
+}
+
+/// Answers questions about what was stored, on connections of its own.
+pub trait Archive {
+    /// Events behind `after` by sequence, of one endpoint or of all; at most `limit`.
+    fn list(&self, endpoint: Option<&ObjectName>, after: Seq, limit: usize) -> Result<Vec<Archived>, Error>;
+
+    /// One event.
+    fn show(&self, uid: &Uid) -> Result<Option<Archived>, Error>;
+
+    /// Totals. They survive retention.
+    fn statistics(&self) -> Result<Statistics, Error>;
+
+    /// Deletes, in slices, what is past its time, and forgets dedupe keys past their window. Returns the number of events deleted;
+    /// pending deliveries keep their event.
+    fn retain(&mut self, retention: Retention, now: Timestamp) -> Result<u64, Error>;
+
+    /// Overwrites and deletes one event's bytes and header values at once, whatever its deliveries; its dedupe keys stay. Returns
+    /// whether it was there.
+    fn erase(&mut self, uid: &Uid) -> Result<bool, Error>;
+}

@@ -1,0 +1,164 @@
+//! The embedded store passes the suite, and keeps what only a store in a folder promises.
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use crate::suite::{
+    Environment,
+    build::{self, draft},
+};
+use boathook_store::{
+    Error,
+    local::Local,
+    traits::{Archive, Committer, Feed},
+};
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+crate::conformance!(Folder);
+
+/// A store in a temporary folder.
+struct Folder {
+    dir: TempDir,
+    time: Arc<Mutex<Timestamp>>,
+    store: Option<Local>,
+}
+
+impl Folder {
+    fn open(dir: &Path, time: &Arc<Mutex<Timestamp>>) -> Local {
+        let time = Arc::clone(time);
+        Local::open_with_clock(dir, Duration::ZERO, Arc::new(move || *time.lock().unwrap())).unwrap()
+    }
+
+    fn store(&self) -> &Local {
+        self.store.as_ref().unwrap()
+    }
+}
+
+impl Environment for Folder {
+    fn new() -> Self {
+        let (dir, time) = (TempDir::new().unwrap(), Arc::new(Mutex::new(build::START)));
+        let store = Some(Self::open(dir.path(), &time));
+        Self { dir, time, store }
+    }
+
+    fn committer(&self) -> Box<dyn Committer + Send> {
+        Box::new(self.store().committer())
+    }
+
+    fn feed(&self) -> Box<dyn Feed + Send> {
+        Box::new(self.store().feed().unwrap())
+    }
+
+    fn archive(&self) -> Box<dyn Archive + Send> {
+        Box::new(self.store().archive().unwrap())
+    }
+
+    fn set_time(&self, time: Timestamp) {
+        *self.time.lock().unwrap() = time;
+    }
+
+    fn reopen(&mut self) {
+        self.store = None;
+        self.store = Some(Self::open(self.dir.path(), &self.time));
+    }
+
+    /// What a dead process leaves is what its files hold now: they are copied while the store is open.
+    fn kill(&mut self) {
+        let dir = TempDir::new().unwrap();
+        for file in ["events.db", "events.db-wal"] {
+            fs::copy(self.dir.path().join(file), dir.path().join(file)).unwrap();
+        }
+        self.store = Some(Self::open(dir.path(), &self.time));
+        self.dir = dir;
+    }
+}
+
+#[test]
+fn a_folder_in_use_is_refused_with_the_owner_and_the_next_step() {
+    let folder = Folder::new();
+    let Err(Error::Open(text)) = Local::open(folder.dir.path(), Duration::from_millis(1)) else {
+        panic!("two stores in one folder")
+    };
+    for part in [
+        &*folder.dir.path().to_string_lossy(),
+        &format!("pid {}", std::process::id()),
+        "--lock-wait",
+        "--data",
+    ] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+}
+
+#[test]
+fn a_folder_is_free_once_everything_made_from_its_store_is_gone() {
+    let mut folder = Folder::new();
+    let feed = folder.feed();
+    folder.store = None;
+    assert!(matches!(Local::open(folder.dir.path(), Duration::ZERO), Err(Error::Open(_))));
+    drop(feed);
+    Local::open(folder.dir.path(), Duration::ZERO).unwrap();
+}
+
+#[test]
+fn waiting_for_the_lock_ends_when_its_owner_leaves() {
+    let mut folder = Folder::new();
+    let store = folder.store.take();
+    let path = folder.dir.path().to_owned();
+    let waiting = std::thread::spawn(move || Local::open(&path, Duration::from_secs(60)).map(drop));
+    drop(store);
+    waiting.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_missing_folder_is_made_for_its_owner_alone() {
+    let dir = TempDir::new().unwrap();
+    let deep = dir.path().join("a/b");
+    drop(Local::open(&deep, Duration::ZERO).unwrap());
+    assert_eq!(fs::metadata(deep).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_newer_schema_is_refused_with_both_versions() {
+    let mut folder = Folder::new();
+    folder.store = None;
+    let database = rusqlite::Connection::open(folder.dir.path().join("events.db")).unwrap();
+    database.execute("update meta set value = 2 where key = 'schema'", []).unwrap();
+    drop(database);
+    let Err(Error::Open(text)) = Local::open(folder.dir.path(), Duration::ZERO) else {
+        panic!("it was opened")
+    };
+    assert!(text.contains("schema 2") && text.contains("knows 1"), "{text}");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_an_error_and_stays_as_it_is() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("events.db");
+    fs::write(&file, "precious words, much longer than a header of SQLite is. ".repeat(40)).unwrap();
+    assert!(Local::open(dir.path(), Duration::ZERO).unwrap_err().is_io());
+    assert!(fs::read_to_string(file).unwrap().starts_with("precious"));
+}
+
+#[test]
+fn an_erased_body_is_in_no_file_any_more() {
+    let folder = Folder::new();
+    let marked = |uid, byte: u8, length| build::Draft { body: vec![byte; length], ..draft(uid) };
+    // One that fits into a page, and one that does not.
+    folder.append(&[marked(1, 0xa1, 3_000), draft(2), marked(3, 0xb2, 100_000)]);
+    let mut archive = folder.archive();
+    let traces = |byte: u8| {
+        let files =
+            fs::read_dir(folder.dir.path()).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        files.map(|bytes| bytes.windows(64).filter(|window| **window == [byte; 64]).count()).sum::<usize>()
+    };
+    assert!(traces(0xa1) > 0 && traces(0xb2) > 0);
+    for uid in [1, 3] {
+        assert!(archive.erase(&build::uid(uid)).unwrap());
+    }
+    assert_eq!((traces(0xa1), traces(0xb2)), (0, 0));
+}

@@ -1,0 +1,9 @@
+//! What the store promises, from the state machine alone to a killed process.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+mod group;
+mod handle;
+mod kill;
+mod local;
+mod program;
+mod strace;
+mod suite;

@@ -1,0 +1,173 @@
+//! What is told about the past, and when it ends.
+use std::time::Duration;
+
+use boathook_event::{Count, Record, Seq, Word};
+use boathook_store::{
+    limits::RETAIN_SLICE,
+    traits::{Archived, Batch, DeliveryState, Retention, Verdict},
+};
+
+use super::{Environment, build::*};
+
+const RETENTION: Retention =
+    Retention { delivered: Duration::from_secs(1_000), parked: Duration::from_secs(5_000) };
+
+fn record(environment: &impl Environment, records: Vec<Record>) {
+    let epoch = environment.feed().claim().unwrap();
+    let outcomes = records.into_iter().map(|record| (epoch, record)).collect();
+    environment.committer().commit(&Batch { outcomes, ..Batch::default() }).unwrap();
+}
+
+fn listed(environment: &impl Environment) -> Vec<Seq> {
+    environment.archive().list(None, 0, 100).unwrap().iter().map(|archived| archived.seq).collect()
+}
+
+pub(crate) fn an_event_comes_back_as_it_was<E: Environment>() {
+    let mut environment = E::new();
+    let whole = draft(1).key("k").sinks(&["b", "a"]);
+    let bare = Draft { body: Vec::new(), ..draft(2).sinks(&[]) };
+    environment.append(&[whole.clone(), bare.clone()]);
+    environment.reopen();
+    for draft in [whole, bare] {
+        let Archived { seq, event, deliveries } =
+            environment.archive().show(&uid(draft.uid)).unwrap().unwrap();
+        assert_eq!(seq, draft.uid);
+        assert_eq!(format!("{event:?}"), format!("{:?}", draft.event()));
+        assert_eq!(event.head, draft.event().head);
+        let sinks = deliveries.iter().map(|delivery| delivery.sink.name()).collect::<Vec<_>>();
+        assert_eq!(sinks, draft.sinks);
+        assert!(deliveries.iter().all(|delivery| delivery.state == DeliveryState::Pending));
+    }
+    assert!(environment.archive().show(&uid(3)).unwrap().is_none());
+}
+
+pub(crate) fn lists_are_by_sequence_and_by_endpoint<E: Environment>() {
+    let environment = E::new();
+    let of = |uid, endpoint| Draft { endpoint, ..draft(uid) };
+    environment.append(&[of(1, "in"), of(2, "other"), of(3, "in"), of(4, "in")]);
+    let archive = environment.archive();
+    let list = |endpoint: Option<&str>, after, limit| {
+        let endpoint = endpoint.map(name);
+        let listed = archive.list(endpoint.as_ref(), after, limit).unwrap();
+        listed.iter().map(|archived| archived.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, 0, 100), [1, 2, 3, 4]);
+    assert_eq!(list(None, 1, 2), [2, 3]);
+    assert_eq!(list(Some("in"), 1, 100), [3, 4]);
+    assert_eq!(list(Some("in"), 0, 1), [1]);
+    assert!(list(Some("nobody"), 0, 100).is_empty());
+}
+
+pub(crate) fn the_first_and_the_last_nine_failures_are_kept<E: Environment>() {
+    let environment = E::new();
+    environment.append(&[draft(1)]);
+    record(&environment, (1..=14).map(|n| retry(1, "a", n, at(n.into()), at(100))).collect());
+    record(&environment, vec![parked(1, "a", 15, at(15))]);
+    let shown = environment.archive().show(&uid(1)).unwrap().unwrap().deliveries.remove(0);
+    assert_eq!((shown.state, shown.attempts), (DeliveryState::Parked, 15));
+    let kept = [1, 7, 8, 9, 10, 11, 12, 13, 14, 15].map(|n: u32| failed_attempt(n, at(n.into())));
+    assert_eq!(shown.failures, kept);
+    assert_eq!(environment.archive().statistics().unwrap().sinks[0].failed_attempts, 15);
+}
+
+pub(crate) fn totals_outlive_reopening_and_retention<E: Environment>() {
+    let mut environment = E::new();
+    environment.append(&[draft(1).dedupe(&[key(1)]), draft(2), draft(3).dedupe(&[key(1)])]);
+    let counters = vec![
+        Count { endpoint: name("in"), word: Word::Rejected, by: 40 },
+        Count { endpoint: name("in"), word: Word::Rejected, by: 2 },
+        Count { endpoint: name("zz"), word: Word::Busy, by: 1 },
+    ];
+    environment.committer().commit(&Batch { counters, ..Batch::default() }).unwrap();
+    record(&environment, vec![delivered(1, "a", 1, at(0)), parked(2, "a", 1, at(0))]);
+    let before = environment.archive().statistics().unwrap();
+    let words = |word| before.endpoints.iter().map(|endpoint| endpoint.of(word)).collect::<Vec<_>>();
+    assert_eq!(
+        [Word::Accepted, Word::Duplicate, Word::Rejected, Word::Busy].map(words),
+        [vec![2, 0], vec![1, 0], vec![42, 0], vec![0, 1]]
+    );
+    assert_eq!((before.events, before.last_seq), (2, 2));
+    environment.reopen();
+    assert_eq!(environment.archive().statistics().unwrap(), before);
+    assert_eq!(environment.archive().retain(RETENTION, at(1_000_000)).unwrap(), 2);
+    environment.kill();
+    let after = environment.archive().statistics().unwrap();
+    assert_eq!((after.endpoints, after.sinks), (before.endpoints, before.sinks));
+    assert_eq!((after.events, after.last_seq), (0, 2));
+    assert_eq!(environment.append(&[draft(4)]), [Verdict::Stored { seq: 3 }]);
+}
+
+pub(crate) fn retention_keeps_what_is_pending_and_what_is_not_yet_old<E: Environment>() {
+    let environment = E::new();
+    environment.append(&[
+        draft(1).sinks(&[]),
+        draft(2),
+        draft(3),
+        draft(4),
+        draft(5).sinks(&["a", "b"]),
+        draft(6).sinks(&["a", "b"]),
+    ]);
+    record(
+        &environment,
+        vec![
+            delivered(2, "a", 1, at(99)),
+            parked(3, "a", 1, at(99)),
+            delivered(5, "a", 1, at(99)),
+            delivered(6, "a", 1, at(99)),
+            parked(6, "b", 1, at(199)),
+        ],
+    );
+    let mut archive = environment.archive();
+    let mut retain = |seconds| (archive.retain(RETENTION, at(seconds)).unwrap(), listed(&environment));
+    // Each attempt took a second.
+    assert_eq!(retain(999), (0, vec![1, 2, 3, 4, 5, 6]));
+    assert_eq!(retain(1_000), (1, vec![2, 3, 4, 5, 6]));
+    assert_eq!(retain(1_099), (0, vec![2, 3, 4, 5, 6]));
+    assert_eq!(retain(1_100), (1, vec![3, 4, 5, 6]));
+    assert_eq!(retain(5_099), (0, vec![3, 4, 5, 6]));
+    assert_eq!(retain(5_100), (1, vec![4, 5, 6]));
+    assert_eq!(retain(5_200), (1, vec![4, 5]));
+    assert_eq!(retain(1_000_000), (0, vec![4, 5]));
+    assert_eq!(environment.feed().next(&name("b"), 0, ALL).unwrap().deliveries.len(), 1);
+}
+
+pub(crate) fn retention_goes_through_many_slices<E: Environment>() {
+    let environment = E::new();
+    let count = 2 * RETAIN_SLICE as u64 + 10;
+    let kept = [1, RETAIN_SLICE as u64 + 1, count];
+    let draft = |n| if kept.contains(&n) { draft(n) } else { draft(n).sinks(&[]) };
+    environment.append(&(1..=count).map(draft).collect::<Vec<_>>());
+    assert_eq!(environment.archive().retain(RETENTION, at(1_000)).unwrap(), count - 3);
+    assert_eq!(listed(&environment), kept);
+    assert_eq!(environment.archive().statistics().unwrap().events, 3);
+}
+
+pub(crate) fn retention_forgets_keys_past_their_window_only<E: Environment>() {
+    let environment = E::new();
+    let long = Draft { window: 10 * WINDOW, ..draft(2).dedupe(&[key(2)]) };
+    environment.append(&[draft(1).dedupe(&[key(1)]), long]);
+    environment.archive().retain(RETENTION, at(3_600)).unwrap();
+    // The clock went back: a key that is still known is known, a forgotten one is not.
+    assert_eq!(
+        environment.append(&[draft(3).dedupe(&[key(1)]), draft(4).dedupe(&[key(2)])]),
+        [Verdict::Stored { seq: 3 }, Verdict::Duplicate { of: 2 }]
+    );
+}
+
+pub(crate) fn an_erased_event_is_gone_but_still_known<E: Environment>() {
+    let environment = E::new();
+    environment.append(&[draft(1), draft(2).dedupe(&[key(7)]).sinks(&["a", "b"]), draft(3)]);
+    record(&environment, vec![retry(2, "a", 1, at(0), at(60)), delivered(2, "b", 1, at(0))]);
+    let mut archive = environment.archive();
+    assert!(archive.erase(&uid(2)).unwrap());
+    assert!(!archive.erase(&uid(2)).unwrap());
+    assert!(archive.show(&uid(2)).unwrap().is_none());
+    assert_eq!(listed(&environment), [1, 3]);
+    assert_eq!(environment.feed().earliest_due(&name("a")).unwrap(), None);
+    let statistics = archive.statistics().unwrap();
+    assert_eq!((statistics.events, statistics.sinks[0].pending, statistics.sinks[1].delivered), (2, 2, 1));
+    assert_eq!(environment.append(&[draft(4).dedupe(&[key(7)])]), [Verdict::Duplicate { of: 2 }]);
+    // What an attempt that was under way says of it changes nothing.
+    record(&environment, vec![delivered(2, "a", 2, at(60))]);
+    assert_eq!(archive.statistics().unwrap().sinks[0].delivered, 0);
+}

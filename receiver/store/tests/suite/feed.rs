@@ -1,0 +1,113 @@
+//! Pages of what is still to be delivered.
+use boathook_event::{Delivery, Record, Seq};
+use boathook_store::{
+    limits::FEED_ROWS_MAX,
+    traits::{Batch, Fed, Page},
+};
+
+use super::{Environment, build::*};
+
+fn record(environment: &impl Environment, records: Vec<Record>) {
+    let epoch = environment.feed().claim().unwrap();
+    let outcomes = records.into_iter().map(|record| (epoch, record)).collect();
+    environment.committer().commit(&Batch { outcomes, ..Batch::default() }).unwrap();
+}
+
+fn seqs(fed: &Fed) -> Vec<Seq> {
+    fed.deliveries.iter().map(|delivery| delivery.seq).collect()
+}
+
+pub(crate) fn never_tried_deliveries_come_by_sequence_page_by_page<E: Environment>() {
+    let environment = E::new();
+    let drafts = (1..=6).map(|n| if n == 3 { draft(n).sinks(&["b"]) } else { draft(n) }).collect::<Vec<_>>();
+    environment.append(&drafts);
+    record(&environment, vec![retry(2, "a", 1, at(0), at(60))]);
+    let feed = environment.feed();
+    let page = Page { deliveries_max: 2, ..ALL };
+    let first = feed.next(&name("a"), 0, page).unwrap();
+    assert_eq!((seqs(&first), first.up_to, first.more), (vec![1, 4], 4, true));
+    let second = feed.next(&name("a"), first.up_to, page).unwrap();
+    assert_eq!((seqs(&second), second.more), (vec![5, 6], false));
+    assert_eq!(second.up_to, 6);
+    let rest = feed.next(&name("a"), 6, page).unwrap();
+    assert_eq!((seqs(&rest), rest.up_to, rest.more), (vec![], 6, false));
+    // With nothing behind, all that is stored was looked at.
+    assert_eq!(feed.next(&name("b"), 3, page).unwrap().up_to, 6);
+    let Delivery { seq, sink, event, attempts, due } = &first.deliveries[0];
+    assert_eq!((*seq, sink, *attempts, *due), (1, &name("a"), 0, None));
+    assert_eq!((event.uid, &event.body[..]), (uid(1), &b"body of 1"[..]));
+}
+
+pub(crate) fn a_page_ends_at_its_bytes_but_gives_at_least_one<E: Environment>() {
+    let environment = E::new();
+    let sized = |uid, bytes| Draft { body: vec![b'x'; bytes], ..draft(uid) };
+    environment.append(&[sized(1, 100), sized(2, 30), sized(3, 30), sized(4, 1)]);
+    let feed = environment.feed();
+    let page = Page { bytes_max: 60, ..ALL };
+    let first = feed.next(&name("a"), 0, page).unwrap();
+    assert_eq!((seqs(&first), first.up_to, first.more), (vec![1], 1, true));
+    let second = feed.next(&name("a"), 1, page).unwrap();
+    assert_eq!((seqs(&second), second.up_to, second.more), (vec![2, 3], 3, true));
+}
+
+pub(crate) fn looking_stops_after_a_bounded_number_of_tried_deliveries<E: Environment>() {
+    let environment = E::new();
+    let many = FEED_ROWS_MAX as u64 + 10;
+    environment.append(&(1..=many).map(draft).collect::<Vec<_>>());
+    record(&environment, (1..many).map(|seq| retry(seq, "a", 1, at(0), at(60))).collect());
+    let feed = environment.feed();
+    let first = feed.next(&name("a"), 0, ALL).unwrap();
+    assert_eq!((seqs(&first), first.up_to, first.more), (vec![], FEED_ROWS_MAX as u64, true));
+    let second = feed.next(&name("a"), first.up_to, ALL).unwrap();
+    assert_eq!((seqs(&second), second.more), (vec![many], false));
+}
+
+pub(crate) fn tried_deliveries_come_by_due_time<E: Environment>() {
+    let environment = E::new();
+    environment.append(&(1..=4).map(draft).collect::<Vec<_>>());
+    record(
+        &environment,
+        vec![
+            retry(1, "a", 1, at(0), at(30)),
+            retry(2, "a", 2, at(0), at(10)),
+            retry(3, "a", 1, at(0), at(20)),
+        ],
+    );
+    let feed = environment.feed();
+    assert_eq!(feed.earliest_due(&name("a")).unwrap(), Some(at(10)));
+    assert!(feed.due(&name("a"), at(9), ALL).unwrap().deliveries.is_empty());
+    let due = feed.due(&name("a"), at(20), ALL).unwrap();
+    assert_eq!((seqs(&due), due.more), (vec![2, 3], false));
+    assert_eq!((due.deliveries[0].attempts, due.deliveries[0].due), (2, Some(at(10))));
+    let page = feed.due(&name("a"), at(30), Page { deliveries_max: 2, ..ALL }).unwrap();
+    assert_eq!((seqs(&page), page.more), (vec![2, 3], true));
+    assert_eq!(feed.earliest_due(&name("b")).unwrap(), None);
+}
+
+pub(crate) fn deliveries_of_one_key_come_by_sequence_tried_or_not<E: Environment>() {
+    let environment = E::new();
+    let keys = ["k", "other", "k", "k", "k"];
+    let drafts = (1..).zip(keys).map(|(n, key)| draft(n).key(key)).chain([draft(6)]).collect::<Vec<_>>();
+    environment.append(&drafts);
+    record(&environment, vec![retry(3, "a", 1, at(0), at(60)), delivered(4, "a", 1, at(0))]);
+    let feed = environment.feed();
+    let of_key = feed.by_key(&name("a"), "k", 0, ALL).unwrap();
+    assert_eq!((seqs(&of_key), of_key.more), (vec![1, 3, 5], false));
+    assert_eq!(of_key.deliveries[1].attempts, 1);
+    let page = feed.by_key(&name("a"), "k", 1, Page { deliveries_max: 1, ..ALL }).unwrap();
+    assert_eq!((seqs(&page), page.up_to, page.more), (vec![3], 3, true));
+    assert!(feed.by_key(&name("a"), "nobody", 0, ALL).unwrap().deliveries.is_empty());
+}
+
+pub(crate) fn a_sink_that_nobody_knows_has_nothing<E: Environment>() {
+    let environment = E::new();
+    environment.append(&[draft(1)]);
+    let feed = environment.feed();
+    for fed in [
+        feed.next(&name("nobody"), 0, ALL).unwrap(),
+        feed.due(&name("nobody"), at(0), ALL).unwrap(),
+        feed.by_key(&name("nobody"), "k", 0, ALL).unwrap(),
+    ] {
+        assert_eq!((seqs(&fed), fed.up_to, fed.more), (vec![], 1, false));
+    }
+}

@@ -1,0 +1,81 @@
+//! What every store must do, whatever it is made of. A driver brings an [`Environment`] and calls [`conformance!`].
+pub(crate) mod archive;
+pub(crate) mod build;
+pub(crate) mod commit;
+pub(crate) mod feed;
+pub(crate) mod model;
+
+use boathook_store::traits::{Archive, Batch, Committer, Feed, Verdict};
+use jiff::Timestamp;
+
+use self::build::Draft;
+
+/// A place where a store can live and die.
+pub(crate) trait Environment {
+    /// An empty store.
+    fn new() -> Self;
+    /// Its committer; there is one at a time.
+    fn committer(&self) -> Box<dyn Committer + Send>;
+    /// A feed of it.
+    fn feed(&self) -> Box<dyn Feed + Send>;
+    /// An archive of it.
+    fn archive(&self) -> Box<dyn Archive + Send>;
+    /// Sets the clock by which keys expire.
+    fn set_time(&self, time: Timestamp);
+    /// Closes the store and opens it again.
+    fn reopen(&mut self);
+    /// Opens what is there without closing the store first: its process has died.
+    fn kill(&mut self);
+
+    /// Commits these events alone.
+    fn append(&self, drafts: &[Draft]) -> Vec<Verdict> {
+        let appends = drafts.iter().map(Draft::append).collect();
+        self.committer().commit(&Batch { appends, ..Batch::default() }).unwrap()
+    }
+}
+
+/// Runs the suite in the environment of this type.
+#[macro_export]
+macro_rules! conformance {
+    ($environment:ty) => {
+        $crate::conformance! { @ $environment;
+            commit { events_are_stored_in_a_contiguous_sequence }
+            commit { a_known_id_is_a_duplicate_of_the_first_event }
+            commit { a_repetition_within_one_batch_is_a_duplicate }
+            commit { the_same_unsigned_id_with_another_body_is_a_conflict_and_both_are_remembered }
+            commit { any_known_key_makes_a_duplicate }
+            commit { an_event_without_keys_is_never_a_duplicate }
+            commit { a_key_is_forgotten_after_its_window }
+            commit { verdicts_and_sequence_outlive_a_kill }
+            commit { a_batch_that_cannot_be_stored_leaves_nothing_and_its_places_are_used_again }
+            commit { outcomes_move_deliveries_and_totals }
+            commit { an_outcome_told_twice_changes_nothing }
+            commit { an_outcome_of_an_older_epoch_changes_nothing }
+            commit { epochs_rise_over_reopening }
+            commit { a_duplicate_of_a_parked_event_starts_its_parked_deliveries_anew }
+            feed { never_tried_deliveries_come_by_sequence_page_by_page }
+            feed { a_page_ends_at_its_bytes_but_gives_at_least_one }
+            feed { looking_stops_after_a_bounded_number_of_tried_deliveries }
+            feed { tried_deliveries_come_by_due_time }
+            feed { deliveries_of_one_key_come_by_sequence_tried_or_not }
+            feed { a_sink_that_nobody_knows_has_nothing }
+            archive { an_event_comes_back_as_it_was }
+            archive { lists_are_by_sequence_and_by_endpoint }
+            archive { the_first_and_the_last_nine_failures_are_kept }
+            archive { totals_outlive_reopening_and_retention }
+            archive { retention_keeps_what_is_pending_and_what_is_not_yet_old }
+            archive { retention_goes_through_many_slices }
+            archive { retention_forgets_keys_past_their_window_only }
+            archive { an_erased_event_is_gone_but_still_known }
+            model { any_history_ends_as_in_the_model }
+        }
+    };
+    (@ $environment:ty; $($module:ident { $name:ident })*) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::suite::$module::$name::<$environment>();
+            }
+        )*
+    };
+}

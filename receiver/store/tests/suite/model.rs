@@ -1,0 +1,203 @@
+//! A store in a few lines of memory, and random histories that must end alike in it and in the real one.
+use std::collections::{BTreeMap, BTreeSet};
+
+use boathook_event::{Next, Record, Seq, Uid, Word};
+use boathook_store::traits::{Append, Batch, DeliveryState, Verdict};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::{Environment, build::*};
+
+#[derive(Default)]
+struct Model {
+    last_seq: Seq,
+    keys: Vec<Remembered>,
+    deliveries: BTreeMap<(Seq, String), Standing>,
+    uids: BTreeMap<Seq, Uid>,
+    words: BTreeMap<&'static str, u64>,
+    failed: BTreeMap<String, u64>,
+    /// Attempts that are kept as failed.
+    failures: BTreeSet<(Seq, String, u32)>,
+}
+
+/// Hash and body of a key, the event it came with, and when it is forgotten.
+type Remembered = ([u8; 16], Option<[u8; 16]>, Seq, Timestamp);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    state: DeliveryState,
+    attempts: u32,
+    due: Option<Timestamp>,
+}
+
+impl Model {
+    fn append(&mut self, append: &Append, now: Timestamp) -> Verdict {
+        self.keys.retain(|(.., expires)| *expires > now);
+        let mut conflict = false;
+        for key in &append.dedupe {
+            let known = self.keys.iter().filter(|(hash, ..)| *hash == key.hash);
+            let same = |body: Option<[u8; 16]>| key.body.is_none() || body == key.body;
+            if let Some((_, _, of, _)) =
+                known.clone().filter(|(_, body, ..)| same(*body)).min_by_key(|known| known.2)
+            {
+                let of = *of;
+                for ((_, sink), standing) in self.deliveries.iter_mut().filter(|((seq, _), _)| *seq == of) {
+                    if standing.state == DeliveryState::Parked {
+                        self.failures.retain(|(seq, name, _)| (seq, name) != (&of, sink));
+                        *standing = Standing { state: DeliveryState::Pending, attempts: 0, due: Some(now) };
+                    }
+                }
+                *self.words.entry("duplicate").or_default() += 1;
+                return Verdict::Duplicate { of };
+            }
+            conflict |= known.count() > 0;
+        }
+        self.last_seq += 1;
+        let seq = self.last_seq;
+        let expires = now + SignedDuration::try_from(append.dedupe_window).unwrap();
+        self.keys.extend(append.dedupe.iter().map(|key| (key.hash, key.body, seq, expires)));
+        for sink in &append.sinks {
+            let standing = Standing { state: DeliveryState::Pending, attempts: 0, due: None };
+            self.deliveries.insert((seq, sink.to_string()), standing);
+        }
+        self.uids.insert(seq, append.event.uid);
+        *self.words.entry("accepted").or_default() += 1;
+        if conflict { Verdict::IdConflict { seq } } else { Verdict::Stored { seq } }
+    }
+
+    fn record(&mut self, record: &Record) {
+        let Some(standing) = self.deliveries.get_mut(&(record.seq, record.sink.to_string())) else { return };
+        let number = record.attempt.number;
+        let stale = matches!(record.next, Next::Retry { .. }) && standing.attempts >= number;
+        if standing.state != DeliveryState::Pending || stale {
+            return;
+        }
+        let (state, due) = match record.next {
+            Next::Delivered { .. } => (DeliveryState::Delivered, None),
+            Next::Parked(_) => (DeliveryState::Parked, None),
+            Next::Retry { due } => (DeliveryState::Pending, Some(due)),
+        };
+        *standing = Standing { state, attempts: number, due };
+        // An attempt is one failure, though it is told as a retry and again when its delivery is parked for its age.
+        if record.attempt.result.is_err()
+            && self.failures.insert((record.seq, record.sink.to_string(), number))
+        {
+            *self.failed.entry(record.sink.to_string()).or_default() += 1;
+        }
+    }
+
+    fn seqs(&self, sink: &str, wanted: impl Fn(&Standing) -> bool) -> Vec<Seq> {
+        let of_sink = self.deliveries.iter().filter(|((_, name), _)| name == sink);
+        of_sink.filter(|(_, standing)| wanted(standing)).map(|((seq, _), _)| *seq).collect()
+    }
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+enum Act {
+    /// Events with these (key, body, sinks), in one batch with outcomes.
+    Commit(Vec<(u8, Option<u8>, u8)>, Vec<(Seq, bool, u8)>),
+    /// So many seconds pass.
+    Pass(u32),
+    Reopen,
+    Kill,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let append = (0..6_u8, proptest::option::of(0..3_u8), 0..4_u8);
+    let outcome = (1..20_u64, any::<bool>(), 0..4_u8);
+    prop_oneof![
+        8 => (prop::collection::vec(append, 0..6), prop::collection::vec(outcome, 0..6))
+            .prop_map(|(appends, outcomes)| Act::Commit(appends, outcomes)),
+        2 => (1..2_000_u32).prop_map(Act::Pass),
+        1 => Just(Act::Reopen),
+        1 => Just(Act::Kill),
+    ]
+}
+
+pub(crate) fn any_history_ends_as_in_the_model<E: Environment>() {
+    let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(history in prop::collection::vec(act(), 1..25))| {
+        replay::<E>(history);
+    });
+}
+
+fn replay<E: Environment>(history: Vec<Act>) {
+    let (mut environment, mut model) = (E::new(), Model::default());
+    let (mut now, mut uids) = (START, 1_u64..);
+    let epoch = environment.feed().claim().unwrap();
+    for act in history {
+        match act {
+            Act::Commit(appends, outcomes) => {
+                let mut draft_of = |(id, body, sinks): (u8, Option<u8>, u8)| {
+                    let dedupe = [body.map_or(key(id), |body| key_with_body(id, body))];
+                    let sinks = [(1, "a"), (2, "b")].into_iter().filter(|(bit, _)| sinks & bit != 0);
+                    let sinks = sinks.map(|(_, sink)| sink).collect::<Vec<_>>();
+                    draft(uids.next().unwrap()).dedupe(&dedupe).sinks(&sinks).append()
+                };
+                let appends = appends.into_iter().map(&mut draft_of).collect::<Vec<_>>();
+                let outcomes = outcomes.into_iter().map(|(seq, first, kind)| {
+                    let sink = if first { "a" } else { "b" };
+                    match kind {
+                        0 => delivered(seq, sink, 2, now),
+                        1 => parked(seq, sink, 2, now),
+                        number => retry(seq, sink, number.into(), now, now + SignedDuration::from_secs(60)),
+                    }
+                });
+                let outcomes = outcomes.collect::<Vec<_>>();
+                let expected = appends.iter().map(|append| model.append(append, now)).collect::<Vec<_>>();
+                outcomes.iter().for_each(|record| model.record(record));
+                let outcomes = outcomes.into_iter().map(|record| (epoch, record)).collect();
+                let batch = Batch { appends, outcomes, counters: Vec::new() };
+                assert_eq!(environment.committer().commit(&batch).unwrap(), expected);
+            }
+            Act::Pass(seconds) => {
+                now += SignedDuration::from_secs(seconds.into());
+                environment.set_time(now);
+            }
+            Act::Reopen => environment.reopen(),
+            Act::Kill => environment.kill(),
+        }
+    }
+    assert_alike(&environment, &model);
+}
+
+fn assert_alike(environment: &impl Environment, model: &Model) {
+    let (feed, archive) = (environment.feed(), environment.archive());
+    let statistics = archive.statistics().unwrap();
+    assert_eq!((statistics.last_seq, statistics.events), (model.last_seq, model.uids.len() as u64));
+    for word in [Word::Accepted, Word::Duplicate] {
+        let total = statistics.endpoints.iter().map(|endpoint| endpoint.of(word)).sum::<u64>();
+        assert_eq!(total, model.words.get(word.as_str()).copied().unwrap_or_default());
+    }
+    for totals in &statistics.sinks {
+        let sink = totals.sink.to_string();
+        let count = |state| model.seqs(&sink, |standing| standing.state == state).len() as u64;
+        assert_eq!(
+            [totals.delivered, totals.parked, totals.pending, totals.failed_attempts],
+            [
+                count(DeliveryState::Delivered),
+                count(DeliveryState::Parked),
+                count(DeliveryState::Pending),
+                model.failed.get(&sink).copied().unwrap_or_default()
+            ],
+        );
+        let pending = |tried: bool| {
+            model.seqs(&sink, |standing| {
+                standing.state == DeliveryState::Pending && standing.due.is_some() == tried
+            })
+        };
+        let seqs =
+            |deliveries: &[boathook_event::Delivery]| deliveries.iter().map(|d| d.seq).collect::<Vec<_>>();
+        assert_eq!(seqs(&feed.next(&totals.sink, 0, ALL).unwrap().deliveries), pending(false));
+        let mut due = seqs(&feed.due(&totals.sink, Timestamp::MAX, ALL).unwrap().deliveries);
+        due.sort_unstable();
+        assert_eq!(due, pending(true));
+    }
+    for (seq, uid) in &model.uids {
+        for shown in archive.show(uid).unwrap().unwrap().deliveries {
+            let expected = model.deliveries[&(*seq, shown.sink.to_string())];
+            assert_eq!(Standing { state: shown.state, attempts: shown.attempts, due: shown.due }, expected);
+        }
+    }
+}

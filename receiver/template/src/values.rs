@@ -1,0 +1,50 @@
+//! What a scan found: each pointer's value, borrowed from the body.
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::Slot;
+
+/// The values found by one scan; borrowed from the body.
+#[derive(Debug)]
+pub struct Values<'b> {
+    /// The JSON text of each slot's value.
+    found: Vec<Option<&'b str>>,
+}
+
+impl<'b> Values<'b> {
+    /// No values: for a body that is no JSON.
+    pub fn none() -> Self {
+        Values { found: Vec::new() }
+    }
+
+    pub(crate) fn new(found: Vec<Option<&'b str>>) -> Self {
+        Values { found }
+    }
+
+    /// The value as text: a string's characters, a number as it is written, `true`, `false`, an object or array as
+    /// its JSON text. `None` when missing, `null` or `""`, and for a string that is no Unicode text (an unpaired
+    /// surrogate such as `"\ud800"`).
+    pub fn text(&self, slot: Slot) -> Option<Cow<'b, str>> {
+        let raw = self.raw(slot)?;
+        match raw.strip_prefix('"') {
+            Some("\"") => None,
+            Some(_) if raw.contains('\\') => serde_json::from_str(raw).ok().map(Cow::Owned),
+            Some(characters) => characters.strip_suffix('"').map(Cow::Borrowed),
+            None if raw == "null" => None,
+            None => Some(Cow::Borrowed(raw)),
+        }
+    }
+
+    /// The value's JSON text exactly as it stands in the body; `None` when missing.
+    pub fn raw(&self, slot: Slot) -> Option<&'b str> {
+        self.found.get(usize::from(slot.0)).copied().flatten()
+    }
+
+    /// The JSON text of each item, in order, when the value is an array.
+    pub fn items(&self, slot: Slot) -> Option<Vec<&'b str>> {
+        let raw = self.raw(slot).filter(|raw| raw.starts_with('['))?;
+        let items: Vec<&'b RawValue> = serde_json::from_str(raw).ok()?;
+        Some(items.into_iter().map(RawValue::get).collect())
+    }
+}

@@ -13,6 +13,7 @@ pub mod sink;
 
 pub use conditions::{Notice, Reason};
 pub use endpoint::*;
+pub use kube::core::ObjectMeta;
 pub use schema::{crds, generated};
 pub use shared::SecretRef;
 pub use sink::*;

@@ -24,8 +24,12 @@ pub const HANDOVERS_MAX: usize = 64;
 
 /// Bytes of SQLite's write-ahead log at which the committer pauses to empty it: recovery at start stays under a second.
 pub const WAL_BYTES_MAX: u64 = 256 << 20;
-/// Bytes committed between two checkpoints in the background: many times the work of one, little of the log's bound.
-pub const CHECKPOINT_BYTES: usize = 16 << 20;
+/// Bytes of events committed between two checkpoints in the background; the log takes about four times as much.
+pub const CHECKPOINT_BYTES: usize = 4 << 20;
+/// Passes of one background checkpoint; each leaves what was written during the one before.
+pub const CHECKPOINT_PASSES_MAX: u32 = 4;
+/// Pages of the log that are few enough for the committer to move by itself: about a millisecond.
+pub const CHECKPOINT_REST_PAGES: i64 = 128;
 /// KiB of page cache of the writing connection: holds the inner pages of the deduplication index at a million keys.
 pub const WRITE_CACHE_KIB: i64 = 8 << 10;
 /// KiB of page cache of a reading connection: its reads are in order, the operating system caches the rest.
@@ -33,12 +37,12 @@ pub const READ_CACHE_KIB: i64 = 512;
 /// How long a connection waits for another one that blocks it, such as an operator's `sqlite3`.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Events deleted in one transaction: commits wait for it.
-pub const RETAIN_SLICE: usize = 1_000;
+/// Events deleted in one transaction: commits wait for it, about ten milliseconds.
+pub const RETAIN_SLICE: usize = 256;
 /// Deduplication keys looked at in one read transaction.
 pub const FORGET_SLICE: usize = 10_000;
-/// Pages given back to the file system with one slice.
-pub const VACUUM_PAGES: u32 = 256;
+/// Pages given back to the file system with one slice; a slice frees about half as many.
+pub const VACUUM_PAGES: u32 = 128;
 /// Pending rows that one page of a feed looks at.
 pub const FEED_ROWS_MAX: usize = 1_024;
 /// Events of one list.

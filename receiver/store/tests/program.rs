@@ -68,23 +68,23 @@ pub(crate) fn event(number: u64) -> Draft {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_event_is_stored() {
     if let Some(job) = Job::from_environment() {
-        run(&job).await;
+        run(&job, aloud).await;
         return;
     }
     let dir = TempDir::new().unwrap();
-    run(&Job { dir: dir.path().into(), from: 1, count: 40, at_once: 8 }).await;
+    run(&Job { dir: dir.path().into(), from: 1, count: 40, at_once: 8 }, |_| ()).await;
     let archive = Local::open(dir.path(), Duration::ZERO).unwrap().archive().unwrap();
     assert!((1..=40).all(|number| archive.show(&uid(number)).unwrap().is_some()));
 }
 
-async fn run(job: &Job) {
+async fn run(job: &Job, say: fn(&str)) {
     let store = Local::open(&job.dir, Duration::from_secs(60)).unwrap();
     let (running, _handovers) = Running::start(store.committer()).unwrap();
     // The test runner has begun a line.
     say("\n");
     let mut appending = JoinSet::new();
     for number in job.from..job.from + job.count {
-        appending.spawn(append(running.handle(), number));
+        appending.spawn(append(running.handle(), number, say));
         if appending.len() as u64 == job.at_once {
             appending.join_next().await.unwrap().unwrap();
         }
@@ -93,7 +93,7 @@ async fn run(job: &Job) {
     running.close().await;
 }
 
-async fn append(handle: StoreHandle, number: u64) {
+async fn append(handle: StoreHandle, number: u64, say: fn(&str)) {
     say(&format!("go {number}\n"));
     let verdicts = handle.append(vec![event(number).append()]).await.unwrap();
     // A run that was killed may have stored it without saying so.
@@ -102,7 +102,7 @@ async fn append(handle: StoreHandle, number: u64) {
 }
 
 /// One write, past the test runner's own output.
-fn say(line: &str) {
+fn aloud(line: &str) {
     io::stdout().write_all(line.as_bytes()).unwrap();
 }
 

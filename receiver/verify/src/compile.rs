@@ -1,211 +1,201 @@
-//! Checking a scheme's rules across its members, and making a [`Verifier`] of it.
+//! From a scheme and its secrets to a verifier: every rule across members, every broken one told.
+mod coverage;
+mod form;
+
+use std::ops::RangeInclusive;
+
+use boathook_template::Pointers;
 use http::HeaderName;
+use zeroize::Zeroizing;
 
 use crate::{
-    Algorithm, Duration, Encoding, Key as KeyRule, KeyDecode, Kind, Part, Scheme, Secret, TimestampFrom,
-    TimestampRule, Verifier,
+    Answer, Duration, Encoding, KeyDecode, Kind, Scheme, SchemeError, Secret, Verifier,
     grammar::Form,
-    key::Key,
-    limits::{CANDIDATES_MAX, HANDSHAKES_MAX, SECRETS_MAX, SIGNED_PARTS_MAX},
-    verifier::{Clock, ClockSource, SignedPart},
+    hmac_proof::{HmacKey, HmacProof},
+    key::{self, Dated},
+    limits::{
+        CANDIDATES_MAX, HEADER_NAME_BYTES_MAX, SECRETS_MAX, SIGNATURE_HEADER_BYTES_MAX, SIGNATURE_HEADERS_MAX,
+    },
+    token_proof::TokenProof,
+    verifier::Proof,
 };
 
-/// A rule of a scheme that does not hold.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {message}")]
-pub struct SchemeError {
-    /// The member, as a path from the scheme such as `signature.grammar` or `secrets[0]`.
-    pub field: String,
-    /// What is wrong and what to write.
-    pub message: String,
+/// See [`Verifier::compile`]. The steps below return what they can and collect what is broken; a verifier comes out only
+/// when nothing is.
+pub(crate) fn verifier(
+    scheme: &Scheme,
+    secrets: &[Secret],
+    tolerance: Option<Duration>,
+) -> Result<Verifier, Vec<SchemeError>> {
+    let mut broken = Broken::default();
+    let headers = signature_headers(scheme, &mut broken);
+    let form = form::form(scheme.signature.grammar.as_ref(), &mut broken);
+    let proof = match scheme.kind {
+        Kind::Hmac => Proof::Hmac(hmac(scheme, &headers, form, secrets, tolerance, &mut broken)),
+        Kind::Token => Proof::Token(token(scheme, form, secrets, &mut broken)),
+    };
+    outside_verification(scheme, &mut broken);
+    if broken.0.is_empty() { Ok(Verifier::new(headers, proof)) } else { Err(broken.0) }
 }
 
-/// Tolerance of a scheme that names none.
-const TOLERANCE_DEFAULT: Duration = Duration::from_secs(300);
-
-impl Verifier {
-    /// Compiles. `tolerance` overrides the scheme's.
-    ///
-    /// # Errors
-    /// Every broken rule, not just the first; an empty or undecodable secret is one (`secrets[N]`).
-    pub fn compile(
-        scheme: &Scheme,
-        secrets: &[Secret],
-        tolerance: Option<Duration>,
-    ) -> Result<Verifier, Vec<SchemeError>> {
-        let mut check = Check::default();
-        check.bounds(scheme, secrets);
-        check.members_of_the_kind(scheme);
-        check.coverage(scheme);
-        let headers = check.headers(scheme);
-        let form = Form::compile(scheme.signature.grammar.as_ref());
-        if form.is_none() {
-            check
-                .fail("signature.grammar", "write exactly one of prefix, keyValue and list, or leave it out");
-        }
-        let clock = scheme.timestamp.as_ref().and_then(|rule| check.clock(scheme, rule, tolerance));
-        let signed = check.signed(scheme);
-        let keys = check.keys(scheme, secrets);
-        match form {
-            Some(form) if check.errors.is_empty() => Ok(Verifier {
-                kind: scheme.kind,
-                headers,
-                form,
-                encoding: scheme.signature.encoding.unwrap_or(Encoding::Hex),
-                signed,
-                clock,
-                keys,
-            }),
-            _ => Err(check.errors),
-        }
-    }
-}
-
-/// Collects what is wrong.
+/// The rules that do not hold.
 #[derive(Default)]
-struct Check {
-    errors: Vec<SchemeError>,
+struct Broken(Vec<SchemeError>);
+
+impl Broken {
+    fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.0.push(SchemeError { field: field.into(), message: message.into() });
+    }
+
+    /// Adds the error unless the rule holds.
+    fn unless(&mut self, holds: bool, field: impl Into<String>, message: impl Into<String>) {
+        if !holds {
+            self.add(field, message);
+        }
+    }
+
+    fn header(&mut self, field: impl Into<String>, name: &str) -> Option<HeaderName> {
+        let name = (name.len() <= HEADER_NAME_BYTES_MAX).then(|| name.parse().ok()).flatten();
+        self.unless(
+            name.is_some(),
+            field,
+            format!("must be a header's name (RFC 9110 § 5.1) of at most {HEADER_NAME_BYTES_MAX} characters"),
+        );
+        name
+    }
 }
 
-impl Check {
-    fn fail(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.errors.push(SchemeError { field: field.into(), message: message.into() });
-    }
-
-    fn bounds(&mut self, scheme: &Scheme, secrets: &[Secret]) {
-        for (field, length, max) in [
-            ("secrets", secrets.len(), SECRETS_MAX),
-            ("signed", scheme.signed.len(), SIGNED_PARTS_MAX),
-            ("handshakes", scheme.handshakes.len(), HANDSHAKES_MAX),
-            ("id", scheme.id.len(), CANDIDATES_MAX),
-            ("type", scheme.event_type.len(), CANDIDATES_MAX),
-        ] {
-            if length > max {
-                self.fail(field, format!("at most {max} are possible, here are {length}"));
-            }
+fn signature_headers(scheme: &Scheme, broken: &mut Broken) -> Vec<HeaderName> {
+    const FIELD: &str = "signature.from.headers";
+    let names = &scheme.signature.from.headers;
+    broken.unless(
+        (1..=SIGNATURE_HEADERS_MAX).contains(&names.len()),
+        FIELD,
+        format!("must name 1 to {SIGNATURE_HEADERS_MAX} headers"),
+    );
+    // Else the credential would pass in the other header when the first is not used.
+    broken.unless(
+        scheme.kind == Kind::Hmac || names.len() < 2,
+        FIELD,
+        "kind token reads one header: leave one name",
+    );
+    let mut headers: Vec<HeaderName> = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        let field = format!("{FIELD}[{place}]");
+        match broken.header(&*field, name) {
+            Some(header) if headers.contains(&header) => broken.add(field, "is there twice: leave it out"),
+            Some(header) => headers.push(header),
+            None => {}
         }
     }
+    headers
+}
 
-    fn members_of_the_kind(&mut self, scheme: &Scheme) {
-        if scheme.kind == Kind::Hmac {
-            return;
+/// The keys of those secrets that can be used; `fits` says whether one can be a token.
+fn keys(
+    secrets: &[Secret],
+    decode: KeyDecode,
+    broken: &mut Broken,
+    fits: impl Fn(&[u8]) -> bool,
+) -> Vec<Dated<Zeroizing<Vec<u8>>>> {
+    broken.unless(
+        (1..=SECRETS_MAX).contains(&secrets.len()),
+        "secrets",
+        format!("must have 1 to {SECRETS_MAX} secrets"),
+    );
+    let mut keys = Vec::with_capacity(secrets.len());
+    for (place, Secret { text, not_before, not_after }) in secrets.iter().enumerate() {
+        let field = format!("secrets[{place}]");
+        if let (Some(start), Some(end)) = (not_before, not_after) {
+            broken.unless(start < end, &*field, "is never valid: notAfter must be later than notBefore");
         }
-        let grammar = scheme.signature.grammar.as_ref();
-        for (field, present) in [
-            ("algorithm", scheme.algorithm == Some(Algorithm::Sha256)),
-            ("key", scheme.key.is_some()),
-            ("signature.encoding", scheme.signature.encoding.is_some()),
-            ("signature.grammar.keyValue", grammar.is_some_and(|grammar| grammar.key_value.is_some())),
-            ("signature.grammar.list", grammar.is_some_and(|grammar| grammar.list.is_some())),
-            ("signed", !scheme.signed.is_empty()),
-        ] {
-            if present {
-                self.fail(field, "kind token compares a header with the secret: leave this out");
+        match key::decode(text, decode) {
+            Ok(key) if fits(&key) => {
+                keys.push(Dated { key, not_before: *not_before, not_after: *not_after });
             }
+            Ok(_) => broken.add(
+                field,
+                format!(
+                    "cannot come in a header: a token is visible ASCII without blanks, with its prefix at most \
+                     {SIGNATURE_HEADER_BYTES_MAX} bytes"
+                ),
+            ),
+            Err(message) => broken.add(field, message),
         }
     }
+    keys
+}
 
-    /// What the file says about coverage must be what the scheme does.
-    fn coverage(&mut self, scheme: &Scheme) {
-        let signs = |part: &Part| scheme.kind == Kind::Hmac && scheme.signed.contains(part);
-        let body = scheme.kind == Kind::Hmac && (scheme.signed.is_empty() || signs(&Part::Body));
-        match (scheme.body_protected, body) {
-            (true, false) => self.fail("bodyProtected", "the proof does not cover the body: write false"),
-            (false, true) => self.fail("bodyProtected", "the signature covers the body: leave this out"),
-            _ => {}
-        }
-        let Some(rule) = &scheme.timestamp else { return };
-        match (rule.signed, signs(&Part::Timestamp)) {
-            (true, false) => {
-                self.fail("timestamp.signed", "the signature does not cover the timestamp: write false")
-            }
-            (false, true) => {
-                self.fail("timestamp.signed", "the signature covers the timestamp: leave this out")
-            }
-            _ => {}
-        }
+fn hmac(
+    scheme: &Scheme,
+    headers: &[HeaderName],
+    form: Form,
+    secrets: &[Secret],
+    tolerance: Option<Duration>,
+    broken: &mut Broken,
+) -> HmacProof {
+    let decode = scheme.key.as_ref().map_or(KeyDecode::Utf8, |key| key.decode);
+    let keys = keys(secrets, decode, broken, |_| true);
+    let signed = coverage::signed_parts(scheme, headers, broken);
+    let clock = coverage::clock(scheme, headers, &signed, tolerance, broken);
+    let encoding = scheme.signature.encoding.unwrap_or(Encoding::Hex);
+    let keys = keys.iter().map(|dated| dated.map(|key| HmacKey::new(key))).collect();
+    HmacProof { form, encoding, signed, clock, keys }
+}
+
+fn token(scheme: &Scheme, form: Form, secrets: &[Secret], broken: &mut Broken) -> TokenProof {
+    broken.unless(
+        !scheme.body_protected,
+        "bodyProtected",
+        "must be set to false: a token does not cover the body",
+    );
+    for (given, field) in [
+        (scheme.algorithm.is_some(), "algorithm"),
+        (scheme.key.is_some(), "key"),
+        (scheme.signature.encoding.is_some(), "signature.encoding"),
+        (!scheme.signed.is_empty(), "signed"),
+        (scheme.timestamp.is_some(), "timestamp"),
+    ] {
+        broken.unless(!given, field, "is for kind hmac: leave it out");
     }
+    let prefix = if let Form::Prefix(prefix) = form {
+        prefix
+    } else {
+        broken.add("signature.grammar", "kind token takes a prefix or nothing");
+        "".into()
+    };
+    let room = SIGNATURE_HEADER_BYTES_MAX.saturating_sub(prefix.len());
+    let keys = keys(secrets, KeyDecode::Utf8, broken, |token| {
+        token.len() <= room && token.iter().all(u8::is_ascii_graphic)
+    });
+    TokenProof::new(prefix, &keys)
+}
 
-    fn headers(&mut self, scheme: &Scheme) -> Vec<HeaderName> {
-        let names = &scheme.signature.from.headers;
-        if names.is_empty() {
-            self.fail("signature.from.headers", "name at least one header");
-        }
-        let named =
-            |(index, name): (usize, &String)| self.header(format!("signature.from.headers[{index}]"), name);
-        names.iter().enumerate().filter_map(named).collect()
+/// What does not concern the proof, but must hold before anybody uses the scheme.
+fn outside_verification(scheme: &Scheme, broken: &mut Broken) {
+    if let Some(Err(error)) = scheme.batch.as_deref().map(|pointer| Pointers::default().slot(pointer)) {
+        broken.add("batch", error.to_string());
     }
-
-    fn header(&mut self, field: String, name: &str) -> Option<HeaderName> {
-        let parsed = name.parse().ok();
-        if parsed.is_none() {
-            self.fail(field, format!("`{name}` is no header name"));
-        }
-        parsed
+    for (field, templates) in [("id", &scheme.id), ("type", &scheme.event_type)] {
+        broken.unless(
+            templates.len() <= CANDIDATES_MAX,
+            field,
+            format!("must have at most {CANDIDATES_MAX} candidates"),
+        );
     }
-
-    fn clock(&mut self, scheme: &Scheme, rule: &TimestampRule, tolerance: Option<Duration>) -> Option<Clock> {
-        if rule.format.as_slice().is_empty() {
-            self.fail("timestamp.format", "name at least one format");
-        }
-        let source = match &rule.from {
-            TimestampFrom::Header(name) => {
-                ClockSource::Header(self.header("timestamp.from.header".into(), name)?)
-            }
-            TimestampFrom::Signature => {
-                let grammar =
-                    scheme.signature.grammar.as_ref().and_then(|grammar| grammar.key_value.as_ref());
-                if grammar.is_none_or(|key_value| key_value.timestamp.is_none()) {
-                    let message = "`signature` needs the grammar keyValue with a timestamp key";
-                    self.fail("timestamp.from", message);
-                }
-                ClockSource::Signature
-            }
-        };
-        Some(Clock {
-            source,
-            formats: rule.format.as_slice().into(),
-            tolerance: tolerance.or(rule.tolerance).unwrap_or(TOLERANCE_DEFAULT),
-            enforce: rule.enforce,
-        })
-    }
-
-    fn signed(&mut self, scheme: &Scheme) -> Vec<SignedPart> {
-        if scheme.signed.is_empty() {
-            return vec![SignedPart::Body];
-        }
-        let mut parts = Vec::new();
-        for (index, part) in scheme.signed.iter().enumerate() {
-            match part {
-                Part::Body => parts.push(SignedPart::Body),
-                Part::Literal(text) => parts.push(SignedPart::Literal(text.as_bytes().into())),
-                Part::Header(name) => {
-                    parts
-                        .extend(self.header(format!("signed[{index}].header"), name).map(SignedPart::Header));
-                }
-                Part::Timestamp => {
-                    if scheme.timestamp.is_none() {
-                        self.fail(format!("signed[{index}]"), "`timestamp` needs the member `timestamp`");
-                    }
-                    parts.push(SignedPart::Timestamp);
-                }
-            }
-        }
-        parts
-    }
-
-    fn keys(&mut self, scheme: &Scheme, secrets: &[Secret]) -> Vec<Key> {
-        if secrets.is_empty() {
-            self.fail("secrets", "name at least one secret");
-        }
-        let decode = scheme.key.as_ref().map_or(KeyDecode::Utf8, |KeyRule { decode }| *decode);
-        let mut keys = Vec::with_capacity(secrets.len());
-        for (index, secret) in secrets.iter().enumerate() {
-            match Key::new(secret, scheme.kind, decode) {
-                Ok(key) => keys.push(key),
-                Err(message) => self.fail(format!("secrets[{index}]"), message),
-            }
-        }
-        keys
+    let Answer { success, duplicate, refused, unavailable, body: _ } =
+        scheme.answer.clone().unwrap_or_default();
+    let statuses: [(&str, Option<u16>, RangeInclusive<u16>); 4] = [
+        ("answer.success", success, 200..=299),
+        ("answer.duplicate", duplicate, 200..=499),
+        ("answer.refused", refused, 400..=499),
+        ("answer.unavailable", unavailable, 500..=599),
+    ];
+    for (field, status, range) in statuses {
+        broken.unless(
+            status.is_none_or(|status| range.contains(&status)),
+            field,
+            format!("must be a status from {} to {}", range.start(), range.end()),
+        );
     }
 }

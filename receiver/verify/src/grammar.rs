@@ -1,65 +1,78 @@
-//! Taking signatures (and the timestamp beside them) out of a header.
+//! How a signature header is built: read strictly, written for signing.
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::{Encoding, Grammar, KeyValue, List, limits::SIGNATURES_MAX};
+use crate::{
+    Encoding, KeyValue, List,
+    limits::{SIGNATURE_HEADER_BYTES_MAX, SIGNATURES_MAX},
+};
 
-/// What a signature header holds: candidates as text, any of which may match, and the timestamp if it is there.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Parsed<'h> {
-    pub(crate) signatures: Vec<&'h str>,
-    pub(crate) timestamp: Option<&'h str>,
-}
+/// Bytes of a SHA-256 digest.
+const DIGEST_BYTES: usize = 32;
 
-/// A compiled [`Grammar`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A grammar, compiled.
 pub(crate) enum Form {
-    Bare,
-    Prefix(String),
+    /// A fixed text, which may be empty, then the signature.
+    Prefix(Box<str>),
+    /// Keys and values.
     KeyValue(KeyValue),
+    /// Versions and signatures.
     List(List),
 }
 
+/// What a signature header claims.
+pub(crate) struct Claims<'h> {
+    /// The signatures, any of which may match.
+    pub(crate) signatures: Signatures,
+    /// The timestamp's text, where the grammar has a key for it.
+    pub(crate) timestamp: Option<&'h str>,
+}
+
+/// Up to [`SIGNATURES_MAX`] digests, without allocating.
+#[derive(Default)]
+pub(crate) struct Signatures {
+    digests: [[u8; DIGEST_BYTES]; SIGNATURES_MAX],
+    count: usize,
+}
+
 impl Form {
-    /// `None` when more than one member is set.
-    pub(crate) fn compile(grammar: Option<&Grammar>) -> Option<Self> {
-        let Some(Grammar { prefix, key_value, list }) = grammar else { return Some(Self::Bare) };
-        match (prefix, key_value, list) {
-            (Some(prefix), None, None) => Some(Self::Prefix(prefix.clone())),
-            (None, Some(key_value), None) => Some(Self::KeyValue(key_value.clone())),
-            (None, None, Some(list)) => Some(Self::List(list.clone())),
-            _ => None,
+    /// Reads a header. `None` when it is not of this form: too long, without a single signature that decodes, with
+    /// more of them than the limit, or with two different timestamps.
+    pub(crate) fn read<'h>(&self, header: &'h str, encoding: Encoding) -> Option<Claims<'h>> {
+        if header.len() > SIGNATURE_HEADER_BYTES_MAX {
+            return None;
         }
-    }
-
-    /// `None` when the header does not have this form, has two different timestamps, or more signatures than
-    /// [`SIGNATURES_MAX`].
-    pub(crate) fn parse<'h>(&self, header: &'h str) -> Option<Parsed<'h>> {
-        let parsed = match self {
-            Self::Bare => Parsed { signatures: vec![header.trim()], timestamp: None },
-            Self::Prefix(prefix) => {
-                Parsed { signatures: vec![header.strip_prefix(&**prefix)?], timestamp: None }
-            }
-            Self::KeyValue(rule) => key_values(rule, header)?,
-            Self::List(rule) => Parsed {
-                signatures: header
-                    .split(&*rule.separator)
-                    .filter_map(|element| element.trim().split_once(&*rule.tag_separator))
-                    .filter_map(|(tag, signature)| (tag == rule.tag).then_some(signature))
-                    .take(SIGNATURES_MAX + 1)
-                    .collect(),
-                timestamp: None,
-            },
-        };
-        let usable = parsed.signatures.iter().any(|signature| !signature.is_empty());
-        (usable && parsed.signatures.len() <= SIGNATURES_MAX).then_some(parsed)
-    }
-
-    /// The header that [`Form::parse`] takes apart again.
-    pub(crate) fn write(&self, signature: &str, timestamp: &str) -> String {
+        let mut claims = Claims { signatures: Signatures::default(), timestamp: None };
         match self {
-            Self::Bare => signature.to_owned(),
+            Self::Prefix(prefix) => claims.add_signature(header.strip_prefix(&**prefix)?, encoding)?,
+            Self::KeyValue(grammar) => claims.read_pairs(header, grammar, encoding)?,
+            Self::List(grammar) => {
+                for element in elements(header, &grammar.separator) {
+                    if let Some((tag, text)) = cut(element, &grammar.tag_separator)
+                        && tag == grammar.tag
+                    {
+                        claims.add_signature(text, encoding)?;
+                    }
+                }
+            }
+        }
+        (claims.signatures.count > 0).then_some(claims)
+    }
+
+    /// Writes a header with one signature.
+    pub(crate) fn write(
+        &self,
+        digest: &[u8; DIGEST_BYTES],
+        encoding: Encoding,
+        timestamp: Option<&str>,
+    ) -> String {
+        let signature = match encoding {
+            Encoding::Hex => hex::encode(digest),
+            Encoding::Base64 => STANDARD.encode(digest),
+        };
+        match self {
             Self::Prefix(prefix) => format!("{prefix}{signature}"),
             Self::KeyValue(KeyValue { separator, signature: key, timestamp: Some(time_key) }) => {
+                let timestamp = timestamp.unwrap_or_default();
                 format!("{time_key}={timestamp}{separator}{key}={signature}")
             }
             Self::KeyValue(KeyValue { signature: key, timestamp: None, .. }) => format!("{key}={signature}"),
@@ -68,39 +81,71 @@ impl Form {
     }
 }
 
-fn key_values<'h>(rule: &KeyValue, header: &'h str) -> Option<Parsed<'h>> {
-    let mut parsed = Parsed::default();
-    for element in header.split(&*rule.separator) {
-        let Some((key, value)) = element.trim().split_once('=') else { continue };
-        if key == rule.signature {
-            parsed.signatures.push(value);
-        } else if rule.timestamp.as_deref() == Some(key) {
-            // Two times in one header leave open which of them was signed.
-            if parsed.timestamp.is_some_and(|first| first != value) {
+impl<'h> Claims<'h> {
+    fn read_pairs(&mut self, header: &'h str, grammar: &KeyValue, encoding: Encoding) -> Option<()> {
+        for (key, value) in elements(header, &grammar.separator).filter_map(|pair| pair.split_once('=')) {
+            if key == grammar.signature {
+                self.add_signature(value, encoding)?;
+            } else if Some(key) == grammar.timestamp.as_deref()
+                && *self.timestamp.get_or_insert(value) != value
+            {
                 return None;
             }
-            parsed.timestamp = Some(value);
         }
-        if parsed.signatures.len() > SIGNATURES_MAX {
-            return None;
-        }
+        Some(())
     }
-    Some(parsed)
+
+    /// Adds a signature; one that does not decode is no match, as providers put other forms beside theirs. `None`
+    /// when there are too many.
+    fn add_signature(&mut self, text: &str, encoding: Encoding) -> Option<()> {
+        let Some(digest) = decode(text, encoding) else { return Some(()) };
+        let Signatures { digests, count } = &mut self.signatures;
+        *digests.get_mut(*count)? = digest;
+        *count += 1;
+        Some(())
+    }
 }
 
-impl Encoding {
-    /// Strict: hex of either case, base64 padded with canonical trailing bits.
-    pub(crate) fn decode(self, text: &str) -> Option<Vec<u8>> {
-        match self {
-            Self::Hex => hex::decode(text).ok(),
-            Self::Base64 => STANDARD.decode(text).ok(),
-        }
+impl Signatures {
+    /// The signatures in the header's order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8; DIGEST_BYTES]> {
+        self.digests.iter().take(self.count)
     }
+}
 
-    pub(crate) fn encode(self, bytes: &[u8]) -> String {
-        match self {
-            Self::Hex => hex::encode(bytes),
-            Self::Base64 => STANDARD.encode(bytes),
+/// The pieces between separators, without the blanks around them.
+fn elements<'h>(header: &'h str, separator: &str) -> impl Iterator<Item = &'h str> {
+    let mut rest = Some(header);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (element, after) =
+            cut(text, separator).map_or((text, None), |(element, after)| (element, Some(after)));
+        rest = after;
+        Some(element.trim_matches([' ', '\t']))
+    })
+}
+
+/// [`str::split_once`], which is much faster for one character than for a text.
+fn cut<'h>(text: &'h str, separator: &str) -> Option<(&'h str, &'h str)> {
+    match separator.as_bytes() {
+        [byte] => text.split_once(char::from(*byte)),
+        _ => text.split_once(separator),
+    }
+}
+
+/// Strict: one digest has one text (hex: one per case), so that a changed character is never the same signature.
+fn decode(text: &str, encoding: Encoding) -> Option<[u8; DIGEST_BYTES]> {
+    match encoding {
+        Encoding::Hex => {
+            let mut digest = [0; DIGEST_BYTES];
+            hex::decode_to_slice(text, &mut digest).ok()?;
+            Some(digest)
+        }
+        Encoding::Base64 => {
+            // The decoder wants room for the padding, too.
+            let mut room = [0; DIGEST_BYTES + 1];
+            let length = STANDARD.decode_slice(text, &mut room).ok()?;
+            room.first_chunk().copied().filter(|_| length == DIGEST_BYTES)
         }
     }
 }
@@ -110,49 +155,87 @@ mod tests {
     use super::*;
 
     fn key_value() -> Form {
-        Form::KeyValue(KeyValue {
-            separator: ",".into(),
-            signature: "v1".into(),
-            timestamp: Some("t".into()),
-        })
+        let (separator, signature) = (",".into(), "v1".into());
+        Form::KeyValue(KeyValue { separator, signature, timestamp: Some("t".into()) })
     }
 
     fn list() -> Form {
         Form::List(List { separator: " ".into(), tag: "v1".into(), tag_separator: ",".into() })
     }
 
+    /// First bytes of the signatures, and the timestamp.
+    fn read(form: &Form, header: &str, encoding: Encoding) -> Option<(Vec<u8>, Option<String>)> {
+        let Claims { signatures, timestamp } = form.read(header, encoding)?;
+        Some((signatures.iter().map(|digest| digest[0]).collect(), timestamp.map(str::to_owned)))
+    }
+
+    fn hex_of(byte: u8) -> String {
+        hex::encode([byte; DIGEST_BYTES])
+    }
+
+    fn base64_of(byte: u8) -> String {
+        STANDARD.encode([byte; DIGEST_BYTES])
+    }
+
     #[test]
-    fn headers_are_taken_apart_and_unknown_elements_ignored() {
-        let prefix = Form::Prefix("sha256=".into());
-        for (form, header, signatures, timestamp) in [
-            (&Form::Bare, " ab ", vec!["ab"], None),
-            (&prefix, "sha256=ab", vec!["ab"], None),
-            (&key_value(), "t=5, v1=ab,v0=cd , v1=ef", vec!["ab", "ef"], Some("5")),
-            (&key_value(), "v1=ab,t=5,t=5", vec!["ab"], Some("5")),
-            (&list(), "v1,ab v1a,cd  v1,ef", vec!["ab", "ef"], None),
-        ] {
-            let parsed = form.parse(header).expect(header);
-            assert_eq!((parsed.signatures, parsed.timestamp), (signatures, timestamp), "{header}");
+    fn prefixes_are_exact() {
+        let form = Form::Prefix("sha256=".into());
+        let good = format!("sha256={}", hex_of(7));
+        assert_eq!(read(&form, &good, Encoding::Hex), Some((vec![7], None)));
+        for bad in [hex_of(7), good.replace("sha", "SHA"), good.replace('=', "= "), "sha256=".into()] {
+            assert_eq!(read(&form, &bad, Encoding::Hex), None, "{bad}");
         }
     }
 
     #[test]
-    fn headers_of_another_form_are_malformed() {
-        let prefix = Form::Prefix("sha256=".into());
-        let many = "v1=ab,".repeat(SIGNATURES_MAX + 1);
-        for (form, header) in [
-            (&Form::Bare, "  "),
-            (&prefix, "SHA256=ab"),
-            (&prefix, "sha256="),
-            (&prefix, "ab"),
-            (&key_value(), "t=5"),
-            (&key_value(), "t=5,v1="),
-            (&key_value(), "t=5,t=6,v1=ab"),
-            (&key_value(), &many),
-            (&list(), "v2,ab"),
-            (&list(), "v1,"),
-        ] {
-            assert_eq!(form.parse(header), None, "{header}");
+    fn signatures_are_decoded_strictly() {
+        let bare = Form::Prefix("".into());
+        let upper = hex_of(0xab).to_uppercase();
+        assert_eq!(read(&bare, &upper, Encoding::Hex), Some((vec![0xab], None)));
+        let base64 = base64_of(0);
+        assert_eq!(read(&bare, &base64, Encoding::Base64), Some((vec![0], None)));
+        let (other_bits, unpadded) = (base64.replace("A=", "B="), base64.replace('=', ""));
+        for bad in [&other_bits, &unpadded, &format!("{base64}="), &base64[4..], &format!("{base64}AAAA")] {
+            assert_eq!(read(&bare, bad, Encoding::Base64), None, "{bad}");
         }
+        for bad in [&upper[1..], &upper[2..], &format!("{upper}00"), &upper.replace('A', "g"), ""] {
+            assert_eq!(read(&bare, bad, Encoding::Hex), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn keys_and_values_take_every_signature_and_the_first_timestamp() {
+        let header = format!(" t=12 ,v1={}, v0={},x,v1=zz,=,v1={}", hex_of(1), hex_of(2), hex_of(3));
+        assert_eq!(read(&key_value(), &header, Encoding::Hex), Some((vec![1, 3], Some("12".into()))));
+        let repeated = format!("t=12,t=12,v1={}", hex_of(1));
+        assert_eq!(read(&key_value(), &repeated, Encoding::Hex), Some((vec![1], Some("12".into()))));
+        let contradicting = format!("t=12,t=13,v1={}", hex_of(1));
+        assert_eq!(read(&key_value(), &contradicting, Encoding::Hex), None);
+    }
+
+    #[test]
+    fn lists_take_the_elements_of_their_version() {
+        let header = format!("v1,{}  v1a,{} v1,broken v1,{}", base64_of(1), base64_of(2), base64_of(3));
+        assert_eq!(read(&list(), &header, Encoding::Base64), Some((vec![1, 3], None)));
+        for nothing in ["v1", "v1,", "v1a,AAAA", ",", " "] {
+            assert_eq!(read(&list(), nothing, Encoding::Base64), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn separators_may_be_longer_than_one_character() {
+        let form = Form::List(List { separator: "; ".into(), tag: "v1".into(), tag_separator: "::".into() });
+        let header = format!("v1::{}; v2::x;v1::y; v1::{}", hex_of(1), hex_of(2));
+        assert_eq!(read(&form, &header, Encoding::Hex), Some((vec![1, 2], None)));
+    }
+
+    #[test]
+    fn headers_with_more_signatures_or_bytes_than_the_limits_are_malformed() {
+        let most = vec![format!("v1,{}", base64_of(1)); SIGNATURES_MAX].join(" ");
+        assert!(read(&list(), &most, Encoding::Base64).is_some());
+        let too_many = format!("{most} v1,{}", base64_of(1));
+        assert!(read(&list(), &too_many, Encoding::Base64).is_none());
+        let too_long = format!("{most}{}", " ".repeat(SIGNATURE_HEADER_BYTES_MAX));
+        assert!(read(&list(), &too_long, Encoding::Base64).is_none());
     }
 }

@@ -1,21 +1,21 @@
-//! From a secret's text to something that can check a signature.
+//! Secrets: from the text as configured to keys that are valid for a time.
 use std::fmt;
 
 use base64::{
-    Engine, alphabet,
+    Engine,
+    alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use hmac::{Hmac, KeyInit};
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
+use subtle::Choice;
 use zeroize::Zeroizing;
 
-use crate::{KeyDecode, Kind, limits::SECRET_BYTES_MAX};
+use crate::{Diagnosis, KeyDecode, limits::SECRET_BYTES_MAX};
 
 /// One secret as configured: its text and when it counts.
 pub struct Secret {
-    /// The bytes as the Secret object has them. One trailing line break is dropped: tools that make Secrets from
-    /// files leave it there, and no provider's secret ends in one.
+    /// The secret's bytes as the Secret object has them. One trailing line end (`\n` or `\r\n`) is dropped: `kubectl
+    /// create secret --from-file` puts there the one with which an editor ends the file.
     pub text: Zeroizing<Vec<u8>>,
     /// It does not count before.
     pub not_before: Option<Timestamp>,
@@ -23,87 +23,156 @@ pub struct Secret {
     pub not_after: Option<Timestamp>,
 }
 
-/// A secret ready for use, with the time in which it counts.
-pub(crate) struct Key {
-    pub(crate) material: Material,
-    not_before: Option<Timestamp>,
-    not_after: Option<Timestamp>,
-}
-
-/// What is kept of a secret.
-pub(crate) enum Material {
-    /// The keyed state, so that the key schedule is paid once and not per request.
-    HmacSha256(Box<Hmac<Sha256>>),
-    /// The SHA-256 of a token, which is all that comparing needs, and the token itself for signing.
-    Token { digest: [u8; 32], text: Zeroizing<Vec<u8>> },
-}
-
-/// Whether a key counts at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Validity {
-    Valid,
-    NotYet,
-    Expired,
-}
-
-impl Key {
-    /// Decodes. The message says what is wrong, never what the secret is.
-    pub(crate) fn new(secret: &Secret, kind: Kind, decode: KeyDecode) -> Result<Self, String> {
-        let text = trimmed(&secret.text);
-        if text.iter().all(u8::is_ascii_whitespace) {
-            return Err("the secret is empty: anybody could sign with it".into());
-        }
-        if text.len() > SECRET_BYTES_MAX {
-            return Err(format!("the secret has more than {SECRET_BYTES_MAX} bytes"));
-        }
-        let material = match kind {
-            Kind::Token => {
-                Material::Token { digest: Sha256::digest(text).into(), text: text.to_vec().into() }
-            }
-            Kind::Hmac => {
-                let bytes = decoded(text, decode)?;
-                let state = Hmac::new_from_slice(&bytes).map_err(|_| "the secret has an unusable length")?;
-                Material::HmacSha256(Box::new(state))
-            }
-        };
-        Ok(Self { material, not_before: secret.not_before, not_after: secret.not_after })
-    }
-
-    pub(crate) fn validity(&self, now: Timestamp) -> Validity {
-        if self.not_before.is_some_and(|start| now < start) {
-            Validity::NotYet
-        } else if self.not_after.is_some_and(|end| now >= end) {
-            Validity::Expired
-        } else {
-            Validity::Valid
-        }
-    }
-}
-
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text: _, not_before, not_after } = self;
         f.debug_struct("Secret")
-            .field("not_before", &self.not_before)
-            .field("not_after", &self.not_after)
+            .field("not_before", not_before)
+            .field("not_after", not_after)
             .finish_non_exhaustive()
     }
 }
 
-fn trimmed(text: &[u8]) -> &[u8] {
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
-    text.strip_suffix(b"\r").unwrap_or(text)
+/// A key and when it counts.
+pub(crate) struct Dated<K> {
+    pub(crate) key: K,
+    pub(crate) not_before: Option<Timestamp>,
+    pub(crate) not_after: Option<Timestamp>,
 }
 
-fn decoded(text: &[u8], decode: KeyDecode) -> Result<Zeroizing<Vec<u8>>, String> {
-    let encoded = match decode {
-        KeyDecode::Utf8 => return Ok(text.to_vec().into()),
-        KeyDecode::Base64 => text,
-        KeyDecode::PrefixedBase64 => text.strip_prefix(b"whsec_").unwrap_or(text),
+impl<K> Dated<K> {
+    /// The same dates with what is made of the key.
+    pub(crate) fn map<L>(&self, make: impl FnOnce(&K) -> L) -> Dated<L> {
+        Dated { key: make(&self.key), not_before: self.not_before, not_after: self.not_after }
+    }
+}
+
+/// Place of the first valid key that matches. Every key is tried, whatever the others say, so that the time taken
+/// tells nothing about them.
+pub(crate) fn find<K>(
+    keys: &[Dated<K>],
+    now: Timestamp,
+    matches: impl Fn(&K) -> Choice,
+) -> Result<usize, Diagnosis> {
+    let mut found = Err(Diagnosis::NoSecretMatches);
+    for (place, Dated { key, not_before, not_after }) in keys.iter().enumerate() {
+        if !bool::from(matches(key)) || found.is_ok() {
+            continue;
+        }
+        let expired = not_after.is_some_and(|end| now >= end);
+        let early = not_before.is_some_and(|start| now < start);
+        found = if expired || early { Err(Diagnosis::SecretOutOfValidity { expired }) } else { Ok(place) };
+    }
+    found
+}
+
+/// The `whsec_` with which Standard Webhooks marks a secret.
+const PREFIX: &[u8] = b"whsec_";
+
+/// For secrets: padding optional, as people lose it, and unused bits ignored, as the providers' libraries ignore them.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The key's bytes of a secret's text, never empty: an HMAC under an empty key is computable by anybody. HMAC pads keys
+/// with zero bytes, so a key of nothing else is an empty one. The error says what to write and tells nothing of the
+/// secret.
+pub(crate) fn decode(text: &[u8], how: KeyDecode) -> Result<Zeroizing<Vec<u8>>, String> {
+    if text.len() > SECRET_BYTES_MAX {
+        return Err(format!("is longer than {SECRET_BYTES_MAX} bytes: is it the right key of the Secret?"));
+    }
+    let text = without_line_end(text);
+    let key = match how {
+        KeyDecode::Utf8 => Zeroizing::new(text.to_vec()),
+        KeyDecode::Base64 => base64(text)?,
+        KeyDecode::PrefixedBase64 => base64(text.strip_prefix(PREFIX).unwrap_or(text))?,
     };
-    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    match GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(encoded) {
-        Ok(bytes) if bytes.is_empty() => Err("the secret is empty: anybody could sign with it".into()),
-        Ok(bytes) => Ok(bytes.into()),
-        Err(_) => Err("the secret is not base64: copy it from the provider once more, whole".into()),
+    let blank = text == PREFIX || text.iter().all(u8::is_ascii_whitespace);
+    if blank || key.iter().all(|byte| *byte == 0) {
+        Err("is empty: copy the provider's secret into it".into())
+    } else {
+        Ok(key)
+    }
+}
+
+fn without_line_end(text: &[u8]) -> &[u8] {
+    let text_only = text.strip_suffix(b"\n").unwrap_or(text);
+    if text_only.len() == text.len() { text } else { text_only.strip_suffix(b"\r").unwrap_or(text_only) }
+}
+
+/// Decodes into memory that is zeroed and never moves.
+fn base64(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut key = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
+    let length = LENIENT
+        .decode_slice(text, &mut key)
+        .map_err(|_| "is not Base64 (RFC 4648 § 4), which this scheme wants: copy the secret whole")?;
+    key.truncate(length);
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_decoded_as_the_scheme_says() {
+        for (how, text, key) in [
+            (KeyDecode::Utf8, "whsec_AQID", &b"whsec_AQID"[..]),
+            (KeyDecode::Utf8, " s p ", b" s p "),
+            (KeyDecode::Base64, "AQIDBA==", &[1, 2, 3, 4]),
+            (KeyDecode::Base64, "AQIDBA", &[1, 2, 3, 4]),
+            (KeyDecode::PrefixedBase64, "whsec_AQID", &[1, 2, 3]),
+            (KeyDecode::PrefixedBase64, "AQID", &[1, 2, 3]),
+        ] {
+            assert_eq!(decode(text.as_bytes(), how).expect(text).as_slice(), key, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_trailing_line_end_is_dropped_and_nothing_else() {
+        for (text, key) in
+            [("s\n", "s"), ("s\r\n", "s"), ("s\n\n", "s\n"), ("s\r", "s\r"), ("s ", "s "), ("\ns", "\ns")]
+        {
+            assert_eq!(
+                decode(text.as_bytes(), KeyDecode::Utf8).expect(text).as_slice(),
+                key.as_bytes(),
+                "{text:?}"
+            );
+        }
+        assert_eq!(decode(b"whsec_AQID\n", KeyDecode::PrefixedBase64).expect("Base64").as_slice(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn empty_blank_oversized_and_undecodable_secrets_are_refused() {
+        let long = "s".repeat(SECRET_BYTES_MAX + 1);
+        for (how, text) in [
+            (KeyDecode::Utf8, ""),
+            (KeyDecode::Utf8, "\n"),
+            (KeyDecode::Utf8, " \t\n"),
+            (KeyDecode::Utf8, "whsec_"),
+            (KeyDecode::Utf8, "\0"),
+            (KeyDecode::Utf8, &long),
+            (KeyDecode::Base64, ""),
+            (KeyDecode::Base64, "AAAA"),
+            (KeyDecode::Base64, "===="),
+            (KeyDecode::Base64, "A"),
+            (KeyDecode::Base64, "AQ ID"),
+            (KeyDecode::Base64, "AQ_D"),
+            (KeyDecode::PrefixedBase64, "whsec_"),
+            (KeyDecode::PrefixedBase64, "whsec_\r\n"),
+            (KeyDecode::PrefixedBase64, "whsec_whsec_AQID"),
+        ] {
+            assert!(decode(text.as_bytes(), how).is_err(), "{text:.20?}");
+        }
+    }
+
+    #[test]
+    fn debug_output_of_a_secret_does_not_show_it() {
+        let secret = Secret { text: b"hidden".to_vec().into(), not_before: None, not_after: None };
+        let shown = format!("{secret:?}");
+        assert!(!shown.contains("hidden") && !shown.contains("104"), "{shown}");
     }
 }

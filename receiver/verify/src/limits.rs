@@ -4,15 +4,29 @@
 pub const SECRETS_MAX: usize = 8;
 /// Signatures taken from one request: a rotation sends two; more is a sender who makes us work.
 pub const SIGNATURES_MAX: usize = 16;
-/// Bytes of one signature header.
+/// Bytes of one signature header: [`SIGNATURES_MAX`] signatures with their versions fit.
 pub const SIGNATURE_HEADER_BYTES_MAX: usize = 4096;
+/// Alternative names of the signature header: a provider renames it once in a decade.
+pub const SIGNATURE_HEADERS_MAX: usize = 4;
+/// Bytes of a header's name: longer than any provider's.
+pub const HEADER_NAME_BYTES_MAX: usize = 128;
+/// Bytes of a prefix, key or version in a grammar.
+pub const GRAMMAR_TEXT_BYTES_MAX: usize = 64;
+/// Bytes of a separator in a grammar.
+pub const SEPARATOR_BYTES_MAX: usize = 4;
 /// Bytes of one secret.
 pub const SECRET_BYTES_MAX: usize = 8192;
 /// Parts of the signed text.
 pub const SIGNED_PARTS_MAX: usize = 16;
+/// Bytes of one literal in the signed text: separators and versions are short.
+pub const LITERAL_BYTES_MAX: usize = 256;
 /// Bytes of a value that a handshake echoes.
 pub const HANDSHAKE_ANSWER_BYTES_MAX: usize = 4096;
+/// Bytes of the text by which a handshake is known.
+pub const HANDSHAKE_EQUALS_BYTES_MAX: usize = 256;
 /// Handshakes of one scheme.
 pub const HANDSHAKES_MAX: usize = 8;
 /// Candidates for an id, a type, and the like.
 pub const CANDIDATES_MAX: usize = 8;
+/// Bytes of a preset's id that [`nearest`](crate::nearest) looks at: the edit distance costs their product.
+pub const PRESET_ID_BYTES_MAX: usize = 64;

@@ -1,6 +1,16 @@
 //! Why a request is refused: a public code, and a diagnosis for the people who run the endpoint.
 use crate::Duration;
 
+/// A refused request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {diagnosis}", code.as_str())]
+pub struct Rejection {
+    /// The public code.
+    pub code: Code,
+    /// What a person needs to know.
+    pub diagnosis: Diagnosis,
+}
+
 /// The public code of a rejection: one word for machines, told to the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -14,19 +24,6 @@ pub enum Code {
     InvalidTimestamp,
     /// The timestamp is too far from our clock.
     StaleTimestamp,
-}
-
-impl Code {
-    /// As it is written in answers, logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingSignature => "missing_signature",
-            Self::InvalidSignature => "invalid_signature",
-            Self::MissingTimestamp => "missing_timestamp",
-            Self::InvalidTimestamp => "invalid_timestamp",
-            Self::StaleTimestamp => "stale_timestamp",
-        }
-    }
 }
 
 /// What a person needs to know; never told to the sender, never secret or payload.
@@ -44,6 +41,12 @@ pub enum Diagnosis {
         /// The header that was read.
         header: Box<str>,
     },
+    /// A header that decides came more than once, and the values could be read in more than one way.
+    #[error("the header {header} came more than once: does a proxy add it?")]
+    HeaderRepeated {
+        /// Its name.
+        header: Box<str>,
+    },
     /// A part of the signed text is missing.
     #[error("the header {header}, which the signature covers, is missing")]
     SignedHeaderMissing {
@@ -54,7 +57,7 @@ pub enum Diagnosis {
     #[error("no configured secret makes this signature: is it the secret of this endpoint?")]
     NoSecretMatches,
     /// A secret matches that is not valid at this time.
-    #[error("the signature was made with a secret that {}", if *.expired { "expired (notAfter)" } else { "is not valid yet (notBefore)" })]
+    #[error("the signature was made with a secret that {}", if *expired { "expired (notAfter)" } else { "is not valid yet (notBefore)" })]
     SecretOutOfValidity {
         /// Past `notAfter`; else before `notBefore`.
         expired: bool,
@@ -62,11 +65,11 @@ pub enum Diagnosis {
     /// No timestamp.
     #[error("the timestamp is missing")]
     TimestampMissing,
-    /// An unreadable timestamp.
+    /// An unreadable timestamp, or more than one.
     #[error("the timestamp is not of the form that this provider sends")]
     TimestampUnreadable,
     /// A timestamp outside the tolerance.
-    #[error("the timestamp is {} {} our clock; allowed: {tolerance}", seconds(*.skew_millis), if *.skew_millis < 0 { "behind" } else { "ahead of" })]
+    #[error("the timestamp is {}; allowed: {tolerance}", distance(*skew_millis))]
     TimestampOutsideTolerance {
         /// The timestamp minus our clock, in milliseconds.
         skew_millis: i64,
@@ -75,17 +78,55 @@ pub enum Diagnosis {
     },
 }
 
-/// A refused request.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {diagnosis}", code.as_str())]
-pub struct Rejection {
-    /// The public code.
-    pub code: Code,
-    /// What a person needs to know.
-    pub diagnosis: Diagnosis,
+impl Code {
+    /// As it is written in answers, logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingSignature => "missing_signature",
+            Self::InvalidSignature => "invalid_signature",
+            Self::MissingTimestamp => "missing_timestamp",
+            Self::InvalidTimestamp => "invalid_timestamp",
+            Self::StaleTimestamp => "stale_timestamp",
+        }
+    }
 }
 
-/// A skew for people.
-fn seconds(millis: i64) -> String {
-    format!("{} s", millis.unsigned_abs() / 1000)
+impl From<Diagnosis> for Rejection {
+    fn from(diagnosis: Diagnosis) -> Self {
+        let code = match diagnosis {
+            Diagnosis::SignatureMissing { .. } => Code::MissingSignature,
+            Diagnosis::SignatureMalformed { .. }
+            | Diagnosis::HeaderRepeated { .. }
+            | Diagnosis::SignedHeaderMissing { .. }
+            | Diagnosis::NoSecretMatches
+            | Diagnosis::SecretOutOfValidity { .. } => Code::InvalidSignature,
+            Diagnosis::TimestampMissing => Code::MissingTimestamp,
+            Diagnosis::TimestampUnreadable => Code::InvalidTimestamp,
+            Diagnosis::TimestampOutsideTolerance { .. } => Code::StaleTimestamp,
+        };
+        Self { code, diagnosis }
+    }
+}
+
+/// A skew for people, rounded away from zero so that it never reads as within the tolerance.
+fn distance(skew_millis: i64) -> String {
+    let side = if skew_millis < 0 { "behind" } else { "ahead of" };
+    format!("{} s {side} our clock", skew_millis.unsigned_abs().div_ceil(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_timestamp_is_told_with_its_direction_and_the_tolerance() {
+        for (skew_millis, told) in [
+            (-300_001, "stale_timestamp: the timestamp is 301 s behind our clock; allowed: 5m"),
+            (3_600_000, "stale_timestamp: the timestamp is 3600 s ahead of our clock; allowed: 5m"),
+        ] {
+            let tolerance = Duration::from_secs(300);
+            let rejection = Rejection::from(Diagnosis::TimestampOutsideTolerance { skew_millis, tolerance });
+            assert_eq!(rejection.to_string(), told);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A request as it came in: nothing in it is believed yet.
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 /// Method, target, headers and the raw body, before anything is checked.
 #[derive(Debug, Clone)]
@@ -17,9 +17,20 @@ pub struct RawRequest {
     pub body: Bytes,
 }
 
+/// A header that came more than once.
+pub(crate) struct Repeated;
+
 impl RawRequest {
     /// The header's first value, when it is there and is visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The header's only value. What is signed or signs must be unambiguous: of two values, a proxy or a consumer
+    /// might read the one that we did not check.
+    pub(crate) fn single(&self, name: &HeaderName) -> Result<Option<&HeaderValue>, Repeated> {
+        let mut values = self.headers.get_all(name).iter();
+        let first = values.next();
+        if values.next().is_some() { Err(Repeated) } else { Ok(first) }
     }
 }

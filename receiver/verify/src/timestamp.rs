@@ -1,76 +1,193 @@
-//! Reading the provider's time, and whether it is near enough to ours.
-use jiff::{SignedDuration, Timestamp};
+//! The time of a delivery: read from its text, compared with our clock.
+use http::HeaderName;
+use jiff::Timestamp;
 
-use crate::{Duration, TimeFormat};
+use crate::{Diagnosis, Duration, RawRequest, TimeFormat};
 
-/// Decimal digits of a Unix time in milliseconds until the year 5138; a longer number is no time.
-const DIGITS_MAX: usize = 14;
+/// A timestamp rule, compiled.
+pub(crate) struct Clock {
+    /// The timestamp's header; `None` where it is in the signature header.
+    pub(crate) header: Option<HeaderName>,
+    /// Tried in order; never empty.
+    pub(crate) formats: Vec<TimeFormat>,
+    /// How far the timestamp may be from our clock, both ways, boundary included.
+    pub(crate) tolerance: Duration,
+    /// Whether a stale or missing timestamp is refused.
+    pub(crate) enforce: bool,
+}
 
-impl TimeFormat {
-    /// `None` when the text is not of this format.
-    pub(crate) fn read(self, text: &str) -> Option<Timestamp> {
-        match self {
-            Self::UnixSeconds => Timestamp::from_second(digits(text)?).ok(),
-            Self::UnixMillis => Timestamp::from_millisecond(digits(text)?).ok(),
-            Self::Rfc3339 => text.parse().ok(),
+impl Clock {
+    /// The timestamp's text as received: this is what is signed, however the time would be written otherwise.
+    pub(crate) fn text<'r>(
+        &self,
+        request: &'r RawRequest,
+        in_signature: Option<&'r str>,
+    ) -> Result<&'r str, Diagnosis> {
+        let text = match &self.header {
+            None => in_signature,
+            Some(name) => request
+                .single(name)
+                .map_err(|_| Diagnosis::TimestampUnreadable)?
+                .map(|value| value.to_str().map_err(|_| Diagnosis::TimestampUnreadable))
+                .transpose()?,
+        };
+        text.filter(|text| !text.is_empty()).ok_or(Diagnosis::TimestampMissing)
+    }
+
+    /// The time of the delivery, when it is fresh. Where freshness is not enforced nothing is refused, and a time
+    /// that cannot be read is none.
+    pub(crate) fn check(
+        &self,
+        text: Result<&str, Diagnosis>,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Diagnosis> {
+        let time = text.and_then(|text| self.read(text).ok_or(Diagnosis::TimestampUnreadable));
+        if !self.enforce {
+            return Ok(time.ok());
+        }
+        let time = time?;
+        let skew_nanos = time.as_nanosecond() - now.as_nanosecond();
+        if skew_nanos.unsigned_abs() > self.tolerance.std().as_nanos() {
+            let skew_millis = time.as_millisecond() - now.as_millisecond();
+            return Err(Diagnosis::TimestampOutsideTolerance { skew_millis, tolerance: self.tolerance });
+        }
+        Ok(Some(time))
+    }
+
+    /// The text a provider would send at this time.
+    pub(crate) fn write(&self, now: Timestamp) -> String {
+        match self.formats.first() {
+            Some(TimeFormat::UnixMillis) => now.as_millisecond().to_string(),
+            Some(TimeFormat::Rfc3339) => now.to_string(),
+            Some(TimeFormat::UnixSeconds) | None => now.as_second().to_string(),
         }
     }
 
-    /// The text that [`TimeFormat::read`] reads as this time.
-    pub(crate) fn write(self, time: Timestamp) -> String {
-        match self {
-            Self::UnixSeconds => time.as_second().to_string(),
-            Self::UnixMillis => time.as_millisecond().to_string(),
-            Self::Rfc3339 => time.to_string(),
-        }
+    fn read(&self, text: &str) -> Option<Timestamp> {
+        self.formats.iter().find_map(|format| match format {
+            TimeFormat::UnixSeconds => Timestamp::from_second(digits(text)?).ok(),
+            TimeFormat::UnixMillis => Timestamp::from_millisecond(digits(text)?).ok(),
+            TimeFormat::Rfc3339 if is_rfc3339(text.as_bytes()) => text.parse().ok(),
+            TimeFormat::Rfc3339 => None,
+        })
     }
 }
 
-/// The time minus our clock in milliseconds, when it is farther away than `tolerance`; the bound itself is inside.
-pub(crate) fn skew_outside(time: Timestamp, now: Timestamp, tolerance: Duration) -> Option<i64> {
-    let skew = time.duration_since(now);
-    let allowed = SignedDuration::try_from(tolerance.std()).unwrap_or(SignedDuration::MAX);
-    (skew.abs() > allowed).then(|| i64::try_from(skew.as_millis()).unwrap_or(i64::MAX))
-}
-
+/// Plain decimal digits without leading zeros. Where a header and the timestamp are signed side by side without a
+/// separator, a zero that moves from one to the other would make the same delivery look like another.
 fn digits(text: &str) -> Option<i64> {
-    let plain =
-        !text.is_empty() && text.len() <= DIGITS_MAX && text.bytes().all(|byte| byte.is_ascii_digit());
-    plain.then(|| text.parse().ok()).flatten()
+    // The last time that jiff knows has 15 digits in milliseconds.
+    let plain = text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let canonical = text == "0" || !text.starts_with('0');
+    if plain && canonical { text.parse().ok() } else { None }
+}
+
+/// Whether the text has the shape of RFC 3339 § 5.6 with at most nine fractional digits; jiff reads much more.
+fn is_rfc3339(text: &[u8]) -> bool {
+    let Some((date_and_time, rest)) = text.split_at_checked(19) else { return false };
+    let rest = match rest.strip_prefix(b".") {
+        None => rest,
+        Some(fraction) => {
+            let length = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            match fraction.split_at_checked(length) {
+                Some((_, offset)) if (1..=9).contains(&length) => offset,
+                _ => return false,
+            }
+        }
+    };
+    fits(date_and_time, b"0000-00-00T00:00:00")
+        && (fits(rest, b"Z") || fits(rest, b"+00:00") || fits(rest, b"-00:00"))
+}
+
+/// Whether the text has digits where the picture has zeros, and else the picture's characters, in either case.
+fn fits(text: &[u8], picture: &[u8]) -> bool {
+    text.len() == picture.len()
+        && text.iter().zip(picture).all(|(byte, wanted)| match wanted {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte.eq_ignore_ascii_case(wanted),
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOW: &str = "2024-05-06T07:08:09.5Z";
+
+    fn clock(formats: &[TimeFormat]) -> Clock {
+        Clock { header: None, formats: formats.to_vec(), tolerance: Duration::from_secs(300), enforce: true }
+    }
+
+    fn now() -> Timestamp {
+        NOW.parse().expect("a time")
+    }
+
     #[test]
-    fn times_are_read_strictly() {
-        let expected = Timestamp::from_second(1_614_265_330).ok();
-        assert_eq!(TimeFormat::UnixSeconds.read("1614265330"), expected);
-        assert_eq!(TimeFormat::UnixMillis.read("1614265330000"), expected);
-        assert_eq!(TimeFormat::Rfc3339.read("2021-02-25T15:02:10Z"), expected);
-        assert_eq!(TimeFormat::Rfc3339.read("2021-02-25T16:02:10.000000000+01:00"), expected);
-        for text in ["", "-5", "+5", " 5", "5 ", "1e9", "0x5", "999999999999999", "٥"] {
-            assert_eq!(TimeFormat::UnixSeconds.read(text), None, "{text}");
-        }
-        for text in ["2021-02-25T15:02:10", "2021-02-25", "soon", ""] {
-            assert_eq!(TimeFormat::Rfc3339.read(text), None, "{text}");
+    fn times_are_read_in_their_format_only() {
+        use TimeFormat::{Rfc3339, UnixMillis, UnixSeconds};
+        for (formats, text, nanos) in [
+            (&[UnixSeconds][..], "1492774577", Some(1_492_774_577_000_000_000)),
+            (&[UnixSeconds], "0", Some(0)),
+            (&[UnixMillis], "1492774577123", Some(1_492_774_577_123_000_000)),
+            (&[UnixSeconds, UnixMillis], "1492774577123", Some(1_492_774_577_123_000_000)),
+            (&[Rfc3339, UnixSeconds], "1492774577", Some(1_492_774_577_000_000_000)),
+            (&[Rfc3339], "1970-01-01T00:00:01Z", Some(1_000_000_000)),
+            (&[Rfc3339], "1970-01-01t01:00:01.123456789+01:00", Some(1_123_456_789)),
+            (&[Rfc3339], "1969-12-31T17:00:00.5-07:00", Some(500_000_000)),
+            (&[UnixSeconds], "1492774577123", None),
+            (&[UnixSeconds], "+1492774577", None),
+            (&[UnixSeconds], "-1", None),
+            (&[UnixSeconds], " 1492774577", None),
+            (&[UnixSeconds], "1492774577.0", None),
+            (&[UnixSeconds], "01492774577", None),
+            (&[UnixSeconds], "١٢٣", None),
+            (&[UnixMillis], "99999999999999999999999999", None),
+            (&[UnixSeconds, UnixMillis], "1970-01-01T00:00:01Z", None),
+            (&[Rfc3339], "1970-01-01T00:00:01", None),
+            (&[Rfc3339], "1970-01-01T00:00:01+01", None),
+            (&[Rfc3339], "1970-01-01 00:00:01Z", None),
+            (&[Rfc3339], "1970-01-01T00:00Z", None),
+            (&[Rfc3339], "1970-01-01T00:00:01.Z", None),
+            (&[Rfc3339], "1970-01-01T00:00:01.1234567890Z", None),
+            (&[Rfc3339], "1970-13-01T00:00:01Z", None),
+            (&[Rfc3339], "1970-01-01T00:00:01Z[UTC]", None),
+            (&[Rfc3339], "1970-01-01", None),
+        ] {
+            assert_eq!(clock(formats).read(text).map(Timestamp::as_nanosecond), nanos, "{formats:?} {text}");
         }
     }
 
     #[test]
-    fn the_tolerance_holds_both_ways_with_its_bound_inside() {
-        let now = Timestamp::from_second(1_000_000).expect("in range");
-        let tolerance = Duration::from_secs(300);
-        for (seconds, skew) in [
-            (1_000_000, None),
-            (999_700, None),
-            (1_000_300, None),
-            (999_699, Some(-301_000)),
-            (1_000_301, Some(301_000)),
+    fn the_tolerance_counts_both_ways_and_includes_its_boundary() {
+        let clock = clock(&[TimeFormat::Rfc3339]);
+        for (text, skew_millis) in [
+            ("2024-05-06T07:03:09.5Z", None),
+            ("2024-05-06T07:13:09.5Z", None),
+            ("2024-05-06T07:03:09.499Z", Some(-300_001)),
+            ("2024-05-06T07:13:09.501Z", Some(300_001)),
         ] {
-            let time = Timestamp::from_second(seconds).expect("in range");
-            assert_eq!(skew_outside(time, now, tolerance), skew, "{seconds}");
+            let told = match clock.check(Ok(text), now()) {
+                Ok(_) => None,
+                Err(Diagnosis::TimestampOutsideTolerance { skew_millis, .. }) => Some(skew_millis),
+                Err(other) => panic!("{other}"),
+            };
+            assert_eq!(told, skew_millis, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_refused_for_its_time_where_freshness_is_not_enforced() {
+        let clock = Clock { enforce: false, ..clock(&[TimeFormat::UnixSeconds]) };
+        assert_eq!(clock.check(Ok("1"), now()), Ok(Some(Timestamp::from_second(1).expect("in range"))));
+        assert_eq!(clock.check(Ok("soon"), now()), Ok(None));
+        assert_eq!(clock.check(Err(Diagnosis::TimestampMissing), now()), Ok(None));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        for format in [TimeFormat::UnixSeconds, TimeFormat::UnixMillis, TimeFormat::Rfc3339] {
+            let clock = clock(&[format]);
+            assert!(clock.check(Ok(&clock.write(now())), now()).is_ok(), "{format:?}");
         }
     }
 }

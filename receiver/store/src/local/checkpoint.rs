@@ -1,8 +1,17 @@
 //! Moving the write-ahead log into the database, away from the thread that commits.
+//!
+//! The log can start anew, in the blocks it has, only at a moment when all of it was moved; until then it grows, and a
+//! growing file makes each sync wait for the file system's own journal. Under load no checkpoint beside the writer ever
+//! sees that moment. So the thread moves nearly all, again and again until little is left, and the writer moves the rest
+//! between two commits.
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread::{self, JoinHandle},
 };
 
@@ -10,7 +19,7 @@ use rusqlite::Connection;
 
 use crate::{
     Error,
-    limits::{CHECKPOINT_BYTES, WAL_BYTES_MAX},
+    limits::{CHECKPOINT_BYTES, CHECKPOINT_PASSES_MAX, CHECKPOINT_REST_PAGES, WAL_BYTES_MAX},
     local::schema,
 };
 
@@ -20,32 +29,43 @@ pub(super) struct Checkpoints {
     wal: PathBuf,
     /// Bytes committed since the last request.
     written: usize,
-    /// SQLite refuses a checkpoint while another one runs; this waits instead.
-    running: Arc<Mutex<()>>,
+    shared: Arc<Shared>,
     requests: Option<mpsc::SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// SQLite refuses a checkpoint while another one runs; this waits instead.
+    turn: Mutex<()>,
+    /// Little is left for the writer to move.
+    nearly_done: AtomicBool,
 }
 
 impl Checkpoints {
     /// Starts the thread with a connection of its own.
     pub(super) fn start(file: &Path) -> Result<Self, Error> {
         let connection = schema::open_reader(file)?;
-        let running = Arc::new(Mutex::new(()));
+        let shared = Arc::new(Shared::default());
         // One request waits at most: a second one would find nothing to do.
         let (requests, requested) = mpsc::sync_channel(1);
-        let turn = Arc::clone(&running);
+        let its = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("checkpoint".into())
             .stack_size(256 << 10)
-            .spawn(move || run(&connection, &turn, &requested))
+            .spawn(move || run(&connection, &its, &requested))
             .map_err(|error| Error::Open(format!("cannot start a thread: {error}")))?;
         let mut wal = file.as_os_str().to_owned();
         wal.push("-wal");
-        Ok(Self { wal: wal.into(), written: 0, running, requests: Some(requests), thread: Some(thread) })
+        Ok(Self { wal: wal.into(), written: 0, shared, requests: Some(requests), thread: Some(thread) })
     }
 
     /// To be called by the writer after each commit, with roughly what it wrote.
     pub(super) fn after_commit(&mut self, writer: &Connection, bytes: usize) {
+        if self.shared.nearly_done.swap(false, Ordering::Relaxed) {
+            let _turn = self.shared.turn();
+            told(passive(writer).map(drop));
+        }
         self.written += bytes;
         if self.written < CHECKPOINT_BYTES {
             return;
@@ -54,18 +74,22 @@ impl Checkpoints {
         if let Some(requests) = &self.requests {
             let _ = requests.try_send(());
         }
-        // Under steady load no checkpoint catches up with the writer, and the log can only start anew when one has.
-        if fs::metadata(&self.wal).is_ok_and(|wal| wal.len() > WAL_BYTES_MAX)
-            && let Err(error) = self.empty(writer)
-        {
-            tracing::warn!(%error, "the write-ahead log could not be emptied; it is tried again");
+        // The thread does not catch up with a writer at full speed.
+        if fs::metadata(&self.wal).is_ok_and(|wal| wal.len() > WAL_BYTES_MAX) {
+            told(self.empty(writer).map(drop));
         }
     }
 
     /// Empties the log, on the writer's own connection. Returns whether it could.
     pub(super) fn empty(&self, writer: &Connection) -> Result<bool, Error> {
-        let _turn = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.shared.turn();
         schema::empty_wal(writer)
+    }
+}
+
+impl Shared {
+    fn turn(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,12 +103,37 @@ impl Drop for Checkpoints {
     }
 }
 
-fn run(connection: &Connection, turn: &Mutex<()>, requested: &mpsc::Receiver<()>) {
+fn run(connection: &Connection, shared: &Shared, requested: &mpsc::Receiver<()>) {
     while requested.recv().is_ok() {
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // What this one cannot do the next one does; a failing disk also fails the writer, who tells of it.
-        if let Err(error) = connection.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(())) {
-            tracing::warn!(%error, "a checkpoint of the store failed; it is tried again");
+        for _ in 0..CHECKPOINT_PASSES_MAX {
+            let rest = {
+                let _turn = shared.turn();
+                passive(connection)
+            };
+            match rest {
+                Ok(rest) if rest > CHECKPOINT_REST_PAGES => {}
+                Ok(_) => {
+                    shared.nearly_done.store(true, Ordering::Relaxed);
+                    break;
+                }
+                Err(error) => {
+                    told(Err(error));
+                    break;
+                }
+            }
         }
+    }
+}
+
+/// Moves what can be moved without waiting for anybody. Returns how many pages are left in the log.
+fn passive(connection: &Connection) -> Result<i64, Error> {
+    let moved = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
+    Ok(connection.query_row("pragma wal_checkpoint(passive)", [], moved)?)
+}
+
+/// What one checkpoint cannot do the next one does; a failing disk fails the commits, too.
+fn told(result: Result<(), Error>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "a checkpoint of the store failed; it is tried again");
     }
 }

@@ -1,0 +1,255 @@
+//! Objects from a folder: every `*.yaml` in it, several documents a file, `${VAR}` from the environment.
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use boathook_crds::{API_VERSION, ObjectMeta, WebhookEndpoint, WebhookSink};
+use boathook_event::ObjectName;
+use boathook_table::{Keys, Kind, Objects, Table, build};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_saphyr::Options;
+
+use super::position::Positions;
+use crate::limits::FILE_BYTES_MAX;
+
+/// What is wrong with a folder: one line for each mistake, with file, line and field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderError(pub Vec<String>);
+
+impl std::fmt::Display for FolderError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+/// Reads the folder whole. `environment` are the variables that `${VAR}` may name.
+///
+/// # Errors
+/// Any mistake refuses the whole folder; all are told.
+pub fn load(folder: &Path, environment: &HashMap<String, String>) -> Result<Table, FolderError> {
+    let mut loader = Loader::new(environment);
+    match files(folder) {
+        Ok(files) => files.iter().for_each(|file| loader.file(file)),
+        Err(error) => loader.mistakes.push(format!("{}: {error}", folder.display())),
+    }
+    loader.finish(folder)
+}
+
+/// The folder's YAML files, sorted by name.
+fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if is_yaml && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// What the folder looks like: changes when a file does.
+pub fn fingerprint(folder: &Path) -> Vec<(PathBuf, u64, Option<std::time::SystemTime>)> {
+    let look = |path: PathBuf| {
+        let metadata = fs::metadata(&path).ok();
+        let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
+        (path, metadata.map_or(0, |metadata| metadata.len()), modified)
+    };
+    files(folder).unwrap_or_default().into_iter().map(look).collect()
+}
+
+struct Loader<'e> {
+    environment: &'e HashMap<String, String>,
+    objects: Objects,
+    keys: Keys,
+    /// Where each object stands: file and positions, by kind and name.
+    places: BTreeMap<(&'static str, ObjectName), (PathBuf, Positions)>,
+    mistakes: Vec<String>,
+}
+
+/// What every document starts with.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    api_version: String,
+    kind: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretDocument {
+    #[serde(rename = "apiVersion")]
+    _api_version: String,
+    #[serde(rename = "kind")]
+    _kind: String,
+    #[serde(default, rename = "type")]
+    _type: Option<String>,
+    metadata: SecretMetadata,
+    #[serde(default)]
+    data: BTreeMap<String, String>,
+    #[serde(default)]
+    string_data: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct SecretMetadata {
+    name: String,
+    namespace: Option<String>,
+}
+
+impl<'e> Loader<'e> {
+    fn new(environment: &'e HashMap<String, String>) -> Self {
+        Self {
+            environment,
+            objects: Objects::default(),
+            keys: Keys::default(),
+            places: BTreeMap::new(),
+            mistakes: Vec::new(),
+        }
+    }
+
+    fn file(&mut self, path: &Path) {
+        let length = fs::metadata(path).map_or(0, |metadata| metadata.len());
+        if length > FILE_BYTES_MAX {
+            self.mistakes.push(format!("{}: larger than {FILE_BYTES_MAX} bytes", path.display()));
+            return;
+        }
+        match fs::read_to_string(path) {
+            Ok(text) => documents(&text).iter().for_each(|document| self.document(path, document)),
+            Err(error) => self.mistakes.push(format!("{}: {error}", path.display())),
+        }
+    }
+
+    fn document(&mut self, path: &Path, text: &str) {
+        let Some(Header { api_version, kind }) = self.parsed::<Header>(path, text, false) else { return };
+        match (&*api_version, &*kind) {
+            (API_VERSION, "WebhookEndpoint") => {
+                if let Some(endpoint) = self.parsed::<WebhookEndpoint>(path, text, true) {
+                    self.place(Kind::Endpoint, &endpoint.metadata, path, text);
+                    self.objects.endpoints.push(endpoint);
+                }
+            }
+            (API_VERSION, "WebhookSink") => {
+                if let Some(sink) = self.parsed::<WebhookSink>(path, text, true) {
+                    self.place(Kind::Sink, &sink.metadata, path, text);
+                    self.objects.sinks.push(sink);
+                }
+            }
+            ("v1", "Secret") => {
+                if let Some(secret) = self.parsed::<SecretDocument>(path, text, false) {
+                    self.secret(path, secret);
+                }
+            }
+            _ => self.mistakes.push(format!(
+                "{}: {kind} of {api_version} is not known: write WebhookEndpoint or WebhookSink of {API_VERSION}, or \
+                 Secret of v1",
+                path.display()
+            )),
+        }
+    }
+
+    fn secret(&mut self, path: &Path, secret: SecretDocument) {
+        let namespace = secret.metadata.namespace.as_deref().unwrap_or("default").to_owned();
+        let mut values = Vec::new();
+        for (key, text) in secret.data {
+            match STANDARD.decode(text.trim()) {
+                Ok(value) => values.push((key, value)),
+                Err(_) => self.mistakes.push(format!(
+                    "{}: Secret {namespace}/{}: data.{key} is not base64: write plain text under stringData",
+                    path.display(),
+                    secret.metadata.name
+                )),
+            }
+        }
+        values.extend(secret.string_data.into_iter().map(|(key, text)| (key, text.into_bytes())));
+        self.keys.insert(&namespace, &secret.metadata.name, values);
+    }
+
+    /// The document as `T`; members that `T` does not know are mistakes when `strict`.
+    fn parsed<T: DeserializeOwned>(&mut self, path: &Path, text: &str, strict: bool) -> Option<T> {
+        let mut unknown = Vec::new();
+        let options = Options::default().with_properties(self.environment.clone());
+        let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+            serde_ignored::deserialize(deserializer, |member| {
+                let member = member.to_string();
+                // The derived types take these two from the outside.
+                if member != "apiVersion" && member != "kind" {
+                    unknown.push(member);
+                }
+            })
+        });
+        match read {
+            Ok(value) if !strict || unknown.is_empty() => Some(value),
+            Ok(_) => {
+                let positions = positions(text);
+                for member in unknown {
+                    let field = member.replace(".?", "");
+                    let line = positions.line(&field).unwrap_or(0);
+                    self.mistakes.push(format!("{}:{line}: {field}: unknown field", path.display()));
+                }
+                None
+            }
+            Err(error) => {
+                let line = error.location().map_or(0, |location| location.line());
+                let message = error.without_snippet().to_string();
+                self.mistakes.push(format!("{}:{line}: {message}", path.display()));
+                None
+            }
+        }
+    }
+
+    fn place(&mut self, kind: Kind, metadata: &ObjectMeta, path: &Path, text: &str) {
+        let namespace = metadata.namespace.as_deref().unwrap_or("default");
+        let name = ObjectName::new(namespace, metadata.name.as_deref().unwrap_or_default());
+        self.places.insert((kind.as_str(), name), (path.to_owned(), positions(text)));
+    }
+
+    fn finish(mut self, folder: &Path) -> Result<Table, FolderError> {
+        if self.mistakes.is_empty() && self.objects.endpoints.is_empty() {
+            self.mistakes
+                .push(format!("{}: no WebhookEndpoint in any *.yaml of this folder", folder.display()));
+        }
+        let (table, problems) = build(&self.objects, &self.keys);
+        if self.mistakes.is_empty() {
+            for problem in problems {
+                let place = self.places.get(&(problem.kind.as_str(), problem.object.clone()));
+                self.mistakes.push(match place {
+                    Some((path, positions)) => {
+                        let line = positions.line(&problem.field).unwrap_or(1);
+                        format!("{}:{line}: {problem}", path.display())
+                    }
+                    None => problem.to_string(),
+                });
+            }
+        }
+        if self.mistakes.is_empty() { Ok(table) } else { Err(FolderError(self.mistakes)) }
+    }
+}
+
+fn positions(text: &str) -> Positions {
+    serde_saphyr::from_str(text).unwrap_or_default()
+}
+
+/// The documents of a file, each behind as many empty lines as stand before it, so that positions are those of the file.
+fn documents(text: &str) -> Vec<String> {
+    let mut documents = vec![String::new()];
+    for (number, line) in text.lines().enumerate() {
+        let marker =
+            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        if marker {
+            documents.push("\n".repeat(number + 1));
+        } else if let Some(document) = documents.last_mut() {
+            document.push_str(line);
+            document.push('\n');
+        }
+    }
+    let says_something = |document: &String| {
+        document.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+    };
+    documents.retain(says_something);
+    documents
+}

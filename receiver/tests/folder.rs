@@ -1,0 +1,97 @@
+//! The examples are loaded as a user would load them; the invalid ones say what they expect.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use boathook_receiver::config::folder::{fingerprint, load};
+
+fn examples(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/examples").join(folder)
+}
+
+/// A folder with these files alone.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    files.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+    folder
+}
+
+#[test]
+fn the_quick_start_serves_github_at_its_path() {
+    let table = load(&examples("quick-start"), &HashMap::new()).unwrap();
+    assert_eq!(
+        table.lookup(None, "/github").map(|endpoint| endpoint.name.to_string()).as_deref(),
+        Some("default/github")
+    );
+    assert_eq!(table.sinks().count(), 1);
+}
+
+#[test]
+fn every_valid_example_is_served_by_itself() {
+    for file in fs::read_dir(examples("valid")).unwrap() {
+        let path = file.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let alone = folder(&[("example.yaml", &text)]);
+        let table = load(alone.path(), &HashMap::new());
+        assert_eq!(
+            table.as_ref().map(|table| table.endpoints().count()).map_err(ToString::to_string),
+            Ok(1),
+            "{path:?}"
+        );
+    }
+}
+
+#[test]
+fn every_invalid_example_is_refused_with_line_and_reason() {
+    for file in fs::read_dir(examples("invalid")).unwrap() {
+        let path = file.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let expected = text.lines().next().and_then(|line| line.strip_prefix("# expect: ")).unwrap();
+        let (line, message) = expected.split_once(" | ").unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let alone = folder(&[(name, &text)]);
+        let error = load(alone.path(), &HashMap::new()).unwrap_err().to_string();
+        assert!(error.contains(&format!("{name}{line}")) && error.contains(message), "{name}: {error}");
+    }
+}
+
+#[test]
+fn variables_fill_plain_scalars_and_leave_quoted_ones_alone() {
+    let text = fs::read_to_string(examples("quick-start/github.yaml")).unwrap();
+    let text = text.replace("path: /github", "path: ${HOOK_PATH}").replace("\"It's", "\"${HOOK_PATH} It's");
+    let set = HashMap::from([("HOOK_PATH".to_owned(), "/from-env".to_owned())]);
+    let here = folder(&[("a.yaml", &text)]);
+    assert!(load(here.path(), &set).unwrap().lookup(None, "/from-env").is_some());
+}
+
+#[test]
+fn mistakes_of_all_files_are_told_at_once_and_none_shows_a_secret() {
+    let broken = "apiVersion: v1\nkind: Secret\nmetadata: { name: x }\ndata: { secret: 'hush hush' }\n";
+    let unknown = "apiVersion: apps/v1\nkind: Deployment\n";
+    let here = folder(&[("a.yaml", broken), ("b.yml", unknown), ("c.txt", "not read")]);
+    let error = load(here.path(), &HashMap::new()).unwrap_err();
+    assert_eq!(error.0.len(), 2, "{error}");
+    assert!(
+        error.to_string().contains("data.secret is not base64") && error.to_string().contains("Deployment")
+    );
+    assert!(!error.to_string().contains("hush"));
+}
+
+#[test]
+fn an_empty_or_missing_folder_is_told() {
+    let empty = folder(&[]);
+    assert!(load(empty.path(), &HashMap::new()).unwrap_err().to_string().contains("no WebhookEndpoint"));
+    assert!(load(&empty.path().join("nowhere"), &HashMap::new()).is_err());
+}
+
+#[test]
+fn a_changed_file_changes_the_fingerprint() {
+    let here = folder(&[("a.yaml", "a: 1")]);
+    let before = fingerprint(here.path());
+    assert_eq!(before, fingerprint(here.path()));
+    fs::write(here.path().join("b.yaml"), "b: 1").unwrap();
+    assert_ne!(before, fingerprint(here.path()));
+}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 fn keys() -> Keys {
     let mut keys = Keys::default();
-    let data = [("secret".to_owned(), b"It's a Secret".to_vec()), ("empty".to_owned(), b"\n".to_vec())];
+    let data = [("secret".to_owned(), b"hush-hush".to_vec()), ("empty".to_owned(), b"\n".to_vec())];
     keys.insert("default", "hook", data);
     keys
 }
@@ -104,7 +104,7 @@ fn each_mistake_names_its_field_reason_and_next_step() {
             Reason::SecretInvalid,
             "empty",
         ),
-        (json!({ "secrets": [] }), "spec.secrets", Reason::SecretInvalid, "at least one"),
+        (json!({ "secrets": [] }), "spec.secrets", Reason::SecretInvalid, "1 to 8 secrets"),
         (
             json!({ "delivery": { "sinks": [{ "name": "nope" }] } }),
             "spec.delivery.sinks[0].name",
@@ -135,7 +135,7 @@ fn each_mistake_names_its_field_reason_and_next_step() {
             json!({ "provider": null, "scheme": { "kind": "token", "signature": { "from": { "headers": ["X-Token"] } } } }),
             "spec.scheme.bodyProtected",
             Reason::InvalidScheme,
-            "write false",
+            "set to false",
         ),
     ] {
         let (table, problems) = built(vec![endpoint("a", &spec)]);
@@ -203,5 +203,5 @@ fn weak_schemes_are_served_with_a_notice() {
 #[test]
 fn secrets_are_not_shown() {
     let (table, _) = built(vec![endpoint("a", &json!({}))]);
-    assert!(!format!("{:?} {table:?}", keys()).contains("It's"));
+    assert!(!format!("{:?} {table:?}", keys()).contains("hush"));
 }

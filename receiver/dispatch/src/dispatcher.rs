@@ -87,6 +87,10 @@ impl Dispatcher {
                 }
                 self.with(sink, |lane| lane.recorded(seq, written, now))
             }
+            Input::Look { rearmed } => {
+                self.lanes.values_mut().for_each(|lane| lane.look(rearmed, now));
+                Concerned::All
+            }
             Input::Tick => {
                 self.wake_at = None;
                 Concerned::All

@@ -38,6 +38,8 @@ pub(crate) struct Lane {
     ticket: u64,
     /// What ended while a read was under way: the read may still show it.
     ended: BTreeSet<Seq>,
+    /// What is pending anew, but could not be read yet.
+    rearmed: BTreeSet<Seq>,
     /// When the store may have a tried delivery that is not in memory.
     stored_due: Option<Duration>,
     retries_in_a_row: u32,
@@ -87,6 +89,7 @@ impl Lane {
             due_feed: Read::Idle,
             ticket: u64::from(incarnation) << 32,
             ended: BTreeSet::new(),
+            rearmed: BTreeSet::new(),
             stored_due: Some(now.monotonic),
             retries_in_a_row: 0,
         }
@@ -155,6 +158,20 @@ impl Lane {
         self.read_ended();
         let next = next.map(|due| monotonic(due, now));
         self.stored_due = earlier(self.stored_due, next);
+    }
+
+    /// The store may have more that is due. What is pending anew is read when the lane has let go of it and no read is
+    /// under way that may show it as it was before.
+    pub(crate) fn look(&mut self, rearmed: Option<Seq>, now: Now) {
+        match rearmed {
+            Some(seq)
+                if (self.reads() || self.known.contains_key(&seq))
+                    && self.rearmed.len() < LANE_DELIVERIES_MAX =>
+            {
+                self.rearmed.insert(seq);
+            }
+            _ => self.stored_due = earlier(self.stored_due, Some(now.monotonic)),
+        }
     }
 
     pub(crate) fn feed_failed(&mut self, ticket: u64, now: Now) {
@@ -366,6 +383,7 @@ impl Lane {
                 self.ended.insert(seq);
             }
         }
+        self.read_rearmed();
     }
 
     /// Whether a read shows something that is neither in memory nor has ended since the read was asked for.
@@ -380,6 +398,18 @@ impl Lane {
     fn read_ended(&mut self) {
         if !self.reads() {
             self.ended.clear();
+        }
+        self.read_rearmed();
+    }
+
+    fn read_rearmed(&mut self) {
+        if self.rearmed.is_empty() || self.reads() {
+            return;
+        }
+        let before = self.rearmed.len();
+        self.rearmed.retain(|seq| self.known.contains_key(seq));
+        if self.rearmed.len() < before {
+            self.stored_due = Some(Duration::ZERO);
         }
     }
 

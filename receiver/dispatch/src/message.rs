@@ -93,6 +93,12 @@ pub enum Input {
         /// Whether it was written.
         written: bool,
     },
+    /// The store may have due deliveries that nobody handed over: a parked one was armed again (its place is given), or
+    /// it is time to look.
+    Look {
+        /// The delivery that is pending anew.
+        rearmed: Option<Seq>,
+    },
     /// The time named by [`Command::WakeAt`] has come.
     Tick,
 }

@@ -43,6 +43,9 @@ struct World {
     committed: Seq,
     pending: BTreeMap<ObjectName, Pending>,
     done: BTreeMap<ObjectName, Vec<Seq>>,
+    /// What was put aside, and may be asked for again.
+    parked: Vec<(ObjectName, Seq)>,
+    rearmed: u64,
     in_flight: BTreeSet<(ObjectName, Seq)>,
     /// Answers on their way back to the dispatcher.
     answers: VecDeque<Input>,
@@ -84,6 +87,8 @@ impl World {
             committed: 0,
             pending: sinks().into_iter().map(|sink| (sink, Pending::new())).collect(),
             done: sinks().into_iter().map(|sink| (sink, Vec::new())).collect(),
+            parked: Vec::new(),
+            rearmed: 0,
             in_flight: BTreeSet::new(),
             answers: VecDeque::new(),
             faults: true,
@@ -173,7 +178,7 @@ impl World {
         );
         let failure = Failure {
             kind: FailureKind::Refused,
-            permanent: false,
+            permanent: self.dice.once_in(4),
             status: None,
             retry_after: None,
             message: "no".into(),
@@ -196,6 +201,9 @@ impl World {
                 Next::Delivered { .. } | Next::Parked(_) => {
                     assert!(known.remove(seq).is_some(), "{sink} {seq} ends twice");
                     self.done.entry(sink.clone()).or_default().push(*seq);
+                    if matches!(next, Next::Parked(_)) {
+                        self.parked.push((sink.clone(), *seq));
+                    }
                 }
             }
         }
@@ -210,7 +218,7 @@ impl World {
         if self.faults && self.dice.once_in(8) {
             return Input::FeedFailed { sink, ticket };
         }
-        let never_tried = self.pending[&sink].range(after + 1..).filter(|(_, (attempts, _))| *attempts == 0);
+        let never_tried = self.pending[&sink].range(after + 1..).filter(|(_, (_, due))| due.is_none());
         let mut seqs: Vec<Seq> = never_tried.map(|(seq, _)| *seq).take(max + 1).collect();
         let more = seqs.len() > max;
         seqs.truncate(max);
@@ -280,6 +288,16 @@ impl World {
         self.configure();
     }
 
+    /// A parked delivery becomes pending again, and the dispatcher is told.
+    fn rearm(&mut self) {
+        let Some((sink, seq)) = self.parked.pop() else { return };
+        self.rearmed += 1;
+        self.done.entry(sink.clone()).or_default().retain(|done| *done != seq);
+        let now = self.now().wall;
+        self.pending.entry(sink).or_default().insert(seq, (0, Some(now)));
+        self.step(Input::Look { rearmed: Some(seq) });
+    }
+
     fn disturb(&mut self) {
         match self.dice.below(120) {
             0 => self.restart(),
@@ -299,6 +317,7 @@ impl World {
                 let count = self.dice.below(1_500) + 1;
                 self.commit(count);
             }
+            22..=24 => self.rearm(),
             _ => {}
         }
     }
@@ -335,6 +354,7 @@ fn whatever_fails_every_delivery_ends_and_none_is_under_way_twice() {
             world.advance();
         }
         world.settle();
+        assert!(world.rearmed > 0, "seed {seed} never armed a parked delivery again");
         for (sink, done) in &world.done {
             let distinct: BTreeSet<&Seq> = done.iter().collect();
             assert_eq!(distinct.len(), done.len(), "seed {seed}: {sink} has one twice");

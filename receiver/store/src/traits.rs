@@ -57,6 +57,8 @@ pub enum Verdict {
     Duplicate {
         /// The place of the first one.
         of: Seq,
+        /// It had parked deliveries, which are pending again: a person pressed "Redeliver". Nothing hands them over.
+        rearmed: bool,
     },
     /// Stored as new, and durable, although the id was seen: the body differs and the id is not signed.
     IdConflict {

@@ -120,14 +120,14 @@ fn what_queues_while_a_batch_is_written_is_the_next_batch() {
     let second = write(&commands);
     assert_eq!((tickets(&commands), uids(&second)), (vec![1], expected_uids(&[20, 30, 31])));
     let commands = bench.step(Input::Written(Ok(vec![
-        Verdict::Duplicate { of: 1 },
+        Verdict::Duplicate { of: 1, rearmed: false },
         Verdict::IdConflict { seq: 2 },
         Verdict::Stored { seq: 3 },
     ])));
     assert_eq!(
         answers(&commands),
         [
-            (2, Ok(vec![Verdict::Duplicate { of: 1 }])),
+            (2, Ok(vec![Verdict::Duplicate { of: 1, rearmed: false }])),
             (3, Ok(vec![Verdict::IdConflict { seq: 2 }, Verdict::Stored { seq: 3 }])),
         ]
     );
@@ -146,7 +146,7 @@ fn what_is_stored_is_handed_over_after_the_answers_with_the_event_itself() {
     write(&bench.appends(1, appends));
     let verdicts = vec![
         Verdict::Stored { seq: 7 },
-        Verdict::Duplicate { of: 3 },
+        Verdict::Duplicate { of: 3, rearmed: false },
         Verdict::Stored { seq: 8 },
         Verdict::Stored { seq: 9 },
     ];
@@ -163,7 +163,7 @@ fn what_is_stored_is_handed_over_after_the_answers_with_the_event_itself() {
 fn a_commit_of_duplicates_alone_hands_nothing_over() {
     let mut bench = Bench::default();
     write(&bench.append(1, 10));
-    let commands = bench.step(Input::Written(Ok(vec![Verdict::Duplicate { of: 1 }])));
+    let commands = bench.step(Input::Written(Ok(vec![Verdict::Duplicate { of: 1, rearmed: false }])));
     assert!(handover(&commands).is_none());
 }
 

@@ -31,7 +31,9 @@ struct Folder {
 impl Folder {
     fn open(dir: &Path, time: &Arc<Mutex<Timestamp>>) -> Local {
         let time = Arc::clone(time);
-        Local::open_with_clock(dir, Duration::ZERO, Arc::new(move || *time.lock().unwrap())).unwrap()
+        // Other tests start programs: until such a child has executed its program it holds a copy of this folder's lock.
+        let patience = Duration::from_secs(5);
+        Local::open_with_clock(dir, patience, Arc::new(move || *time.lock().unwrap())).unwrap()
     }
 
     fn store(&self) -> &Local {

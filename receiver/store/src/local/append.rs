@@ -37,8 +37,8 @@ impl Work<'_> {
         let known = self.known(dedupe)?;
         if let Known::Repeats(of) = known {
             self.tally.word(endpoint, Word::Duplicate, 1);
-            self.rearm(of)?;
-            return Ok(Verdict::Duplicate { of });
+            let rearmed = self.rearm(of)?;
+            return Ok(Verdict::Duplicate { of, rearmed });
         }
         let seq = self.last_seq + 1;
         let window = SignedDuration::try_from(*dedupe_window).unwrap_or(SignedDuration::MAX);
@@ -131,13 +131,13 @@ impl Work<'_> {
     }
 
     /// A repetition of a parked event means that a person pressed "Redeliver": its parked deliveries start anew, due at
-    /// once, and their failures are forgotten.
-    fn rearm(&mut self, seq: Seq) -> Result<(), Error> {
+    /// once, and their failures are forgotten. Tells whether there were any.
+    fn rearm(&mut self, seq: Seq) -> Result<bool, Error> {
         let parked = self
             .prepared(&format!("select sink from deliveries where seq = ?1 and {PARKED}"))?
             .query_map([place(seq)], |row| row.get::<_, i64>(0))?
             .collect::<Result<Vec<_>, _>>()?;
-        for sink in parked {
+        for &sink in &parked {
             let at = [place(seq), sink];
             self.prepared("delete from deliveries where seq = ?1 and sink = ?2")?.execute(at)?;
             self.prepared("delete from failures where seq = ?1 and sink = ?2")?.execute(at)?;
@@ -150,6 +150,6 @@ impl Work<'_> {
             totals.parked -= 1;
             totals.pending += 1;
         }
-        Ok(())
+        Ok(!parked.is_empty())
     }
 }

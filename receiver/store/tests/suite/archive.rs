@@ -150,7 +150,7 @@ pub(crate) fn retention_forgets_keys_past_their_window_only<E: Environment>() {
     // The clock went back: a key that is still known is known, a forgotten one is not.
     assert_eq!(
         environment.append(&[draft(3).dedupe(&[key(1)]), draft(4).dedupe(&[key(2)])]),
-        [Verdict::Stored { seq: 3 }, Verdict::Duplicate { of: 2 }]
+        [Verdict::Stored { seq: 3 }, Verdict::Duplicate { of: 2, rearmed: false }]
     );
 }
 
@@ -166,7 +166,10 @@ pub(crate) fn an_erased_event_is_gone_but_still_known<E: Environment>() {
     assert_eq!(environment.feed().earliest_due(&name("a")).unwrap(), None);
     let statistics = archive.statistics().unwrap();
     assert_eq!((statistics.events, statistics.sinks[0].pending, statistics.sinks[1].delivered), (2, 2, 1));
-    assert_eq!(environment.append(&[draft(4).dedupe(&[key(7)])]), [Verdict::Duplicate { of: 2 }]);
+    assert_eq!(
+        environment.append(&[draft(4).dedupe(&[key(7)])]),
+        [Verdict::Duplicate { of: 2, rearmed: false }]
+    );
     // What an attempt that was under way says of it changes nothing.
     record(&environment, vec![delivered(2, "a", 2, at(60))]);
     assert_eq!(archive.statistics().unwrap().sinks[0].delivered, 0);

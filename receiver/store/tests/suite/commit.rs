@@ -13,7 +13,7 @@ const fn stored(seq: Seq) -> Verdict {
 }
 
 const fn duplicate(of: Seq) -> Verdict {
-    Verdict::Duplicate { of }
+    Verdict::Duplicate { of, rearmed: false }
 }
 
 fn outcomes(committer: &mut dyn Committer, epoch: Epoch, records: &[Record]) {
@@ -202,7 +202,7 @@ pub(crate) fn a_duplicate_of_a_parked_event_starts_its_parked_deliveries_anew<E:
     let told = [parked(1, "a", 4, at(0)), delivered(1, "b", 1, at(0))];
     outcomes(&mut *environment.committer(), epoch, &told);
     environment.set_time(at(100));
-    assert_eq!(environment.append(&[event(2)]), [duplicate(1)]);
+    assert_eq!(environment.append(&[event(2)]), [Verdict::Duplicate { of: 1, rearmed: true }]);
     assert_eq!(totals(&environment, "a"), (0, 0, 1, 1));
     assert_eq!(totals(&environment, "b"), (1, 0, 0, 0));
     let fed = environment.feed().due(&name("a"), at(100), ALL).unwrap();

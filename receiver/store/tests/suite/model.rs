@@ -40,15 +40,16 @@ impl Model {
             if let Some((_, _, of, _)) =
                 known.clone().filter(|(_, body, ..)| same(*body)).min_by_key(|known| known.2)
             {
-                let of = *of;
+                let (of, mut rearmed) = (*of, false);
                 for ((_, sink), standing) in self.deliveries.iter_mut().filter(|((seq, _), _)| *seq == of) {
                     if standing.state == DeliveryState::Parked {
                         self.failures.retain(|(seq, name, _)| (seq, name) != (&of, sink));
                         *standing = Standing { state: DeliveryState::Pending, attempts: 0, due: Some(now) };
+                        rearmed = true;
                     }
                 }
                 *self.words.entry("duplicate").or_default() += 1;
-                return Verdict::Duplicate { of };
+                return Verdict::Duplicate { of, rearmed };
             }
             conflict |= known.count() > 0;
         }

@@ -1,3 +1,23 @@
-//! The data plane's edge: where configuration comes in.
+//! The data plane's edge: requests in, events out, and everything with a clock, a socket or a file.
+//!
+//! What is decided is decided in the pure crates below; here it is carried out. ARCHITECTURE.md walks an event
+//! through the files in order.
+mod admin;
 pub mod config;
+mod deliveries;
+mod flood;
+mod ingress;
 pub mod limits;
+mod listener;
+mod logs;
+mod metrics;
+mod receiver;
+mod report;
+mod run;
+mod serving;
+mod settings;
+mod traffic;
+mod upkeep;
+
+pub use run::{Failed, run};
+pub use settings::{LogFormat, LogLevel, Settings};

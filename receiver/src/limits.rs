@@ -1,4 +1,75 @@
 //! Bounds of the receiver's edge, each with its reason.
+use std::time::Duration;
 
 /// Bytes of one file of the folder: some thousand documents.
 pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// How often the folder is looked at; a change counts once it is the same in two looks, so that a file is not read
+/// while it is written.
+pub const FOLDER_LOOK: Duration = Duration::from_millis(250);
+
+/// Open connections: each costs a descriptor and some 10 KiB. Further callers wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// Connections that the kernel keeps for us while we accept others.
+pub const BACKLOG: u32 = 1_024;
+/// Pause after a failed accept (no descriptor left): others must end first.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Time from connecting to the end of the first request's head. A genuine sender needs a round trip.
+pub const FIRST_HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// Time between two requests of a connection, the second one's head included: longer than the 60 s for which common
+/// proxies keep idle connections, so that it is they who close them and no request meets a closing connection.
+pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
+/// Headers of one request; proxies add a dozen, providers as many.
+pub const HEADERS_MAX: usize = 100;
+/// Bytes of a request's head; also the read buffer of a connection. Common servers take 8 to 32 KiB.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Requests under way at once on one HTTP/2 connection.
+pub const STREAMS_MAX: u32 = 256;
+/// How often an HTTP/2 connection is pinged, and how long the answer may take.
+pub const HTTP2_PING: Duration = Duration::from_secs(20);
+/// Time from the end of the head to the end of the body: 25 MiB at 1 MiB/s fit.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// Bytes of bodies that were read and not yet verified and stored, over all requests; above it requests get 503.
+pub const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Bytes of a refused request's body that are read and thrown away, so that its sender hears the answer (a connection
+/// closed with unread bytes is reset) and may go on with the next one.
+pub const LEFTOVER_BYTES_MAX: usize = 1024 * 1024;
+/// Time for that.
+pub const LEFTOVER_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Addresses whose rate an endpoint remembers, at some 100 bytes each; while there are more, new ones get 429.
+pub const SOURCES_MAX: usize = 100_000;
+/// Hops of X-Forwarded-For that are looked at, from the right.
+pub const FORWARDED_HOPS_MAX: usize = 32;
+/// Seconds that a sender is told to wait when it is nobody's rate: paused, crowded, or the store is away.
+pub const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// Lines a second about refusals at one endpoint, and about failures at one sink; the rest is summed in one line.
+pub const FLOOD_LINES_PER_SECOND: u32 = 10;
+/// Log lines that wait to be written; further ones are dropped and counted, so that a stuck reader of standard error
+/// never stops a request.
+pub const LOG_LINES_MAX: usize = 16_384;
+/// How often counts go to the store, floods are summed and so on.
+pub const UPKEEP: Duration = Duration::from_secs(1);
+/// How often rates of addresses that were not seen lately are forgotten.
+pub const FORGET_SOURCES: Duration = Duration::from_secs(60);
+/// How often stored events past their retention are deleted.
+pub const RETAIN: Duration = Duration::from_secs(600);
+/// How long delivered events are kept.
+pub const RETENTION_DELIVERED: Duration = Duration::from_secs(7 * 86_400);
+/// How long events with a parked delivery are kept.
+pub const RETENTION_PARKED: Duration = Duration::from_secs(30 * 86_400);
+
+/// Messages to the delivery loop that wait; senders wait, too. More than all lanes have under way at once by default.
+pub const DELIVERY_MESSAGES_MAX: usize = 4_096;
+/// Messages that one turn of the delivery loop takes before it acts: their records share one write.
+pub const DELIVERY_TURN_MAX: usize = 256;
+/// Re-armed deliveries that wait to be told to dispatch; what does not fit is found by the next look.
+pub const REARMED_MAX: usize = 1_024;
+/// How often dispatch looks for due deliveries that nobody told it of.
+pub const LOOK_FOR_DUE: Duration = Duration::from_secs(60);
+
+/// Time for open requests to end when the receiver stops: longer than a body may take.
+pub const DRAIN_REQUESTS_MAX: Duration = Duration::from_secs(35);
+/// Time for attempts under way to end when the receiver stops; one that is cut off is made again after the next start.
+pub const DRAIN_DELIVERIES_MAX: Duration = Duration::from_secs(10);

@@ -21,7 +21,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 #[test]
 fn the_quick_start_serves_github_at_its_path() {
-    let table = load(&examples("quick-start"), &HashMap::new()).unwrap();
+    let table = load(&examples("quick-start"), &HashMap::new()).unwrap().table;
     assert_eq!(
         table.lookup(None, "/github").map(|endpoint| endpoint.name.to_string()).as_deref(),
         Some("default/github")
@@ -37,7 +37,7 @@ fn every_valid_example_is_served_by_itself() {
         let alone = folder(&[("example.yaml", &text)]);
         let table = load(alone.path(), &HashMap::new());
         assert_eq!(
-            table.as_ref().map(|table| table.endpoints().count()).map_err(ToString::to_string),
+            table.as_ref().map(|loaded| loaded.table.endpoints().count()).map_err(ToString::to_string),
             Ok(1),
             "{path:?}"
         );
@@ -64,7 +64,7 @@ fn variables_fill_plain_scalars_and_leave_quoted_ones_alone() {
     let text = text.replace("path: /github", "path: ${HOOK_PATH}").replace("\"It's", "\"${HOOK_PATH} It's");
     let set = HashMap::from([("HOOK_PATH".to_owned(), "/from-env".to_owned())]);
     let here = folder(&[("a.yaml", &text)]);
-    assert!(load(here.path(), &set).unwrap().lookup(None, "/from-env").is_some());
+    assert!(load(here.path(), &set).unwrap().table.lookup(None, "/from-env").is_some());
 }
 
 #[test]

@@ -148,15 +148,19 @@ impl Lane {
         if self.due_feed != Read::UnderWay(ticket) {
             return;
         }
+        let mut useless = true;
         for delivery in deliveries {
             if self.is_new(delivery.seq) {
+                useless = false;
                 let due = delivery.due.map_or(now.monotonic, |due| monotonic(due, now));
                 self.remember(delivery, State::Waiting(due));
             }
         }
         self.due_feed = Read::Idle;
         self.read_ended();
-        let next = next.map(|due| monotonic(due, now));
+        // What is due first may be in memory already, and stay there for a while: no read after read of the same.
+        let earliest = if useless { now.monotonic + STORE_RETRY } else { Duration::ZERO };
+        let next = next.map(|due| monotonic(due, now).max(earliest));
         self.stored_due = earlier(self.stored_due, next);
     }
 

@@ -10,5 +10,5 @@ pub const LANE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const LANE_WAITING_MAX: usize = LANE_DELIVERIES_MAX / 2;
 /// Due retries that may go before one fresh event, so that neither starves the other.
 pub const RETRIES_IN_A_ROW_MAX: u32 = 3;
-/// Pause before a failed read or record is tried again.
+/// Pause before a failed read or record is tried again, and after a read that showed nothing new.
 pub const STORE_RETRY: Duration = Duration::from_secs(1);

@@ -22,8 +22,13 @@ impl TypePatterns {
 
     /// Whether a pattern names the type; an empty list names none.
     pub fn lists(&self, event_type: Option<&str>) -> bool {
+        self.pattern(event_type).is_some()
+    }
+
+    /// The first pattern that names the type.
+    pub fn pattern(&self, event_type: Option<&str>) -> Option<&str> {
         let text = event_type.unwrap_or("");
-        self.0.iter().any(|pattern| wildcard(pattern.as_bytes(), text.as_bytes()))
+        self.0.iter().map(|pattern| &**pattern).find(|pattern| wildcard(pattern.as_bytes(), text.as_bytes()))
     }
 }
 
@@ -84,5 +89,10 @@ mod tests {
         assert!(!none.lists(Some("push")));
         assert!(TypePatterns::new(&["*"]).matches(None));
         assert!(!TypePatterns::new(&["push"]).matches(None));
+        let both = TypePatterns::new(&["push", "pull_*"]);
+        assert_eq!(
+            ["push", "pull_request", "x"].map(|text| both.pattern(Some(text))),
+            [Some("push"), Some("pull_*"), None]
+        );
     }
 }

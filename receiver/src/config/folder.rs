@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use boathook_crds::{API_VERSION, ObjectMeta, WebhookEndpoint, WebhookSink};
 use boathook_event::ObjectName;
-use boathook_table::{Keys, Kind, Objects, Table, build};
+use boathook_table::{Keys, Kind, Objects, Problem, Table, build};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_saphyr::Options;
 
@@ -25,11 +25,29 @@ impl std::fmt::Display for FolderError {
     }
 }
 
+/// What a folder says.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is served.
+    pub table: Table,
+    places: Places,
+}
+
+impl Loaded {
+    /// A mistake that was found only when the object was put to use, with its place.
+    pub fn mistake(&self, problem: &Problem) -> String {
+        placed(&self.places, problem)
+    }
+}
+
+/// Where each object stands: file and positions, by kind and name.
+type Places = BTreeMap<(&'static str, ObjectName), (PathBuf, Positions)>;
+
 /// Reads the folder whole. `environment` are the variables that `${VAR}` may name.
 ///
 /// # Errors
 /// Any mistake refuses the whole folder; all are told.
-pub fn load(folder: &Path, environment: &HashMap<String, String>) -> Result<Table, FolderError> {
+pub fn load(folder: &Path, environment: &HashMap<String, String>) -> Result<Loaded, FolderError> {
     let mut loader = Loader::new(environment);
     match files(folder) {
         Ok(files) => files.iter().for_each(|file| loader.file(file)),
@@ -52,8 +70,11 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// What a folder looks like: the files with their lengths and times.
+pub type Fingerprint = Vec<(PathBuf, u64, Option<std::time::SystemTime>)>;
+
 /// What the folder looks like: changes when a file does.
-pub fn fingerprint(folder: &Path) -> Vec<(PathBuf, u64, Option<std::time::SystemTime>)> {
+pub fn fingerprint(folder: &Path) -> Fingerprint {
     let look = |path: PathBuf| {
         let metadata = fs::metadata(&path).ok();
         let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
@@ -66,8 +87,7 @@ struct Loader<'e> {
     environment: &'e HashMap<String, String>,
     objects: Objects,
     keys: Keys,
-    /// Where each object stands: file and positions, by kind and name.
-    places: BTreeMap<(&'static str, ObjectName), (PathBuf, Positions)>,
+    places: Places,
     mistakes: Vec<String>,
 }
 
@@ -208,25 +228,28 @@ impl<'e> Loader<'e> {
         self.places.insert((kind.as_str(), name), (path.to_owned(), positions(text)));
     }
 
-    fn finish(mut self, folder: &Path) -> Result<Table, FolderError> {
+    fn finish(mut self, folder: &Path) -> Result<Loaded, FolderError> {
         if self.mistakes.is_empty() && self.objects.endpoints.is_empty() {
             self.mistakes
                 .push(format!("{}: no WebhookEndpoint in any *.yaml of this folder", folder.display()));
         }
         let (table, problems) = build(&self.objects, &self.keys);
         if self.mistakes.is_empty() {
-            for problem in problems {
-                let place = self.places.get(&(problem.kind.as_str(), problem.object.clone()));
-                self.mistakes.push(match place {
-                    Some((path, positions)) => {
-                        let line = positions.line(&problem.field).unwrap_or(1);
-                        format!("{}:{line}: {problem}", path.display())
-                    }
-                    None => problem.to_string(),
-                });
-            }
+            self.mistakes.extend(problems.iter().map(|problem| placed(&self.places, problem)));
         }
-        if self.mistakes.is_empty() { Ok(table) } else { Err(FolderError(self.mistakes)) }
+        let Self { places, mistakes, .. } = self;
+        if mistakes.is_empty() { Ok(Loaded { table, places }) } else { Err(FolderError(mistakes)) }
+    }
+}
+
+/// The problem behind its file and line.
+fn placed(places: &Places, problem: &Problem) -> String {
+    match places.get(&(problem.kind.as_str(), problem.object.clone())) {
+        Some((path, positions)) => {
+            let line = positions.line(&problem.field).unwrap_or(1);
+            format!("{}:{line}: {problem}", path.display())
+        }
+        None => problem.to_string(),
     }
 }
 

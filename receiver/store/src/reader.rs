@@ -50,9 +50,13 @@ impl Reader {
     }
 
     /// See [`Feed::earliest_due`].
-    pub async fn earliest_due(&self, sink: &ObjectName) -> Result<Option<Timestamp>, Error> {
+    pub async fn earliest_due(
+        &self,
+        sink: &ObjectName,
+        after: Timestamp,
+    ) -> Result<Option<Timestamp>, Error> {
         let sink = sink.clone();
-        off_the_runtime(&self.feed, move |feed| feed.earliest_due(&sink)).await
+        off_the_runtime(&self.feed, move |feed| feed.earliest_due(&sink, after)).await
     }
 
     /// See [`Feed::by_key`].

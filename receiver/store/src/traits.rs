@@ -112,8 +112,8 @@ pub trait Feed {
     /// Tried deliveries of one sink that are due by `until`, by due time.
     fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error>;
 
-    /// The earliest due time of the sink's tried deliveries.
-    fn earliest_due(&self, sink: &ObjectName) -> Result<Option<Timestamp>, Error>;
+    /// The earliest due time, later than `after`, of the sink's tried deliveries.
+    fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error>;
 
     /// Pending deliveries of one sink and ordering key behind `after`, by sequence.
     fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error>;

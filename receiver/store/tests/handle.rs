@@ -12,6 +12,7 @@ use boathook_store::{
     local::Local,
     traits::{Batch, Committer, Epoch, Page, Retention, Verdict},
 };
+use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -206,7 +207,7 @@ async fn a_reader_asks_feed_and_archive_from_asynchronous_code() {
     let page = Page { deliveries_max: 10, bytes_max: 1 << 20 };
     assert_eq!(reader.next(&sink, 0, page).await.unwrap().deliveries.len(), 1);
     assert_eq!(reader.due(&sink, at(60), page).await.unwrap().deliveries.len(), 1);
-    assert_eq!(reader.earliest_due(&sink).await.unwrap(), Some(at(60)));
+    assert_eq!(reader.earliest_due(&sink, Timestamp::MIN).await.unwrap(), Some(at(60)));
     assert_eq!(reader.by_key(&sink, "k", 0, page).await.unwrap().deliveries.len(), 1);
     assert_eq!(reader.list(Some(&name("in")), 1, 10).await.unwrap().len(), 2);
     assert_eq!(reader.show(uid(2)).await.unwrap().unwrap().seq, 2);

@@ -98,10 +98,10 @@ impl Endpoint {
         Choice::Take(self.sinks.iter().filter(wants).map(|route| route.sink.clone()).collect())
     }
 
-    /// The type as a metrics label: itself when it is listed, else `other`, so that senders cannot make labels.
-    pub fn type_label<'t>(&self, event_type: Option<&'t str>) -> &'t str {
-        let listed = self.types.lists(event_type) || self.catalogue.lists(event_type);
-        event_type.filter(|_| listed).unwrap_or("other")
+    /// The type as a metrics label: the pattern that lists it, of the endpoint or else of the catalogue, or `other`. There
+    /// are as many as are written, whatever senders send.
+    pub fn type_label(&self, event_type: Option<&str>) -> &str {
+        self.types.pattern(event_type).or_else(|| self.catalogue.pattern(event_type)).unwrap_or("other")
     }
 
     fn is_known(&self, event_type: Option<&str>) -> bool {
@@ -301,7 +301,7 @@ impl SinkRoutes<'_, '_, '_> {
 fn sources(verification: &Verification, problems: &mut Problems<'_>) -> Vec<IpNet> {
     let mut sources = Vec::with_capacity(verification.allowed_sources.len());
     for (index, text) in verification.allowed_sources.iter().enumerate() {
-        match text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)) {
+        match text.parse::<IpNet>().or_else(|_| text.parse::<core::net::IpAddr>().map(IpNet::from)) {
             Ok(block) => sources.push(block),
             Err(_) => {
                 let message = format!("`{text}` is no address block: write 192.0.2.0/24 or 2001:db8::/32");

@@ -73,12 +73,13 @@ fn types_decide_what_is_taken_and_where_it_goes() {
 }
 
 #[test]
-fn metrics_labels_are_only_types_that_are_listed() {
+fn metrics_labels_are_only_what_the_configuration_lists() {
     let (table, _) =
         built(vec![endpoint("a", &json!({ "events": { "types": ["mine"], "unknownTypes": "Accept" } }))]);
     let endpoint = table.lookup(None, "/default/a").expect("it was built");
-    let labels = [Some("mine"), Some("push"), Some("made-up"), None].map(|text| endpoint.type_label(text));
-    assert_eq!(labels, ["mine", "push", "other", "other"]);
+    let types = [Some("mine"), Some("push"), Some("pull_request.opened"), Some("made-up"), None];
+    let labels = types.map(|text| endpoint.type_label(text));
+    assert_eq!(labels, ["mine", "push", "pull_request.*", "other", "other"]);
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn sound_schemes_are_compiled() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_broken_rule_of_kind_hmac_is_told_with_its_place() {
     let time = |from: Value| json!({ "from": from, "format": "unixSeconds" });
     for (members, field) in [

@@ -1,4 +1,4 @@
-//! What the tests need of the system: installed where we may, else named in one line.
+//! What the whole of the tests needs of the system: installed where we may, else named in one line.
 use std::process::{Command, Stdio};
 
 use anyhow::bail;
@@ -21,7 +21,10 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
     let may_install =
         is_there("apt-get") && Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
     if !may_install {
-        bail!("the tests need these packages, install them first: {}", missing.join(" "));
+        bail!(
+            "all the tests need these packages, install them first: {}; `cargo xtask test unit` needs none",
+            missing.join(" ")
+        );
     }
     steps::run("package lists", "apt-get", &["update", "-qq"])?;
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];

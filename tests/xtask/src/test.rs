@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test of the workspace, with a sum that machines can read.
+//! `cargo xtask test`: the workspace's tests, with a sum that machines can read.
 use std::{
     io::{BufRead, BufReader},
     process::Stdio,
@@ -6,17 +6,47 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use clap::ValueEnum;
 
 use crate::{packages, steps};
+
+/// A part of the tests.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Level {
+    /// The pure crates and the API; needs nothing but cargo.
+    Unit,
+    /// Where events go.
+    Sinks,
+}
+
+impl Level {
+    /// The packages whose tests belong to it.
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Unit => &[
+                "boathook-template",
+                "boathook-verify",
+                "boathook-event",
+                "boathook-dispatch",
+                "boathook-table",
+                "boathook-crds",
+            ],
+            Self::Sinks => &["boathook-sinks"],
+        }
+    }
+}
 
 /// Runs the tests, passes their output through and closes with `N passed, M failed`.
 ///
 /// # Errors
 /// When a test fails, or the tests cannot be built.
-pub(crate) fn run() -> anyhow::Result<()> {
+pub(crate) fn run(level: Option<Level>) -> anyhow::Result<()> {
     let started = Instant::now();
-    packages::ensure()?;
-    let mut tests = steps::command("cargo", &["test", "--workspace", "--locked", "--no-fail-fast"])
+    if level.is_none() {
+        // Only the tests outside the levels run programs of the system.
+        packages::ensure()?;
+    }
+    let mut tests = steps::command("cargo", &arguments(level))?
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start cargo")?;
@@ -37,6 +67,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
         bail!("no test ran");
     }
     Ok(())
+}
+
+fn arguments(level: Option<Level>) -> Vec<&'static str> {
+    let mut arguments = vec!["test", "--locked", "--no-fail-fast"];
+    match level {
+        None => arguments.push("--workspace"),
+        Some(level) => arguments.extend(level.packages().iter().flat_map(|package| ["--package", package])),
+    }
+    arguments
 }
 
 /// What the test programs said in their last lines.
@@ -76,5 +115,26 @@ mod tests {
             sum.add(line);
         }
         assert_eq!(sum, Sum { passed: 4, failed: 2 });
+    }
+
+    #[test]
+    fn a_level_runs_its_packages_and_no_level_runs_all() {
+        assert_eq!(arguments(None), ["test", "--locked", "--no-fail-fast", "--workspace"]);
+        assert_eq!(
+            arguments(Some(Level::Sinks)),
+            ["test", "--locked", "--no-fail-fast", "--package", "boathook-sinks"]
+        );
+    }
+
+    /// A crate that is pure bans the rest by a link to `clippy-pure.toml`.
+    #[test]
+    fn every_pure_crate_is_in_the_unit_level() {
+        let receiver = steps::root().unwrap().join("receiver");
+        for folder in std::fs::read_dir(receiver).unwrap().map(|folder| folder.unwrap().path()) {
+            if folder.join("clippy.toml").exists() {
+                let name = format!("boathook-{}", folder.file_name().unwrap().to_str().unwrap());
+                assert!(Level::Unit.packages().contains(&name.as_str()), "{name}");
+            }
+        }
     }
 }

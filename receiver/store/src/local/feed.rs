@@ -51,13 +51,13 @@ impl Feed for LocalFeed {
         Filling::new(&snapshot, sink, page, 0).fill(select, params![id, until.as_microsecond()], |_| true)
     }
 
-    fn earliest_due(&self, sink: &ObjectName) -> Result<Option<Timestamp>, Error> {
+    fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error> {
         let Some(id) = name(&self.connection, sink)? else { return Ok(None) };
-        let select = "select due from pending where sink = ?1 and due is not null order by due limit 1";
+        let select = "select due from pending where sink = ?1 and due > ?2 order by due limit 1";
         Ok(self
             .connection
             .prepare_cached(select)?
-            .query_row([id], |row| rows::timestamp(row, 0))
+            .query_row([id, after.as_microsecond()], |row| rows::timestamp(row, 0))
             .optional()?)
     }
 

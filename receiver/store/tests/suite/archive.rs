@@ -6,6 +6,7 @@ use boathook_store::{
     limits::RETAIN_SLICE,
     traits::{Archived, Batch, DeliveryState, Retention, Verdict},
 };
+use jiff::Timestamp;
 
 use super::{Environment, build::*};
 
@@ -163,7 +164,7 @@ pub(crate) fn an_erased_event_is_gone_but_still_known<E: Environment>() {
     assert!(!archive.erase(&uid(2)).unwrap());
     assert!(archive.show(&uid(2)).unwrap().is_none());
     assert_eq!(listed(&environment), [1, 3]);
-    assert_eq!(environment.feed().earliest_due(&name("a")).unwrap(), None);
+    assert_eq!(environment.feed().earliest_due(&name("a"), Timestamp::MIN).unwrap(), None);
     let statistics = archive.statistics().unwrap();
     assert_eq!((statistics.events, statistics.sinks[0].pending, statistics.sinks[1].delivered), (2, 2, 1));
     assert_eq!(

@@ -4,6 +4,7 @@ use boathook_store::{
     limits::FEED_ROWS_MAX,
     traits::{Batch, Fed, Page},
 };
+use jiff::Timestamp;
 
 use super::{Environment, build::*};
 
@@ -74,14 +75,16 @@ pub(crate) fn tried_deliveries_come_by_due_time<E: Environment>() {
         ],
     );
     let feed = environment.feed();
-    assert_eq!(feed.earliest_due(&name("a")).unwrap(), Some(at(10)));
+    let earliest = |sink: &str, after| feed.earliest_due(&name(sink), after).unwrap();
+    assert_eq!(earliest("a", Timestamp::MIN), Some(at(10)));
+    assert_eq!(earliest("a", at(10)), Some(at(20)));
     assert!(feed.due(&name("a"), at(9), ALL).unwrap().deliveries.is_empty());
     let due = feed.due(&name("a"), at(20), ALL).unwrap();
     assert_eq!((seqs(&due), due.more), (vec![2, 3], false));
     assert_eq!((due.deliveries[0].attempts, due.deliveries[0].due), (2, Some(at(10))));
     let page = feed.due(&name("a"), at(30), Page { deliveries_max: 2, ..ALL }).unwrap();
     assert_eq!((seqs(&page), page.more), (vec![2, 3], true));
-    assert_eq!(feed.earliest_due(&name("b")).unwrap(), None);
+    assert_eq!(earliest("b", Timestamp::MIN), None);
 }
 
 pub(crate) fn deliveries_of_one_key_come_by_sequence_tried_or_not<E: Environment>() {

@@ -1,0 +1,335 @@
+//! The loop that drives dispatch: it tells the dispatcher what happened, and does what the dispatcher says.
+//!
+//! All state is the dispatcher's; here are the clock, the store, the sinks and the channels between them. Records of one
+//! turn go to the store as one request. Queues are bounded: attempts under way by the lanes' concurrency, reads by two a
+//! lane, the rest by the channels.
+use std::{
+    collections::VecDeque,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use boathook_dispatch::{Command, Dispatcher, Input, LaneSnapshot, Now};
+use boathook_event::{Attempt, Delivered, Delivery, Failure, FailureKind, Next, ObjectName, Record, Seq};
+use boathook_sinks::{Sending, Sink};
+use boathook_store::{
+    Handover, Reader, StoreHandle,
+    traits::{Epoch, Page},
+};
+use futures::FutureExt as _;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    limits::{DELIVERY_MESSAGES_MAX, DELIVERY_TURN_MAX, LOOK_FOR_DUE},
+    metrics::Metrics,
+    serving::Live,
+};
+
+/// What the loop needs.
+pub(crate) struct Parts {
+    pub(crate) live: Arc<Live>,
+    pub(crate) store: StoreHandle,
+    pub(crate) reader: Reader,
+    pub(crate) metrics: Arc<Metrics>,
+    /// What was committed, in order.
+    pub(crate) handed_over: mpsc::Receiver<Handover>,
+    /// Parked deliveries that are pending again.
+    pub(crate) rearmed: mpsc::Receiver<Seq>,
+    /// Marked when the configuration has changed.
+    pub(crate) configured: watch::Receiver<()>,
+    /// True when no new attempt may begin.
+    pub(crate) stopping: watch::Receiver<bool>,
+    /// How the lanes stand, for reports.
+    pub(crate) lanes: watch::Sender<Vec<LaneSnapshot>>,
+}
+
+/// The running loop.
+struct Deliveries {
+    dispatcher: Dispatcher,
+    epoch: Epoch,
+    started: Instant,
+    wake_at: Option<Duration>,
+    commands: Vec<Command>,
+    /// Records of this turn.
+    records: Vec<Record>,
+    /// Records that the store has, with whom to tell; answered in this order.
+    recording: VecDeque<(oneshot::Receiver<bool>, Vec<Record>)>,
+    /// Answers of attempts and reads on their way back.
+    messages: mpsc::Sender<Input>,
+    inbox: mpsc::Receiver<Input>,
+    parts: Parts,
+    /// Attempts under way.
+    under_way: usize,
+    stopping: bool,
+}
+
+/// Runs until [`Parts::stopping`] and every attempt under way has ended and is recorded.
+///
+/// # Errors
+/// The store does not let this process record anything.
+pub(crate) async fn run(parts: Parts) -> Result<(), boathook_store::Error> {
+    let epoch = parts.reader.claim().await?;
+    let (messages, inbox) = mpsc::channel(DELIVERY_MESSAGES_MAX);
+    let mut deliveries = Deliveries {
+        dispatcher: Dispatcher::new(rand::random()),
+        epoch,
+        started: Instant::now(),
+        wake_at: None,
+        commands: Vec::new(),
+        records: Vec::new(),
+        recording: VecDeque::new(),
+        messages,
+        inbox,
+        parts,
+        under_way: 0,
+        stopping: false,
+    };
+    deliveries.configure();
+    let mut look = tokio::time::interval(LOOK_FOR_DUE);
+    while !deliveries.is_done() {
+        deliveries.turn(&mut look).await;
+    }
+    Ok(())
+}
+
+impl Deliveries {
+    /// Waits for something to happen, takes all that has happened by then, and acts on it.
+    async fn turn(&mut self, look: &mut tokio::time::Interval) {
+        let wake_at = self.wake_at.map(|at| tokio::time::Instant::from_std(self.started + at));
+        let wake =
+            async { tokio::time::sleep_until(wake_at.unwrap_or_else(tokio::time::Instant::now)).await };
+        let recorded = async {
+            match self.recording.front_mut() {
+                Some((answer, _)) => answer.await.unwrap_or(false),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // What was committed first: the lanes are told in order, and a missed one costs a read.
+            biased;
+            Some(handover) = self.parts.handed_over.recv() => self.stored(handover),
+            written = recorded => self.recorded(written),
+            Some(message) = self.inbox.recv() => self.message(message),
+            Some(seq) = self.parts.rearmed.recv() => self.step(Input::Look { rearmed: Some(seq) }),
+            Ok(()) = self.parts.configured.changed() => self.configure(),
+            Ok(()) = self.parts.stopping.changed() => self.stop(),
+            () = wake, if wake_at.is_some() => self.tick(),
+            _ = look.tick() => self.step(Input::Look { rearmed: None }),
+        }
+        for _ in 0..DELIVERY_TURN_MAX {
+            let Ok(handover) = self.parts.handed_over.try_recv() else { break };
+            self.stored(handover);
+        }
+        for _ in 0..DELIVERY_TURN_MAX {
+            let Ok(message) = self.inbox.try_recv() else { break };
+            self.message(message);
+        }
+        self.act();
+        self.parts.lanes.send_replace(self.dispatcher.snapshot());
+    }
+
+    fn stored(&mut self, Handover { first, last, deliveries }: Handover) {
+        self.step(Input::Stored(boathook_dispatch::Handover { first, last, deliveries }));
+    }
+
+    fn message(&mut self, message: Input) {
+        if matches!(message, Input::Finished { .. }) {
+            self.under_way = self.under_way.saturating_sub(1);
+        }
+        self.step(message);
+    }
+
+    fn recorded(&mut self, written: bool) {
+        for Record { sink, seq, .. } in
+            self.recording.pop_front().map(|(_, records)| records).unwrap_or_default()
+        {
+            self.step(Input::Recorded { sink, seq, written });
+        }
+    }
+
+    fn tick(&mut self) {
+        self.wake_at = None;
+        self.step(Input::Tick);
+    }
+
+    fn configure(&mut self) {
+        let serving = self.parts.live.load();
+        let sinks = serving.sinks().map(|served| {
+            let mut settings = served.settings.clone();
+            settings.suspend |= self.stopping;
+            settings
+        });
+        let sinks = sinks.collect();
+        self.step(Input::Configured(sinks));
+    }
+
+    /// No new attempts from now on.
+    fn stop(&mut self) {
+        self.stopping = *self.parts.stopping.borrow_and_update();
+        self.configure();
+    }
+
+    fn is_done(&self) -> bool {
+        self.stopping && self.under_way == 0 && self.recording.is_empty() && self.records.is_empty()
+    }
+
+    fn step(&mut self, input: Input) {
+        let now = Now { monotonic: self.started.elapsed(), wall: Timestamp::now() };
+        self.dispatcher.step(now, input, &mut self.commands);
+    }
+
+    /// Does what was said.
+    fn act(&mut self) {
+        for command in std::mem::take(&mut self.commands) {
+            match command {
+                Command::Deliver { delivery, attempt } => self.deliver(delivery, attempt),
+                Command::Record(record) => {
+                    self.tell(&record);
+                    self.records.push(record);
+                }
+                Command::Feed { sink, ticket, after, deliveries_max, bytes_max } => {
+                    self.feed(sink, ticket, after, Page { deliveries_max, bytes_max });
+                }
+                Command::FeedDue { sink, ticket, until, deliveries_max, bytes_max } => {
+                    self.feed_due(sink, ticket, until, Page { deliveries_max, bytes_max });
+                }
+                Command::WakeAt(at) => self.wake_at = Some(at),
+            }
+        }
+        if !self.records.is_empty() {
+            let records = std::mem::take(&mut self.records);
+            self.recording.push_back((self.parts.store.record(self.epoch, records.clone()), records));
+        }
+    }
+
+    fn deliver(&mut self, delivery: Delivery, number: u32) {
+        self.under_way += 1;
+        let (sink, seq) = (delivery.sink.clone(), delivery.seq);
+        let served = self.parts.live.load().sink(&sink).cloned();
+        let (messages, metrics) = (self.messages.clone(), Arc::clone(&self.parts.metrics));
+        tokio::spawn(async move {
+            let (started_at, started) = (Timestamp::now(), Instant::now());
+            let received_at = delivery.event.received_at;
+            let result = match &served {
+                Some(served) => tried(&*served.sink, Sending { delivery, attempt: number }).await,
+                None => Err(gone()),
+            };
+            if let (Some(served), Ok(_)) = (&served, &result) {
+                let age = Timestamp::now().duration_since(received_at).as_secs_f64();
+                served.traffic.meters(&sink, &metrics).age_seconds.observe(age.max(0.0));
+            }
+            let duration_millis = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
+            let attempt = Attempt { number, started_at, duration_millis, result };
+            // The loop ends only after it has taken this, or when the process is to end at once.
+            drop(messages.send(Input::Finished { sink, seq, attempt }).await);
+        });
+    }
+
+    fn feed(&self, sink: ObjectName, ticket: u64, after: Seq, page: Page) {
+        let (reader, messages) = (self.parts.reader.clone(), self.messages.clone());
+        tokio::spawn(async move {
+            let answer = match reader.next(&sink, after, page).await {
+                Ok(fed) => {
+                    let boathook_store::traits::Fed { deliveries, up_to, more } = fed;
+                    Input::Fed { sink, ticket, deliveries, up_to, more }
+                }
+                Err(error) => {
+                    tracing::warn!(%sink, %error, "cannot read what is to be delivered; trying again");
+                    Input::FeedFailed { sink, ticket }
+                }
+            };
+            drop(messages.send(answer).await);
+        });
+    }
+
+    fn feed_due(&self, sink: ObjectName, ticket: u64, until: Timestamp, page: Page) {
+        let (reader, messages) = (self.parts.reader.clone(), self.messages.clone());
+        tokio::spawn(async move {
+            let read = async {
+                let fed = reader.due(&sink, until, page).await?;
+                // What was not given is due when the next is: at once, if the page was full.
+                let next_due = if fed.more { Some(until) } else { reader.earliest_due(&sink, until).await? };
+                Ok::<_, boathook_store::Error>((fed.deliveries, next_due))
+            };
+            let answer = match read.await {
+                Ok((deliveries, next_due)) => Input::FedDue { sink, ticket, deliveries, next_due },
+                Err(error) => {
+                    tracing::warn!(%sink, %error, "cannot read what is to be tried again; trying again");
+                    Input::FeedFailed { sink, ticket }
+                }
+            };
+            drop(messages.send(answer).await);
+        });
+    }
+
+    /// Counts and logs an attempt.
+    fn tell(&self, record: &Record) {
+        let Record { seq, sink, endpoint, attempt, next } = record;
+        let serving = self.parts.live.load();
+        let Some(served) = serving.sink(sink) else { return };
+        let meters = served.traffic.meters(sink, &self.parts.metrics);
+        let at = Timestamp::now();
+        let failure = match &attempt.result {
+            Ok(_) => {
+                served.traffic.delivered(at);
+                meters.delivered.inc();
+                tracing::debug!(seq, %sink, %endpoint, attempt = attempt.number, duration_ms = attempt.duration_millis, "delivered");
+                return;
+            }
+            Err(failure) => failure,
+        };
+        served.traffic.failed(at, failure);
+        let parked = match next {
+            Next::Parked(reason) => {
+                meters.parked.inc();
+                Some(reason.as_str())
+            }
+            _ => {
+                meters.failed.inc();
+                None
+            }
+        };
+        if served.traffic.failures.admits(at.as_second().unsigned_abs()) {
+            tell_failure(record, failure, parked);
+        }
+    }
+}
+
+/// One attempt; a driver that panics has failed, and takes nobody with it.
+async fn tried(sink: &dyn Sink, sending: Sending) -> Result<Delivered, Failure> {
+    let sending = [sending];
+    let outcomes = AssertUnwindSafe(sink.deliver_batch(&sending)).catch_unwind().await;
+    outcomes.ok().and_then(|mut outcomes| outcomes.pop()).unwrap_or_else(|| Err(broken()))
+}
+
+fn tell_failure(record: &Record, failure: &Failure, parked: Option<&str>) {
+    let Record { seq, sink, endpoint, attempt, next } = record;
+    let (kind, error, attempt) = (failure.kind.as_str(), &*failure.message, attempt.number);
+    match (parked, next) {
+        (Some(reason), _) => tracing::error!(
+            seq, %sink, %endpoint, attempt, kind, error, reason,
+            "parked: it is not tried again by itself; mend the sink, then send the event again"
+        ),
+        (None, Next::Retry { due }) => {
+            tracing::warn!(seq, %sink, %endpoint, attempt, kind, error, next = %due, "not delivered; it is tried again");
+        }
+        (None, _) => {}
+    }
+}
+
+/// The sink was removed after its delivery was chosen.
+fn gone() -> Failure {
+    passing("the sink is gone from the configuration")
+}
+
+/// A driver panicked, or gave no outcome.
+fn broken() -> Failure {
+    passing("the sink's driver broke off: this is a bug, please report it")
+}
+
+fn passing(message: &'static str) -> Failure {
+    let kind = FailureKind::Unreachable;
+    Failure { kind, permanent: false, status: None, retry_after: None, message: message.into() }
+}

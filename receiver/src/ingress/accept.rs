@@ -1,0 +1,144 @@
+//! What a request must pass, in this order. Each line is a step of the order of defence: cheap before dear, and nothing
+//! parsed before it is genuine, nothing acknowledged before it is durable.
+use std::{net::IpAddr, time::Instant};
+
+use boathook_event::{Event, Facts, Read, Uid, Word};
+use boathook_store::traits::{Append, Verdict};
+use boathook_table::{Choice, Endpoint};
+use bytes::Bytes;
+use http::{Method, request::Parts};
+use hyper::body::Body;
+use jiff::Timestamp;
+use rand::RngExt as _;
+
+use super::{
+    Ingress, capture,
+    exchange::Exchange,
+    outcome::{Outcome, Refusal},
+};
+use crate::serving::Served;
+
+impl Ingress {
+    /// Takes a request or refuses it.
+    pub(super) async fn accept<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        served: &Served,
+        head: Parts,
+        body: &mut B,
+        source: IpAddr,
+        exchange: &mut Exchange<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let Served { endpoint, gate, .. } = served;
+        is_post(&head)?;
+        may_call(endpoint, source)?;
+        gate.admit_source(source).map_err(Refusal::SourceRate)?;
+        is_open(endpoint)?;
+        let (body, _held) = capture::body(body, endpoint.body_bytes_max, &self.bodies).await?;
+        let request = capture::raw(head, body);
+        let read = {
+            let before = Instant::now();
+            let verified =
+                endpoint.verifier.verify(&request, Timestamp::now()).map_err(Refusal::NotGenuine)?;
+            self.metrics.verify_seconds.observe(before.elapsed().as_secs_f64());
+            gate.admit_genuine().map_err(Refusal::Rate)?;
+            let mut facts = Facts { received_at: exchange.received_at, uid: &mut new_uid };
+            let read = endpoint.reading.read(&verified, &mut facts).map_err(Refusal::Unreadable)?;
+            if let Some(text) = endpoint.handshakes.answer(&verified) {
+                return Ok(Outcome::Handshake(text));
+            }
+            read
+        };
+        drop(request);
+        exchange.noted.first(read.events.first().map(|(event, _)| event));
+        self.keep(served, read).await
+    }
+
+    /// Stores what is wanted of a genuine request.
+    async fn keep(&self, served: &Served, read: Read) -> Result<Outcome, Refusal> {
+        let Served { endpoint, traffic, .. } = served;
+        let Read { events, answer } = read;
+        let chosen = Chosen::of(endpoint, events)?;
+        for event_type in &chosen.ignored {
+            self.metrics.event(traffic.name(), event_type, Word::Ignored);
+        }
+        traffic.count(Word::Ignored, chosen.ignored.len() as u64);
+        if chosen.appends.is_empty() {
+            return Ok(Outcome::Taken { word: Word::Ignored, answer });
+        }
+        let verdicts = self.store.append(chosen.appends).await.map_err(Refusal::NotStored)?;
+        let mut best = Word::Duplicate;
+        for (verdict, label) in verdicts.into_iter().zip(chosen.labels) {
+            let word = match verdict {
+                Verdict::Stored { .. } | Verdict::IdConflict { .. } => Word::Accepted,
+                Verdict::Duplicate { of, rearmed } => {
+                    if rearmed {
+                        // When there is no room, dispatch finds it by itself, a little later.
+                        self.rearmed.try_send(of).ok();
+                    }
+                    Word::Duplicate
+                }
+            };
+            self.metrics.event(traffic.name(), label, word);
+            best = best.min(word);
+        }
+        Ok(Outcome::Taken { word: best, answer })
+    }
+}
+
+/// What is to be stored of a request.
+struct Chosen<'e> {
+    appends: Vec<Append>,
+    /// The metrics label of each of them.
+    labels: Vec<&'e str>,
+    /// Those of the events that nobody wants.
+    ignored: Vec<&'e str>,
+}
+
+impl<'e> Chosen<'e> {
+    /// Chooses by type. A request that is refused whole gets a 400; where a batch has good events beside refused ones,
+    /// the sender must not send it again: the refused ones are stored, too, for nobody.
+    fn of(endpoint: &'e Endpoint, events: Vec<EventWithKeys>) -> Result<Self, Refusal> {
+        let mut chosen =
+            Self { appends: Vec::with_capacity(events.len()), labels: Vec::new(), ignored: Vec::new() };
+        let (all, mut rejected) = (events.len(), 0);
+        for (event, dedupe) in events {
+            let label = endpoint.type_label(event.event_type.as_deref());
+            let sinks = match endpoint.choose(event.event_type.as_deref()) {
+                Choice::Take(sinks) => sinks,
+                Choice::Ignore => {
+                    chosen.ignored.push(label);
+                    continue;
+                }
+                Choice::Reject => {
+                    rejected += 1;
+                    Vec::new()
+                }
+            };
+            chosen.labels.push(label);
+            chosen.appends.push(Append { event, dedupe, dedupe_window: endpoint.dedupe_window, sinks });
+        }
+        if rejected > 0 && rejected == all { Err(Refusal::UnknownType) } else { Ok(chosen) }
+    }
+}
+
+type EventWithKeys = (std::sync::Arc<Event>, Vec<boathook_event::DedupeKey>);
+
+fn is_post(head: &Parts) -> Result<(), Refusal> {
+    if head.method == Method::POST { Ok(()) } else { Err(Refusal::Method) }
+}
+
+fn may_call(endpoint: &Endpoint, source: IpAddr) -> Result<(), Refusal> {
+    let allowed = &endpoint.allowed_sources;
+    let may = allowed.is_empty() || allowed.iter().any(|network| network.contains(&source));
+    if may { Ok(()) } else { Err(Refusal::Source) }
+}
+
+fn is_open(endpoint: &Endpoint) -> Result<(), Refusal> {
+    if endpoint.paused { Err(Refusal::Paused) } else { Ok(()) }
+}
+
+/// Our own id: time, and chance from the thread's generator, which asks the system only for its seeds.
+fn new_uid() -> Uid {
+    let millis = Timestamp::now().as_millisecond();
+    Uid::new(u64::try_from(millis).unwrap_or(0), &rand::rng().random())
+}

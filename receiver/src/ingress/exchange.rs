@@ -1,0 +1,148 @@
+//! One request from its head to its answer: what is learnt of it on the way, and the one log line and the counts that
+//! it ends with, also when the sender goes away.
+use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Instant};
+
+use boathook_event::{Event, Uid, Word};
+use boathook_table::Statuses;
+use jiff::Timestamp;
+
+use super::{
+    outcome::{Outcome, Refusal},
+    reply::{Reply, reply},
+};
+use crate::{metrics::Metrics, traffic::EndpointTraffic};
+
+/// A request under way at an endpoint. Dropped without an answer, it counts as unanswered.
+pub(super) struct Exchange<'x> {
+    traffic: &'x EndpointTraffic,
+    metrics: &'x Metrics,
+    source: IpAddr,
+    started: Instant,
+    pub(super) received_at: Timestamp,
+    pub(super) noted: Noted,
+    answered: bool,
+}
+
+/// What is learnt of a request's first event.
+#[derive(Debug, Default)]
+pub(super) struct Noted(Option<Arc<Event>>);
+
+impl Noted {
+    pub(super) fn first(&mut self, event: Option<&Arc<Event>>) {
+        self.0 = event.cloned();
+    }
+
+    /// The provider's id, else ours.
+    pub(super) fn event_id(&self) -> Option<Cow<'_, str>> {
+        let event = self.0.as_ref()?;
+        Some(event.id.as_deref().map_or_else(|| event.uid.to_string().into(), Cow::Borrowed))
+    }
+
+    /// Ours.
+    fn uid(&self) -> Option<Uid> {
+        self.0.as_ref().map(|event| event.uid)
+    }
+
+    pub(super) fn event_type(&self) -> Option<&str> {
+        self.0.as_ref().and_then(|event| event.event_type.as_deref())
+    }
+
+    pub(super) fn entity(&self) -> Option<&str> {
+        self.0.as_ref().and_then(|event| event.entity.as_deref())
+    }
+}
+
+impl<'x> Exchange<'x> {
+    pub(super) fn begin(traffic: &'x EndpointTraffic, metrics: &'x Metrics, source: IpAddr) -> Self {
+        Self {
+            traffic,
+            metrics,
+            source,
+            started: Instant::now(),
+            received_at: microseconds(Timestamp::now()),
+            noted: Noted::default(),
+            answered: false,
+        }
+    }
+
+    /// Counts and logs how it ended, and makes the answer.
+    pub(super) fn end(mut self, outcome: &Outcome, statuses: &Statuses) -> Reply {
+        self.answered = true;
+        let reply = reply(outcome, statuses, &self.noted);
+        self.count(outcome.word());
+        if let Outcome::Refused(refusal) = outcome {
+            self.metrics.refusal(self.traffic.name(), refusal.code());
+        }
+        self.log(outcome, reply.status().as_u16());
+        reply
+    }
+
+    /// The request's own word. The store counts events that were submitted to it by itself, and ignored ones are counted
+    /// one by one where they are chosen.
+    fn count(&self, word: Word) {
+        let meters = self.traffic.meters(self.metrics);
+        meters.request(word);
+        meters.seconds.observe(self.started.elapsed().as_secs_f64());
+        match word {
+            Word::Accepted | Word::Duplicate | Word::IdConflict => {
+                self.traffic.last_event.at(self.received_at)
+            }
+            Word::Ignored => {}
+            Word::Handshake | Word::Busy | Word::Unanswered => self.traffic.count(word, 1),
+            Word::Rejected => {
+                self.traffic.last_rejected.at(self.received_at);
+                self.traffic.count(word, 1);
+            }
+        }
+    }
+
+    fn log(&self, outcome: &Outcome, status: u16) {
+        let millis = self.started.elapsed().as_secs_f64() * 1_000.0;
+        let processing_time_ms = (millis * 1_000.0).round() / 1_000.0;
+        let (endpoint, source) = (self.traffic.name(), self.source);
+        let (event_id, uid) = (self.noted.event_id(), self.noted.uid().map(tracing::field::display));
+        let (event_id, event_type) = (event_id.as_deref(), self.noted.event_type());
+        macro_rules! line {
+            ($level:ident, $text:expr $(, $field:ident)*) => {
+                tracing::$level!(event_id, uid, event_type, status, processing_time_ms, %endpoint, %source $(, $field)*, $text)
+            };
+        }
+        match outcome {
+            Outcome::Taken { word: Word::Ignored, .. } => line!(warn, "ignored: nobody wants this type"),
+            Outcome::Taken { word: Word::Duplicate, .. } => line!(info, "duplicate"),
+            Outcome::Taken { .. } => line!(info, "accepted"),
+            Outcome::Handshake(_) => line!(info, "handshake"),
+            Outcome::Refused(refusal) => {
+                if self.traffic.refusals.admits(self.received_at.as_second().unsigned_abs()) {
+                    let (error_code, reason) = (refusal.code(), reason(refusal));
+                    let reason = &*reason;
+                    line!(error, "refused", error_code, reason);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        self.answered = true;
+        self.count(Word::Unanswered);
+        if self.traffic.refusals.admits(self.received_at.as_second().unsigned_abs()) {
+            let (endpoint, source) = (self.traffic.name(), self.source);
+            tracing::error!(%endpoint, %source, error_code = "unanswered", "the sender went away before it was answered");
+        }
+    }
+}
+
+/// As a store keeps it.
+fn microseconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}
+
+/// What happened, for the people who run the endpoint.
+pub(super) fn reason(refusal: &Refusal) -> Cow<'static, str> {
+    refusal.diagnosis().unwrap_or_else(|| refusal.message()).into()
+}

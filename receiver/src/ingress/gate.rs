@@ -1,0 +1,91 @@
+//! Rates: how many requests an endpoint takes from one address, and how many genuine ones in all.
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    time::Duration,
+};
+
+use boathook_table::Endpoint;
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
+
+use crate::limits::SOURCES_MAX;
+
+/// The rates of one endpoint. A minute's worth may come at once; then it refills evenly.
+pub(crate) struct Gate {
+    per_minute: Option<NonZeroU32>,
+    per_source_per_minute: Option<NonZeroU32>,
+    genuine: Option<DefaultDirectRateLimiter>,
+    sources: Option<DefaultKeyedRateLimiter<IpAddr>>,
+}
+
+/// The rate is used up; there is room again after so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wait(pub(crate) Duration);
+
+impl Gate {
+    pub(crate) fn new(endpoint: &Endpoint) -> Self {
+        let Endpoint { requests_per_minute, per_source_per_minute, .. } = *endpoint;
+        Self {
+            per_minute: requests_per_minute,
+            per_source_per_minute,
+            genuine: requests_per_minute.map(|rate| RateLimiter::direct(Quota::per_minute(rate))),
+            sources: per_source_per_minute.map(|rate| RateLimiter::keyed(Quota::per_minute(rate))),
+        }
+    }
+
+    /// Whether its numbers are this endpoint's.
+    pub(crate) fn is_for(&self, endpoint: &Endpoint) -> bool {
+        (self.per_minute, self.per_source_per_minute)
+            == (endpoint.requests_per_minute, endpoint.per_source_per_minute)
+    }
+
+    /// Takes one request from this address, genuine or not.
+    pub(crate) fn admit_source(&self, source: IpAddr) -> Result<(), Wait> {
+        let Some(sources) = &self.sources else { return Ok(()) };
+        if sources.len() >= SOURCES_MAX {
+            sources.retain_recent();
+            if sources.len() >= SOURCES_MAX {
+                return Err(Wait(Duration::from_secs(1)));
+            }
+        }
+        sources.check_key(&network(source)).map_err(|until| Wait(until.wait_time_from(sources.clock().now())))
+    }
+
+    /// Takes one genuine request.
+    pub(crate) fn admit_genuine(&self) -> Result<(), Wait> {
+        let Some(genuine) = &self.genuine else { return Ok(()) };
+        genuine.check().map_err(|until| Wait(until.wait_time_from(genuine.clock().now())))
+    }
+
+    /// Forgets addresses whose rate has refilled.
+    pub(crate) fn forget_sources(&self) {
+        self.sources.iter().for_each(|sources| {
+            sources.retain_recent();
+            sources.shrink_to_fit();
+        });
+    }
+}
+
+/// What counts as one address: of IPv6 the /64, since a host has all of it.
+fn network(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V4(_) => source,
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_with_a_whole_ipv6_network_counts_as_one_address() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(network(address("2001:db8:1:2:3::1")), network(address("2001:db8:1:2:ffff::9")));
+        assert_ne!(network(address("2001:db8:1:2::1")), network(address("2001:db8:1:3::1")));
+        assert_ne!(network(address("192.0.2.1")), network(address("192.0.2.2")));
+    }
+}

@@ -1,0 +1,66 @@
+//! A request comes in and is answered: [`capture`] reads it, [`accept`] decides, [`reply`] answers.
+mod accept;
+mod capture;
+mod exchange;
+mod gate;
+mod outcome;
+mod reply;
+mod source;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use boathook_event::Seq;
+use boathook_store::StoreHandle;
+use http::Request;
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+pub(crate) use self::{capture::BodiesHeld, gate::Gate, reply::Reply, source::TrustedProxies};
+use self::{
+    exchange::{Exchange, Noted},
+    outcome::{Outcome, Refusal},
+};
+use crate::{flood::Flood, metrics::Metrics, serving::Live};
+
+/// Everything that a request meets.
+pub(crate) struct Ingress {
+    pub(crate) live: Arc<Live>,
+    pub(crate) store: StoreHandle,
+    /// Parked deliveries that a repetition has made pending again.
+    pub(crate) rearmed: mpsc::Sender<Seq>,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) bodies: BodiesHeld,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Lines about URLs that no endpoint has.
+    pub(crate) unrouted: Flood,
+}
+
+impl Ingress {
+    /// Answers one request.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Reply {
+        let (head, mut body) = request.into_parts();
+        let source = self.proxies.source(peer.ip(), &head.headers);
+        let serving = self.live.load_full();
+        let Some(served) = serving.lookup(capture::host(&head), head.uri.path()) else {
+            capture::leftover(body);
+            return self.unrouted(source);
+        };
+        let mut exchange = Exchange::begin(&served.traffic, &self.metrics, source);
+        let outcome = self.accept(served, head, &mut body, source, &mut exchange).await;
+        capture::leftover(body);
+        exchange.end(&outcome.unwrap_or_else(Outcome::from), &served.endpoint.statuses)
+    }
+
+    fn unrouted(&self, source: IpAddr) -> Reply {
+        self.metrics.unrouted.inc();
+        let outcome = Outcome::from(Refusal::UnknownUrl);
+        if self.unrouted.admits(Timestamp::now().as_second().unsigned_abs()) {
+            tracing::error!(status = 404, error_code = "not_found", %source, "refused: no endpoint has this URL");
+        }
+        reply::reply(&outcome, &reply::PLAIN, &Noted::default())
+    }
+}

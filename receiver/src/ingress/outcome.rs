@@ -1,0 +1,185 @@
+//! What becomes of a request: every way it can end, with the words that senders, people and counters get.
+use std::{collections::BTreeMap, time::Duration};
+
+use boathook_event::{ReadError, Word};
+use boathook_store::SubmitError;
+use boathook_table::Statuses;
+use boathook_verify::Rejection;
+use http::StatusCode;
+
+use super::gate::Wait;
+use crate::limits::RETRY_AFTER_SECONDS;
+
+/// How a request ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A genuine delivery.
+    Taken {
+        /// Accepted, Duplicate or Ignored: that of its best event.
+        word: Word,
+        /// Members of the answer that the provider's scheme asks for.
+        answer: BTreeMap<Box<str>, Option<Box<str>>>,
+    },
+    /// A genuine handshake, answered with this text.
+    Handshake(String),
+    /// Anything else.
+    Refused(Refusal),
+}
+
+/// Why a request was not taken, in the order in which it is found out.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// No endpoint has this URL.
+    UnknownUrl,
+    /// Not a POST.
+    Method,
+    /// The caller's address is not among the allowed ones.
+    Source,
+    /// The caller's rate is used up.
+    SourceRate(Wait),
+    /// `mode: Paused`
+    Paused,
+    /// The body is larger than the endpoint takes.
+    BodyTooLarge { bytes_max: usize },
+    /// The body did not end in time.
+    BodyLate,
+    /// The body broke off.
+    BodyBroken,
+    /// All bodies together are more than is held.
+    Crowded,
+    /// It is not genuine.
+    NotGenuine(Rejection),
+    /// The endpoint's rate is used up.
+    Rate(Wait),
+    /// It cannot be read.
+    Unreadable(ReadError),
+    /// Its type is not wanted, and the endpoint refuses such.
+    UnknownType,
+    /// It was not stored.
+    NotStored(SubmitError),
+}
+
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Outcome {
+    /// The word under which the request is counted.
+    pub(crate) fn word(&self) -> Word {
+        match self {
+            Self::Taken { word, .. } => *word,
+            Self::Handshake(_) => Word::Handshake,
+            Self::Refused(refusal) => refusal.word(),
+        }
+    }
+
+    pub(crate) fn status(&self, statuses: &Statuses) -> StatusCode {
+        let number = match self {
+            Self::Taken { word: Word::Duplicate, .. } => statuses.duplicate,
+            Self::Taken { .. } => statuses.success,
+            Self::Handshake(_) => 200,
+            Self::Refused(refusal) => refusal.status(statuses),
+        };
+        StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl Refusal {
+    fn word(&self) -> Word {
+        match self {
+            Self::UnknownUrl
+            | Self::Method
+            | Self::Source
+            | Self::BodyTooLarge { .. }
+            | Self::BodyLate
+            | Self::BodyBroken
+            | Self::NotGenuine(_)
+            | Self::Unreadable(_)
+            | Self::UnknownType => Word::Rejected,
+            Self::SourceRate(_) | Self::Rate(_) | Self::Paused | Self::Crowded => Word::Busy,
+            Self::NotStored(SubmitError::Busy) => Word::Busy,
+            Self::NotStored(SubmitError::Unavailable(_) | SubmitError::Rejected(_)) => Word::Unanswered,
+        }
+    }
+
+    fn status(&self, statuses: &Statuses) -> u16 {
+        match self {
+            Self::UnknownUrl => 404,
+            Self::Method => 405,
+            Self::Source => 403,
+            Self::SourceRate(_) | Self::Rate(_) => 429,
+            Self::BodyTooLarge { .. } => 413,
+            Self::BodyLate => 408,
+            Self::BodyBroken | Self::Unreadable(_) | Self::UnknownType => 400,
+            Self::Paused | Self::Crowded => 503,
+            Self::NotGenuine(_) => statuses.refused,
+            Self::NotStored(_) => statuses.unavailable,
+        }
+    }
+
+    /// The public code: one word for machines.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownUrl => "not_found",
+            Self::Method => "method_not_allowed",
+            Self::Source => "source_not_allowed",
+            Self::SourceRate(_) | Self::Rate(_) => "rate_limited",
+            Self::Paused => "paused",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::BodyLate => "body_timeout",
+            Self::BodyBroken => "body_incomplete",
+            Self::NotGenuine(rejection) => rejection.code.as_str(),
+            Self::Unreadable(error) => error.code(),
+            Self::UnknownType => "unknown_type",
+            Self::Crowded | Self::NotStored(_) => "unavailable",
+        }
+    }
+
+    /// A sentence for the sender. It says nothing of secrets, other endpoints or our own state.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::UnknownUrl => "nothing is received at this URL".into(),
+            Self::Method => "send a POST".into(),
+            Self::Source => "this address may not call".into(),
+            Self::SourceRate(_) | Self::Rate(_) => "too many requests: wait and send again".into(),
+            Self::Paused => "this endpoint takes nothing for now: send again later".into(),
+            Self::BodyTooLarge { bytes_max } => format!("the body is larger than {bytes_max} bytes"),
+            Self::BodyLate => "the body did not arrive in time".into(),
+            Self::BodyBroken => "the body broke off".into(),
+            Self::NotGenuine(rejection) => match rejection.code.as_str() {
+                "missing_signature" => "the signature is missing".into(),
+                "missing_timestamp" => "the timestamp is missing".into(),
+                "invalid_timestamp" => "the timestamp cannot be read".into(),
+                "stale_timestamp" => "the timestamp is too far from the present".into(),
+                _ => "the signature is not valid".into(),
+            },
+            Self::Unreadable(error) => error.to_string(),
+            Self::UnknownType => "events of this type are not taken here".into(),
+            Self::Crowded | Self::NotStored(_) => "not stored: send again later".into(),
+        }
+    }
+
+    /// A sentence for the people who run the endpoint, where it says more than [`Refusal::message`].
+    pub(crate) fn diagnosis(&self) -> Option<String> {
+        match self {
+            Self::NotGenuine(rejection) => Some(rejection.diagnosis.to_string()),
+            Self::NotStored(error) => Some(error.to_string()),
+            Self::Crowded => Some("too many bytes of bodies are under way".into()),
+            Self::SourceRate(_) => Some("limits.perSourcePerMinute is used up by this address".into()),
+            Self::Rate(_) => Some("limits.requestsPerMinute is used up".into()),
+            _ => None,
+        }
+    }
+
+    /// Whole seconds that the sender should wait, at least 1.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        let seconds = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        match self {
+            Self::SourceRate(Wait(wait)) | Self::Rate(Wait(wait)) => Some(seconds(*wait).max(1)),
+            Self::Paused | Self::Crowded | Self::NotStored(_) => Some(RETRY_AFTER_SECONDS),
+            _ => None,
+        }
+    }
+}

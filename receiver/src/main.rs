@@ -1,0 +1,16 @@
+//! The receiver's program: settings in, an exit status out.
+use std::process::ExitCode;
+
+use boathook_receiver::{Settings, run};
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let settings = Settings::parse();
+    match run(&settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("boathook-receiver: {failed}");
+            failed.exit_code()
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! How everything stands: the numbers of the store, which survive restarts, beside what this process saw.
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use boathook_dispatch::LaneSnapshot;
+use boathook_event::{EndpointTotals, ObjectName, SinkTotals, Word};
+use boathook_store::{Reader, traits::Statistics};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::{
+    ingress::Ingress,
+    listener::Connections,
+    logs::Logs,
+    serving::{Served, ServedSink},
+};
+
+/// Makes reports and metrics.
+pub(crate) struct Reporter {
+    pub(crate) ingress: Arc<Ingress>,
+    pub(crate) reader: Reader,
+    pub(crate) lanes: watch::Receiver<Vec<LaneSnapshot>>,
+    pub(crate) connections: Connections,
+    pub(crate) logs: Arc<Logs>,
+    pub(crate) started_at: Timestamp,
+    /// Why the folder as it is now is not what is served.
+    pub(crate) refused: Arc<Mutex<Option<String>>>,
+}
+
+/// The whole report.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'r> {
+    version: &'static str,
+    started_at: Timestamp,
+    configuration: Configuration,
+    /// Events in the store.
+    events: u64,
+    endpoints: Vec<Endpoint<'r>>,
+    sinks: Vec<Sink<'r>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Configuration {
+    loaded_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Endpoint<'r> {
+    name: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'r str>,
+    path: &'r str,
+    paused: bool,
+    /// By word, since the store was made.
+    events: BTreeMap<&'static str, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_event_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_rejected_time: Option<Timestamp>,
+    notices: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sink<'r> {
+    name: &'r str,
+    /// Whether the configuration has it; else only its past is left.
+    configured: bool,
+    suspended: bool,
+    delivered: u64,
+    pending: u64,
+    parked: u64,
+    failed_attempts: u64,
+    in_flight: usize,
+    consecutive_failures: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_attempt_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_delivered_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+}
+
+impl Reporter {
+    /// The text of `/report`.
+    pub(crate) async fn report(&self) -> Result<String, String> {
+        let statistics = self.statistics().await?;
+        let serving = self.ingress.live.load_full();
+        let lanes = self.lanes.borrow().clone();
+        let totals: HashMap<&ObjectName, &EndpointTotals> =
+            statistics.endpoints.iter().map(|totals| (&totals.endpoint, totals)).collect();
+        let mut endpoints: Vec<Endpoint<'_>> = serving
+            .endpoints()
+            .map(|served| endpoint(served, totals.get(served.traffic.name()).copied()))
+            .collect();
+        endpoints.sort_by_key(|endpoint| endpoint.name);
+        let totals: HashMap<&ObjectName, &SinkTotals> =
+            statistics.sinks.iter().map(|totals| (&totals.sink, totals)).collect();
+        let in_flight: HashMap<&ObjectName, usize> =
+            lanes.iter().map(|lane| (&lane.sink, lane.in_flight)).collect();
+        let gone = totals.keys().filter(|name| serving.sink(name).is_none()).map(|name| (*name, None));
+        let mut sinks: Vec<Sink<'_>> = serving
+            .sinks()
+            .map(|served| (&served.settings.sink, Some(served)))
+            .chain(gone)
+            .map(|(name, served)| Sink {
+                in_flight: in_flight.get(name).copied().unwrap_or(0),
+                ..sink(name, served, totals.get(name).copied())
+            })
+            .collect();
+        sinks.sort_by_key(|sink| sink.name);
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let report = Report {
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: self.started_at,
+            configuration: Configuration { loaded_at: serving.loaded_at, refused },
+            events: statistics.events,
+            endpoints,
+            sinks,
+        };
+        serde_json::to_string_pretty(&report).map_err(|error| error.to_string())
+    }
+
+    /// The text of `/metrics`.
+    pub(crate) async fn metrics(&self) -> Result<String, String> {
+        let statistics = self.statistics().await?;
+        let serving = self.ingress.live.load_full();
+        let gauges = &self.ingress.metrics.gauges;
+        gauges.forget_sinks();
+        for totals in &statistics.sinks {
+            gauges.backlog(&totals.sink, Some(totals.pending), None);
+        }
+        for lane in self.lanes.borrow().iter() {
+            gauges.backlog(&lane.sink, None, Some(lane.in_flight));
+        }
+        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        gauges.log_lines_dropped.set(number(self.logs.dropped()));
+        gauges.config_loaded.set(serving.loaded_at.as_second());
+        gauges.endpoints.set(number(serving.endpoints().count()));
+        gauges.connections.set(number(self.connections.open()));
+        gauges.bodies_bytes.set(number(self.ingress.bodies.bytes()));
+        Ok(self.ingress.metrics.text())
+    }
+
+    async fn statistics(&self) -> Result<Statistics, String> {
+        self.reader.statistics().await.map_err(|error| format!("the store does not answer: {error}"))
+    }
+}
+
+fn endpoint<'s>(served: &'s Served, totals: Option<&EndpointTotals>) -> Endpoint<'s> {
+    let Served { endpoint, traffic, gate: _ } = served;
+    let number = |word| totals.map_or(0, |totals| totals.of(word));
+    Endpoint {
+        name: endpoint.name.as_str(),
+        host: endpoint.host.as_deref(),
+        path: &endpoint.path,
+        paused: endpoint.paused,
+        events: Word::ALL.into_iter().map(|word| (word.as_str(), number(word))).collect(),
+        last_event_time: traffic.last_event.get(),
+        last_rejected_time: traffic.last_rejected.get(),
+        notices: endpoint.notices.iter().map(|notice| notice.message()).collect(),
+    }
+}
+
+fn sink<'s>(name: &'s ObjectName, served: Option<&'s ServedSink>, totals: Option<&SinkTotals>) -> Sink<'s> {
+    let traffic = served.map(|served| &served.traffic);
+    Sink {
+        name: name.as_str(),
+        configured: served.is_some(),
+        suspended: served.is_some_and(|served| served.settings.suspend),
+        delivered: totals.map_or(0, |totals| totals.delivered),
+        pending: totals.map_or(0, |totals| totals.pending),
+        parked: totals.map_or(0, |totals| totals.parked),
+        failed_attempts: totals.map_or(0, |totals| totals.failed_attempts),
+        in_flight: 0,
+        consecutive_failures: traffic.map_or(0, |traffic| traffic.consecutive_failures()),
+        last_attempt_time: traffic.and_then(|traffic| traffic.last_attempt.get()),
+        last_delivered_time: traffic.and_then(|traffic| traffic.last_delivered.get()),
+        last_error_time: traffic.and_then(|traffic| traffic.last_error.get()),
+        last_error: traffic.and_then(|traffic| traffic.error()),
+    }
+}

@@ -1,0 +1,162 @@
+//! From settings to a running receiver, and to its end.
+use std::{fmt, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, anyhow};
+use boathook_store::local::Local;
+use tokio::{
+    runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use crate::{
+    admin::Admin,
+    config::{Configuration, folder::FolderError},
+    listener::Listener,
+    logs::Logs,
+    metrics::Metrics,
+    receiver::{Receiver, Stores},
+    settings::Settings,
+};
+
+/// Why the receiver ended by itself.
+#[derive(Debug)]
+pub enum Failed {
+    /// The configuration has mistakes.
+    Configuration(FolderError),
+    /// Anything else.
+    Other(anyhow::Error),
+}
+
+impl Failed {
+    /// 2 for what a person must correct in the configuration, else 1.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Configuration(_) => ExitCode::from(2),
+            Self::Other(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(error) => write!(f, "the configuration cannot be used:\n{error}"),
+            Self::Other(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Runs a receiver until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`Failed`]; nothing that was acknowledged is lost.
+pub fn run(settings: &Settings) -> Result<(), Failed> {
+    let logs = Arc::new(Logs::start(settings.log, settings.log_level));
+    let metrics = Arc::new(Metrics::new());
+    let configuration =
+        Configuration::read(&settings.config, Arc::clone(&metrics)).map_err(Failed::Configuration)?;
+    let runtime =
+        runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let ended = runtime.block_on(serve(settings, configuration, metrics, logs));
+    // A read of the store that still runs ends by itself; nobody waits for its answer.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended.map_err(Failed::Other)
+}
+
+/// Addresses first, since most mistakes are there; then the store, then everything that uses it.
+async fn serve(
+    settings: &Settings,
+    configuration: Configuration,
+    metrics: Arc<Metrics>,
+    logs: Arc<Logs>,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let public = Listener::bind(settings.listen, "--listen")?;
+    let private = Listener::bind(settings.admin, "--admin")?;
+    let (listen, private_address) = (public.address()?, private.address()?);
+    let admin = Arc::new(Admin::default());
+    let private = tokio::spawn(private.serve(
+        {
+            let admin = Arc::clone(&admin);
+            move |request, _| {
+                let admin = Arc::clone(&admin);
+                async move { admin.answer(request).await }
+            }
+        },
+        admin.closing(),
+        Duration::from_secs(1),
+    ));
+    let stores = open(settings).await?;
+    let receiver =
+        Receiver::start(settings, configuration, stores, public, Arc::clone(&admin), metrics, logs);
+    tracing::info!(%listen, admin = %private_address, "ready");
+    let ended = tokio::select! {
+        ended = signals.until_stopped(&receiver) => ended,
+        failed = receiver.failed() => Err(failed),
+    };
+    let stopped = match ended {
+        Ok(()) => tokio::select! {
+            () = receiver.stop(settings.drain_delay.std()) => Ok(()),
+            () = signals.stop() => Err(anyhow!("stopped by a second signal before everything had ended")),
+        },
+        Err(failed) => Err(failed),
+    };
+    admin.close();
+    drop(private.await);
+    stopped
+}
+
+/// Opens the store, waiting for whoever has it as long as the settings say.
+async fn open(settings: &Settings) -> anyhow::Result<Stores> {
+    let (data, patience) = (settings.data.clone(), settings.lock_wait.std());
+    let opened = tokio::task::spawn_blocking(move || {
+        let store = Local::open(&data, patience)?;
+        Stores::start(&store)
+    });
+    Ok(opened.await.context("the store was not opened")??)
+}
+
+/// What the system may ask of the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    user: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let on = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hang_up: on(SignalKind::hangup())?,
+            user: on(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Carries out the others until one says stop.
+    async fn until_stopped(&mut self, receiver: &Receiver) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Ok(()),
+                _ = self.interrupt.recv() => return Ok(()),
+                _ = self.hang_up.recv() => receiver.read_again(),
+                _ = self.user.recv() => receiver.toggle_debug(),
+            }
+        }
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What is served at one time: a table with its sinks, swapped whole when the configuration changes.
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use boathook_dispatch::SinkSettings;
+use boathook_event::ObjectName;
+use boathook_sinks::Sink;
+use boathook_table::{Endpoint, Table};
+use jiff::Timestamp;
+
+use crate::{
+    ingress::Gate,
+    metrics::Metrics,
+    traffic::{EndpointTraffic, SinkTraffic},
+};
+
+/// What is served now. A request keeps what it has begun with.
+pub(crate) type Live = ArcSwap<Serving>;
+
+/// One configuration with everything that it needs to run.
+pub(crate) struct Serving {
+    table: Table,
+    endpoints: HashMap<ObjectName, Served>,
+    sinks: HashMap<ObjectName, ServedSink>,
+    /// When it was loaded.
+    pub(crate) loaded_at: Timestamp,
+}
+
+/// An endpoint with what outlives a change.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) traffic: Arc<EndpointTraffic>,
+}
+
+/// A sink with what outlives a change.
+#[derive(Clone)]
+pub(crate) struct ServedSink {
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) settings: SinkSettings,
+    pub(crate) traffic: Arc<SinkTraffic>,
+}
+
+impl Serving {
+    /// Nothing yet.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            table: Table::default(),
+            endpoints: HashMap::new(),
+            sinks: HashMap::new(),
+            loaded_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// The configuration that follows this one: rates go on where their numbers are the same, traffic always.
+    pub(crate) fn followed_by(&self, table: Table, mut sinks: HashMap<ObjectName, Arc<dyn Sink>>) -> Self {
+        let served = |endpoint: &Arc<Endpoint>| {
+            let before = self.endpoints.get(&endpoint.name);
+            let gate = before.map(|served| &served.gate).filter(|gate| gate.is_for(endpoint));
+            let traffic = before.map(|served| Arc::clone(&served.traffic));
+            let served = Served {
+                endpoint: Arc::clone(endpoint),
+                gate: gate.cloned().unwrap_or_else(|| Arc::new(Gate::new(endpoint))),
+                traffic: traffic.unwrap_or_else(|| Arc::new(EndpointTraffic::new(endpoint.name.clone()))),
+            };
+            (endpoint.name.clone(), served)
+        };
+        let served_sink = |sink: &boathook_table::Sink| {
+            let driver = sinks.remove(&sink.name)?;
+            let before = self.sinks.get(&sink.name).map(|served| Arc::clone(&served.traffic));
+            let settings = SinkSettings {
+                sink: sink.name.clone(),
+                retry: sink.retry.clone(),
+                concurrency: sink.concurrency,
+                suspend: sink.suspend,
+            };
+            let served = ServedSink { sink: driver, settings, traffic: before.unwrap_or_default() };
+            Some((sink.name.clone(), served))
+        };
+        Self {
+            endpoints: table.endpoints().map(served).collect(),
+            sinks: table.sinks().filter_map(served_sink).collect(),
+            table,
+            loaded_at: Timestamp::now(),
+        }
+    }
+
+    /// Takes from the metrics what this configuration had and the next one does not.
+    pub(crate) fn forget_gone(&self, next: &Self, metrics: &Metrics) {
+        let gone = self.endpoints.keys().filter(|name| !next.endpoints.contains_key(name));
+        gone.for_each(|name| metrics.forget_endpoint(name));
+        let gone = self.sinks.keys().filter(|name| !next.sinks.contains_key(name));
+        gone.for_each(|name| metrics.forget_sink(name));
+    }
+
+    /// The endpoint of a URL; see [`Table::lookup`].
+    pub(crate) fn lookup(&self, host: Option<&str>, path: &str) -> Option<&Served> {
+        self.table.lookup(host, path).and_then(|endpoint| self.endpoints.get(&endpoint.name))
+    }
+
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Served> {
+        self.endpoints.values()
+    }
+
+    pub(crate) fn sinks(&self) -> impl Iterator<Item = &ServedSink> {
+        self.sinks.values()
+    }
+
+    pub(crate) fn sink(&self, name: &ObjectName) -> Option<&ServedSink> {
+        self.sinks.get(name)
+    }
+}

@@ -1,0 +1,70 @@
+//! The settings: each field is a flag and an environment variable, and its comment is what `--help` says.
+use std::{net::SocketAddr, path::PathBuf};
+
+use boathook_verify::Duration;
+use clap::{Parser, ValueEnum};
+use ipnet::IpNet;
+
+/// Receives webhooks, verifies and stores each, acknowledges it, and hands it to sinks.
+///
+/// The folder named by --config holds WebhookEndpoints, WebhookSinks and Secrets as YAML. It is watched: a change is
+/// live within a second, and one with a mistake is refused whole.
+///
+/// Exit status: 0 after SIGTERM or SIGINT, 2 when settings or configuration cannot be used, 1 when something else
+/// fails. SIGHUP reads the folder again; SIGUSR1 turns debug logs on and off.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "boathook-receiver", version)]
+pub struct Settings {
+    /// The folder of YAML files that says what is received and where it goes.
+    #[arg(long, env = "BOATHOOK_CONFIG", value_name = "DIR")]
+    pub config: PathBuf,
+    /// The folder of the store; made where there is none. One process at a time.
+    #[arg(long, env = "BOATHOOK_DATA", value_name = "DIR", default_value = "boathook-data")]
+    pub data: PathBuf,
+    /// The address that providers call.
+    #[arg(long, env = "BOATHOOK_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// The private address: /livez, /readyz, /metrics, /report.
+    #[arg(long, env = "BOATHOOK_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9090")]
+    pub admin: SocketAddr,
+    /// Networks of the proxies in front, such as 10.0.0.0/8: what they say in X-Forwarded-For (or Forwarded) about the
+    /// caller is believed. Default: none, and the caller is who connects.
+    #[arg(long, env = "BOATHOOK_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long to go on accepting after SIGTERM, while load balancers learn that this receiver is leaving.
+    #[arg(long, env = "BOATHOOK_DRAIN_DELAY", value_name = "TIME", default_value = "0s")]
+    pub drain_delay: Duration,
+    /// How long to wait for another process to leave the data folder.
+    #[arg(long, env = "BOATHOOK_LOCK_WAIT", value_name = "TIME", default_value = "0s")]
+    pub lock_wait: Duration,
+    /// How log lines are written, to standard error.
+    #[arg(long, env = "BOATHOOK_LOG", value_name = "FORMAT", default_value = "text")]
+    pub log: LogFormat,
+    /// The least important lines to be written.
+    #[arg(long, env = "BOATHOOK_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How important a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Something failed, or a request was refused.
+    Error,
+    /// Something that a person should look at.
+    Warn,
+    /// A line for each request.
+    Info,
+    /// Each attempt to deliver.
+    Debug,
+    /// Everything.
+    Trace,
+}

@@ -1,0 +1,122 @@
+//! What went through one endpoint and one sink; it outlives changes of the configuration.
+use std::sync::{
+    Mutex, OnceLock, PoisonError,
+    atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+};
+
+use boathook_event::{Count, Failure, ObjectName, Word};
+use jiff::Timestamp;
+
+use crate::{
+    flood::Flood,
+    metrics::{EndpointMeters, Metrics, SinkMeters},
+};
+
+/// One endpoint's traffic.
+#[derive(Debug)]
+pub(crate) struct EndpointTraffic {
+    name: ObjectName,
+    /// Made with the first request: an endpoint without traffic costs no series.
+    meters: OnceLock<EndpointMeters>,
+    /// By [`Word::ALL`]: what the store was not told yet.
+    untold: [AtomicU64; Word::ALL.len()],
+    /// When a genuine event was last stored (or known again), and a request last refused.
+    pub(crate) last_event: LastTime,
+    pub(crate) last_rejected: LastTime,
+    /// Lines about refusals.
+    pub(crate) refusals: Flood,
+}
+
+/// One sink's traffic.
+#[derive(Debug, Default)]
+pub(crate) struct SinkTraffic {
+    meters: OnceLock<SinkMeters>,
+    pub(crate) last_attempt: LastTime,
+    pub(crate) last_delivered: LastTime,
+    pub(crate) last_error: LastTime,
+    error: Mutex<Option<String>>,
+    /// Failed attempts since the last that was taken.
+    consecutive_failures: AtomicU64,
+    /// Lines about failures.
+    pub(crate) failures: Flood,
+}
+
+/// A time that may not have come yet, in milliseconds.
+#[derive(Debug, Default)]
+pub(crate) struct LastTime(AtomicI64);
+
+impl LastTime {
+    /// It was at this time, unless a later one is known.
+    pub(crate) fn at(&self, time: Timestamp) {
+        self.0.fetch_max(time.as_millisecond(), Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<Timestamp> {
+        let millis = self.0.load(Relaxed);
+        (millis != 0).then(|| Timestamp::from_millisecond(millis).ok()).flatten()
+    }
+}
+
+impl EndpointTraffic {
+    pub(crate) fn new(name: ObjectName) -> Self {
+        Self {
+            name,
+            meters: OnceLock::new(),
+            untold: Default::default(),
+            last_event: LastTime::default(),
+            last_rejected: LastTime::default(),
+            refusals: Flood::default(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &ObjectName {
+        &self.name
+    }
+
+    pub(crate) fn meters(&self, metrics: &Metrics) -> &EndpointMeters {
+        self.meters.get_or_init(|| metrics.endpoint(&self.name))
+    }
+
+    /// To be told to the store by [`EndpointTraffic::take_untold`]: what it does not count itself.
+    pub(crate) fn count(&self, word: Word, by: u64) {
+        if let Some(number) =
+            Word::ALL.iter().position(|known| *known == word).and_then(|at| self.untold.get(at))
+        {
+            number.fetch_add(by, Relaxed);
+        }
+    }
+
+    pub(crate) fn take_untold(&self) -> impl Iterator<Item = Count> {
+        let taken = Word::ALL.iter().zip(&self.untold).map(|(word, number)| (*word, number.swap(0, Relaxed)));
+        taken.filter(|(_, by)| *by > 0).map(|(word, by)| Count { endpoint: self.name.clone(), word, by })
+    }
+}
+
+impl SinkTraffic {
+    pub(crate) fn meters(&self, sink: &ObjectName, metrics: &Metrics) -> &SinkMeters {
+        self.meters.get_or_init(|| metrics.sink(sink))
+    }
+
+    pub(crate) fn delivered(&self, at: Timestamp) {
+        self.last_attempt.at(at);
+        self.last_delivered.at(at);
+        self.consecutive_failures.store(0, Relaxed);
+    }
+
+    /// Returns how many failures stand in a row now.
+    pub(crate) fn failed(&self, at: Timestamp, failure: &Failure) -> u64 {
+        self.last_attempt.at(at);
+        self.last_error.at(at);
+        let text = format!("{}: {}", failure.kind.as_str(), failure.message);
+        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+        self.consecutive_failures.fetch_add(1, Relaxed) + 1
+    }
+
+    pub(crate) fn error(&self) -> Option<String> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn consecutive_failures(&self) -> u64 {
+        self.consecutive_failures.load(Relaxed)
+    }
+}

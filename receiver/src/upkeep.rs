@@ -1,0 +1,81 @@
+//! What is done from time to time: counts to the store, floods to one line, old rates and old events away.
+use std::{sync::Arc, time::Duration};
+
+use boathook_store::{Reader, StoreHandle, traits::Retention};
+use jiff::Timestamp;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{
+    ingress::Ingress,
+    limits::{FORGET_SOURCES, RETAIN, RETENTION_DELIVERED, RETENTION_PARKED, UPKEEP},
+};
+
+/// Runs until it is dropped.
+pub(crate) async fn run(ingress: Arc<Ingress>, reader: Reader) {
+    let second = every(UPKEEP, || tell(&ingress));
+    let sources = every(FORGET_SOURCES, || {
+        ingress.live.load().endpoints().for_each(|served| served.gate.forget_sources());
+    });
+    let retention = async {
+        let mut ticks = ticks(RETAIN);
+        loop {
+            ticks.tick().await;
+            retain(&reader).await;
+        }
+    };
+    tokio::join!(second, sources, retention);
+}
+
+/// Hands over what was counted, and sums up what was not logged line by line.
+pub(crate) fn tell(ingress: &Ingress) {
+    let serving = ingress.live.load();
+    for served in serving.endpoints() {
+        flush(&ingress.store, served.traffic.take_untold().collect());
+        let held_back = served.traffic.refusals.take_held_back();
+        if held_back > 0 {
+            tracing::error!(endpoint = %served.traffic.name(), count = held_back, "refused: further requests, not logged one by one");
+        }
+    }
+    for served in serving.sinks() {
+        let held_back = served.traffic.failures.take_held_back();
+        if held_back > 0 {
+            tracing::warn!(sink = %served.settings.sink, count = held_back, "not delivered: further attempts, not logged one by one");
+        }
+    }
+    let held_back = ingress.unrouted.take_held_back();
+    if held_back > 0 {
+        tracing::error!(
+            count = held_back,
+            "refused: further requests to URLs that no endpoint has, not logged one by one"
+        );
+    }
+}
+
+fn flush(store: &StoreHandle, counts: Vec<boathook_event::Count>) {
+    if !counts.is_empty() {
+        store.count(counts);
+    }
+}
+
+async fn retain(reader: &Reader) {
+    let retention = Retention { delivered: RETENTION_DELIVERED, parked: RETENTION_PARKED };
+    match reader.retain(retention, Timestamp::now()).await {
+        Ok(0) => {}
+        Ok(events) => tracing::info!(events, "deleted events past their retention"),
+        Err(error) => tracing::warn!(%error, "cannot delete events past their retention; trying again later"),
+    }
+}
+
+async fn every(period: Duration, mut work: impl FnMut()) {
+    let mut ticks = ticks(period);
+    loop {
+        ticks.tick().await;
+        work();
+    }
+}
+
+fn ticks(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}

@@ -1,0 +1,9 @@
+//! The whole program, as senders, sinks and operators meet it: a process with real sockets, files and signals.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+mod defence;
+mod delivery;
+mod lifecycle;
+mod observing;
+mod program;
+mod reload;
+mod sink;

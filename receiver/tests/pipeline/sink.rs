@@ -1,0 +1,96 @@
+//! A sink to deliver to: an HTTP server that keeps what it gets, and answers as it is told.
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
+    thread,
+};
+
+/// What came in.
+#[derive(Debug, Clone)]
+pub(crate) struct Got {
+    pub(crate) path: String,
+    /// Names in lower case, in their order.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Got {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The server; it ends with the test's process.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    got: Arc<Mutex<Vec<Got>>>,
+    status: Arc<AtomicU16>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self {
+            address: listener.local_addr().unwrap(),
+            got: Arc::default(),
+            status: Arc::new(AtomicU16::new(200)),
+        };
+        let its = server.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let its = its.clone();
+                thread::spawn(move || its.serve(stream));
+            }
+        });
+        server
+    }
+
+    /// The status of all answers from now on.
+    pub(crate) fn answer(&self, status: u16) {
+        self.status.store(status, Relaxed);
+    }
+
+    pub(crate) fn got(&self) -> Vec<Got> {
+        self.got.lock().unwrap().clone()
+    }
+
+    /// The values of one header over all that came in.
+    pub(crate) fn values(&self, header: &str) -> Vec<String> {
+        self.got().iter().map(|got| got.header(header).unwrap_or_default().to_owned()).collect()
+    }
+
+    fn serve(&self, stream: TcpStream) {
+        let mut writer = stream.try_clone().unwrap();
+        let mut reader = BufReader::new(stream);
+        loop {
+            let mut lines = Vec::new();
+            loop {
+                let mut line = String::new();
+                if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                    return;
+                }
+                match line.trim_end() {
+                    "" => break,
+                    text => lines.push(text.to_owned()),
+                }
+            }
+            let path = lines[0].split(' ').nth(1).unwrap().to_owned();
+            let headers: Vec<(String, String)> = lines[1..]
+                .iter()
+                .filter_map(|line| line.split_once(':'))
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+                .collect();
+            let length = headers.iter().find(|(name, _)| name == "content-length");
+            let mut body = vec![0; length.map_or(0, |(_, value)| value.parse().unwrap())];
+            reader.read_exact(&mut body).unwrap();
+            self.got.lock().unwrap().push(Got { path, headers, body });
+            let status = self.status.load(Relaxed);
+            writer.write_all(format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
+        }
+    }
+}

@@ -41,8 +41,8 @@ pub(crate) struct Parts {
     pub(crate) configured: watch::Receiver<()>,
     /// True when no new attempt may begin.
     pub(crate) stopping: watch::Receiver<bool>,
-    /// How the lanes stand, for reports.
-    pub(crate) lanes: watch::Sender<Vec<LaneSnapshot>>,
+    /// Who wants to know how the lanes stand.
+    pub(crate) asked: mpsc::Receiver<oneshot::Sender<Vec<LaneSnapshot>>>,
 }
 
 /// The running loop.
@@ -115,6 +115,7 @@ impl Deliveries {
             Some(seq) = self.parts.rearmed.recv() => self.step(Input::Look { rearmed: Some(seq) }),
             Ok(()) = self.parts.configured.changed() => self.configure(),
             Ok(()) = self.parts.stopping.changed() => self.stop(),
+            Some(answer) = self.parts.asked.recv() => drop(answer.send(self.dispatcher.snapshot())),
             () = wake, if wake_at.is_some() => self.tick(),
             _ = look.tick() => self.step(Input::Look { rearmed: None }),
         }
@@ -127,7 +128,6 @@ impl Deliveries {
             self.message(message);
         }
         self.act();
-        self.parts.lanes.send_replace(self.dispatcher.snapshot());
     }
 
     fn stored(&mut self, Handover { first, last, deliveries }: Handover) {

@@ -73,7 +73,7 @@ impl Receiver {
         let (rearmed, to_look_for) = mpsc::channel(REARMED_MAX);
         let (configured, changes) = watch::channel(());
         let (stopping, stop) = watch::channel(false);
-        let (lanes, lanes_now) = watch::channel(Vec::new());
+        let (lanes, asked) = mpsc::channel(1);
         let ingress = Arc::new(Ingress {
             live: Arc::clone(&configuration.live),
             store: running.handle(),
@@ -92,12 +92,12 @@ impl Receiver {
             rearmed: to_look_for,
             configured: changes,
             stopping: stop,
-            lanes,
+            asked,
         }));
         let reporter = Reporter {
             ingress: Arc::clone(&ingress),
             reader: reader.clone(),
-            lanes: lanes_now,
+            lanes,
             connections: public.connections(),
             logs: Arc::clone(&logs),
             started_at: Timestamp::now(),

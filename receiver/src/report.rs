@@ -9,7 +9,7 @@ use boathook_event::{EndpointTotals, ObjectName, SinkTotals, Word};
 use boathook_store::{Reader, traits::Statistics};
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     ingress::Ingress,
@@ -22,7 +22,8 @@ use crate::{
 pub(crate) struct Reporter {
     pub(crate) ingress: Arc<Ingress>,
     pub(crate) reader: Reader,
-    pub(crate) lanes: watch::Receiver<Vec<LaneSnapshot>>,
+    /// Asks the delivery loop how the lanes stand.
+    pub(crate) lanes: mpsc::Sender<oneshot::Sender<Vec<LaneSnapshot>>>,
     pub(crate) connections: Connections,
     pub(crate) logs: Arc<Logs>,
     pub(crate) started_at: Timestamp,
@@ -96,7 +97,7 @@ impl Reporter {
     pub(crate) async fn report(&self) -> Result<String, String> {
         let statistics = self.statistics().await?;
         let serving = self.ingress.live.load_full();
-        let lanes = self.lanes.borrow().clone();
+        let lanes = self.lanes().await;
         let totals: HashMap<&ObjectName, &EndpointTotals> =
             statistics.endpoints.iter().map(|totals| (&totals.endpoint, totals)).collect();
         let mut endpoints: Vec<Endpoint<'_>> = serving
@@ -140,7 +141,7 @@ impl Reporter {
         for totals in &statistics.sinks {
             gauges.backlog(&totals.sink, Some(totals.pending), None);
         }
-        for lane in self.lanes.borrow().iter() {
+        for lane in self.lanes().await {
             gauges.backlog(&lane.sink, None, Some(lane.in_flight));
         }
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -150,6 +151,13 @@ impl Reporter {
         gauges.connections.set(number(self.connections.open()));
         gauges.bodies_bytes.set(number(self.ingress.bodies.bytes()));
         Ok(self.ingress.metrics.text())
+    }
+
+    /// Nothing when deliveries have ended.
+    async fn lanes(&self) -> Vec<LaneSnapshot> {
+        let (answer, answered) = oneshot::channel();
+        drop(self.lanes.send(answer).await);
+        answered.await.unwrap_or_default()
     }
 
     async fn statistics(&self) -> Result<Statistics, String> {

@@ -140,7 +140,7 @@ impl Dispatcher {
         }
         for (sink, lane) in &mut self.lanes {
             lane.handed_over();
-            if lane.snapshot().spilled {
+            if lane.is_spilled() {
                 concerned.insert(sink.clone());
             }
         }

@@ -279,6 +279,11 @@ impl Lane {
         Self { known, bytes, unrecorded, in_flight, ..fresh }
     }
 
+    /// Whether something never tried is in the store alone.
+    pub(crate) fn is_spilled(&self) -> bool {
+        self.spilled
+    }
+
     pub(crate) fn snapshot(&self) -> LaneSnapshot {
         LaneSnapshot {
             sink: self.settings.sink.clone(),

@@ -3,8 +3,8 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use boathook_template::{Place, Pointers, ScanError, Slot, Source, Template, Values};
 use boathook_verify::{BodyKind, Kind, RawRequest, Scheme, SchemeError, Verified};
-use bytes::Bytes;
-use http::{HeaderName, header};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -261,15 +261,28 @@ impl Reading {
     }
 
     fn head(&self, request: &RawRequest) -> Head {
-        let mut headers = request.headers.clone();
-        headers.remove(header::COOKIE);
-        self.credentials.iter().for_each(|name| drop(headers.remove(name)));
         Head {
             method: request.method.clone(),
             path: request.path.clone(),
             query: request.query.clone(),
-            headers,
+            headers: self.kept(&request.headers),
         }
+    }
+
+    /// The headers that are kept, with their values copied into one buffer: those of a request are slices of what its
+    /// connection has read, all of which a kept event would hold.
+    fn kept(&self, sent: &HeaderMap) -> HeaderMap {
+        let is_kept = |name: &HeaderName| *name != header::COOKIE && !self.credentials.contains(name);
+        let kept = || sent.iter().filter(|(name, _)| is_kept(name));
+        let mut values = BytesMut::with_capacity(kept().map(|(_, value)| value.len()).sum());
+        kept().for_each(|(_, value)| values.extend_from_slice(value.as_bytes()));
+        let mut values = values.freeze();
+        let mut headers = HeaderMap::with_capacity(sent.len());
+        for (name, value) in kept() {
+            let copy = HeaderValue::from_maybe_shared(values.split_to(value.len()));
+            headers.append(name.clone(), copy.unwrap_or_else(|_| value.clone()));
+        }
+        headers
     }
 }
 

@@ -94,13 +94,14 @@ impl Refusal {
             | Self::Source
             | Self::BodyTooLarge { .. }
             | Self::BodyLate
-            | Self::BodyBroken
             | Self::NotGenuine(_)
             | Self::Unreadable(_)
             | Self::UnknownType => Word::Rejected,
             Self::SourceRate(_) | Self::Rate(_) | Self::Paused | Self::Crowded => Word::Busy,
             Self::NotStored(SubmitError::Busy) => Word::Busy,
-            Self::NotStored(SubmitError::Unavailable(_) | SubmitError::Rejected(_)) => Word::Unanswered,
+            Self::BodyBroken | Self::NotStored(SubmitError::Unavailable(_) | SubmitError::Rejected(_)) => {
+                Word::Unanswered
+            }
         }
     }
 

@@ -78,3 +78,121 @@ fn failure(code: &str, message: &str) -> Vec<u8> {
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use boathook_event::{ReadError, Word};
+    use boathook_store::SubmitError;
+    use boathook_verify::{Code, Diagnosis, Rejection};
+    use futures::FutureExt as _;
+    use http_body_util::BodyExt as _;
+
+    use super::{
+        super::{gate::Wait, outcome::Refusal},
+        *,
+    };
+
+    /// A provider that wants its own statuses.
+    const OWN: Statuses = Statuses { success: 202, duplicate: 409, refused: 403, unavailable: 500 };
+
+    fn taken(word: Word) -> Outcome {
+        Outcome::Taken { word, answer: [].into() }
+    }
+
+    fn not_genuine(code: Code) -> Outcome {
+        Refusal::NotGenuine(Rejection { code, diagnosis: Diagnosis::NoSecretMatches }).into()
+    }
+
+    fn wait(millis: u64) -> Wait {
+        Wait(Duration::from_millis(millis))
+    }
+
+    fn body(reply: Reply) -> String {
+        let collected = reply.into_body().collect().now_or_never().unwrap().unwrap();
+        String::from_utf8(collected.to_bytes().to_vec()).unwrap()
+    }
+
+    /// Each outcome; its status by default and with [`OWN`]; its public code; its word.
+    fn table() -> Vec<(Outcome, [u16; 2], &'static str, Word)> {
+        use Refusal::*;
+        let unreadable = |error| Outcome::from(Unreadable(error));
+        let unavailable = || SubmitError::Unavailable("the disk is full".into());
+        vec![
+            (taken(Word::Accepted), [200, 202], "", Word::Accepted),
+            (taken(Word::Duplicate), [200, 409], "", Word::Duplicate),
+            (taken(Word::Ignored), [200, 202], "", Word::Ignored),
+            (Outcome::Handshake("c".into()), [200, 200], "", Word::Handshake),
+            (UnknownUrl.into(), [404, 404], "not_found", Word::Rejected),
+            (Method.into(), [405, 405], "method_not_allowed", Word::Rejected),
+            (Source.into(), [403, 403], "source_not_allowed", Word::Rejected),
+            (SourceRate(wait(1)).into(), [429, 429], "rate_limited", Word::Busy),
+            (Paused.into(), [503, 503], "paused", Word::Busy),
+            (BodyTooLarge { bytes_max: 9 }.into(), [413, 413], "body_too_large", Word::Rejected),
+            (BodyLate.into(), [408, 408], "body_timeout", Word::Rejected),
+            (BodyBroken.into(), [400, 400], "body_incomplete", Word::Unanswered),
+            (Crowded.into(), [503, 503], "unavailable", Word::Busy),
+            (not_genuine(Code::MissingSignature), [401, 403], "missing_signature", Word::Rejected),
+            (not_genuine(Code::InvalidSignature), [401, 403], "invalid_signature", Word::Rejected),
+            (not_genuine(Code::MissingTimestamp), [401, 403], "missing_timestamp", Word::Rejected),
+            (not_genuine(Code::InvalidTimestamp), [401, 403], "invalid_timestamp", Word::Rejected),
+            (not_genuine(Code::StaleTimestamp), [401, 403], "stale_timestamp", Word::Rejected),
+            (Rate(wait(1)).into(), [429, 429], "rate_limited", Word::Busy),
+            (unreadable(ReadError::BatchTooLarge(9)), [400, 400], "batch_too_large", Word::Rejected),
+            (
+                unreadable(ReadError::ContentType { expected: "a/b".into() }),
+                [400, 400],
+                "invalid_content_type",
+                Word::Rejected,
+            ),
+            (UnknownType.into(), [400, 400], "unknown_type", Word::Rejected),
+            (NotStored(SubmitError::Busy).into(), [503, 500], "unavailable", Word::Busy),
+            (NotStored(unavailable()).into(), [503, 500], "unavailable", Word::Unanswered),
+            (
+                NotStored(SubmitError::Rejected("x".into())).into(),
+                [503, 500],
+                "unavailable",
+                Word::Unanswered,
+            ),
+        ]
+    }
+
+    #[test]
+    fn every_outcome_has_its_status_for_every_provider_and_its_code() {
+        for (outcome, statuses, code, word) in table() {
+            assert_eq!(outcome.word(), word, "{outcome:?}");
+            for (profile, status) in [PLAIN, OWN].iter().zip(statuses) {
+                let reply = reply(&outcome, profile, &Noted::default());
+                assert_eq!(reply.status(), status, "{outcome:?}");
+                let retry_after = reply.headers().contains_key(header::RETRY_AFTER);
+                let later = word == Word::Busy || code == "unavailable";
+                assert_eq!(retry_after, later, "{outcome:?}");
+                if let Outcome::Refused(_) = outcome {
+                    let body: Value = serde_json::from_str(&body(reply)).unwrap();
+                    assert_eq!((&body["success"], &body["error"]["code"]), (&false.into(), &code.into()));
+                    assert!(!body["error"]["message"].as_str().unwrap().contains("disk"), "{body}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_scheme_asks_for_replaces_or_joins_the_default_members() {
+        let answer = [("eventType".into(), Some("update".into())), ("kind\"".into(), None)].into();
+        let outcome = Outcome::Taken { word: Word::Accepted, answer };
+        let told = body(reply(&outcome, &PLAIN, &Noted::default()));
+        assert_eq!(
+            told,
+            r#"{"success":true,"eventId":null,"eventType":"update","entityId":null,"kind\"":null}"#
+        );
+    }
+
+    #[test]
+    fn a_sender_over_its_rate_is_told_whole_seconds_rounded_up() {
+        for (millis, told) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2")] {
+            let reply = reply(&Refusal::Rate(wait(millis)).into(), &PLAIN, &Noted::default());
+            assert_eq!(reply.headers()[header::RETRY_AFTER], told);
+        }
+    }
+}

@@ -45,6 +45,7 @@ struct Shared {
 struct State {
     machine: GroupCommit<Waiter>,
     commands: Vec<Command<Waiter>>,
+    /// Never blocks, and holds few jobs: one batch is written at a time, and a wake-up is sent only when its time changes.
     jobs: mpsc::Sender<Job>,
     handovers: handovers::Sender<Handover>,
 }

@@ -64,17 +64,6 @@ pub enum ReadError {
     BatchTooLarge(usize),
 }
 
-impl ReadError {
-    /// The public code.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::ContentType { .. } => "invalid_content_type",
-            Self::Body(_) => "invalid_json",
-            Self::BatchTooLarge(_) => "batch_too_large",
-        }
-    }
-}
-
 /// The compiled rules of one endpoint.
 #[derive(Debug)]
 pub struct Reading {

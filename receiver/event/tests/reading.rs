@@ -127,16 +127,16 @@ fn dedupe_keys_follow_what_the_scheme_signs() {
 #[test]
 fn content_type_and_body_are_checked_as_the_scheme_wants() {
     let kayako = preset("kayako-seed").unwrap();
-    for (headers, code) in [
-        (&[][..], Some("invalid_content_type")),
-        (&[("content-type", "text/plain")], Some("invalid_content_type")),
-        (&[("content-type", "Application/JSON; charset=utf-8")], None),
+    for (headers, refused) in [
+        (&[][..], true),
+        (&[("content-type", "text/plain")], true),
+        (&[("content-type", "Application/JSON; charset=utf-8")], false),
     ] {
         let error = read_as(spec(&kayako), headers, r#"{"event_id":"1"}"#).err();
-        assert_eq!(error.map(|error| error.code()), code, "{headers:?}");
+        assert_eq!(matches!(error, Some(ReadError::ContentType { .. })), refused, "{headers:?}");
     }
     let json = [("content-type", "application/json")];
-    assert_eq!(read_as(spec(&kayako), &json, "{").unwrap_err().code(), "invalid_json");
+    assert!(matches!(read_as(spec(&kayako), &json, "{").unwrap_err(), ReadError::Body(_)));
     let slack = preset("slack").unwrap();
     assert_eq!(read_as(spec(&slack), &[], "command=/deploy").unwrap().events.len(), 1, "any body is kept");
     let deep = format!("{}1{}", "[".repeat(65), "]".repeat(65));

@@ -71,7 +71,7 @@ impl<'x> Exchange<'x> {
         let reply = reply(outcome, statuses, &self.noted);
         self.count(outcome.word());
         if let Outcome::Refused(refusal) = outcome {
-            self.metrics.refusal(self.traffic.name(), refusal.code());
+            self.metrics.refusal(self.traffic.name(), refusal.code().as_str());
         }
         self.log(outcome, reply.status().as_u16());
         reply
@@ -114,7 +114,7 @@ impl<'x> Exchange<'x> {
             Outcome::Handshake(_) => line!(info, "handshake"),
             Outcome::Refused(refusal) => {
                 if self.traffic.refusals.admits(self.received_at.as_second().unsigned_abs()) {
-                    let (error_code, reason) = (refusal.code(), reason(refusal));
+                    let (error_code, reason) = (refusal.code().as_str(), reason(refusal));
                     let reason = &*reason;
                     line!(error, "refused", error_code, reason);
                 }
@@ -144,5 +144,5 @@ fn microseconds(time: Timestamp) -> Timestamp {
 
 /// What happened, for the people who run the endpoint.
 pub(super) fn reason(refusal: &Refusal) -> Cow<'static, str> {
-    refusal.diagnosis().unwrap_or_else(|| refusal.message()).into()
+    refusal.diagnosis().map_or_else(|| refusal.message(), Cow::Owned)
 }

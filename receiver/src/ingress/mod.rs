@@ -1,6 +1,7 @@
 //! A request comes in and is answered: [`capture`] reads it, [`accept`] decides, [`reply`] answers.
 mod accept;
 mod capture;
+mod code;
 mod exchange;
 mod gate;
 mod outcome;

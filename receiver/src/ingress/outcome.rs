@@ -1,5 +1,5 @@
 //! What becomes of a request: every way it can end, with the words that senders, people and counters get.
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use boathook_event::{ReadError, Word};
 use boathook_store::SubmitError;
@@ -7,7 +7,7 @@ use boathook_table::Statuses;
 use boathook_verify::Rejection;
 use http::StatusCode;
 
-use super::gate::Wait;
+use super::{code::Code, gate::Wait};
 use crate::limits::RETRY_AFTER_SECONDS;
 
 /// How a request ended.
@@ -120,45 +120,29 @@ impl Refusal {
         }
     }
 
-    /// The public code: one word for machines.
-    pub(crate) fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> Code {
         match self {
-            Self::UnknownUrl => "not_found",
-            Self::Method => "method_not_allowed",
-            Self::Source => "source_not_allowed",
-            Self::SourceRate(_) | Self::Rate(_) => "rate_limited",
-            Self::Paused => "paused",
-            Self::BodyTooLarge { .. } => "body_too_large",
-            Self::BodyLate => "body_timeout",
-            Self::BodyBroken => "body_incomplete",
-            Self::NotGenuine(rejection) => rejection.code.as_str(),
-            Self::Unreadable(error) => error.code(),
-            Self::UnknownType => "unknown_type",
-            Self::Crowded | Self::NotStored(_) => "unavailable",
+            Self::UnknownUrl => Code::NotFound,
+            Self::Method => Code::MethodNotAllowed,
+            Self::Source => Code::SourceNotAllowed,
+            Self::SourceRate(_) | Self::Rate(_) => Code::RateLimited,
+            Self::Paused => Code::Paused,
+            Self::BodyTooLarge { .. } => Code::BodyTooLarge,
+            Self::BodyLate => Code::BodyTimeout,
+            Self::BodyBroken => Code::BodyIncomplete,
+            Self::NotGenuine(rejection) => rejection.code.into(),
+            Self::Unreadable(error) => error.into(),
+            Self::UnknownType => Code::UnknownType,
+            Self::Crowded | Self::NotStored(_) => Code::Unavailable,
         }
     }
 
     /// A sentence for the sender. It says nothing of secrets, other endpoints or our own state.
-    pub(crate) fn message(&self) -> String {
+    pub(crate) fn message(&self) -> Cow<'static, str> {
         match self {
-            Self::UnknownUrl => "nothing is received at this URL".into(),
-            Self::Method => "send a POST".into(),
-            Self::Source => "this address may not call".into(),
-            Self::SourceRate(_) | Self::Rate(_) => "too many requests: wait and send again".into(),
-            Self::Paused => "this endpoint takes nothing for now: send again later".into(),
-            Self::BodyTooLarge { bytes_max } => format!("the body is larger than {bytes_max} bytes"),
-            Self::BodyLate => "the body did not arrive in time".into(),
-            Self::BodyBroken => "the body broke off".into(),
-            Self::NotGenuine(rejection) => match rejection.code.as_str() {
-                "missing_signature" => "the signature is missing".into(),
-                "missing_timestamp" => "the timestamp is missing".into(),
-                "invalid_timestamp" => "the timestamp cannot be read".into(),
-                "stale_timestamp" => "the timestamp is too far from the present".into(),
-                _ => "the signature is not valid".into(),
-            },
-            Self::Unreadable(error) => error.to_string(),
-            Self::UnknownType => "events of this type are not taken here".into(),
-            Self::Crowded | Self::NotStored(_) => "not stored: send again later".into(),
+            Self::BodyTooLarge { bytes_max } => format!("the body is larger than {bytes_max} bytes").into(),
+            Self::Unreadable(error) => error.to_string().into(),
+            _ => self.code().message().into(),
         }
     }
 

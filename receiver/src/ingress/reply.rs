@@ -37,7 +37,7 @@ pub(super) fn reply(outcome: &Outcome, statuses: &Statuses, noted: &Noted) -> Re
             with_body(status, JSON, success(&members))
         }
         Outcome::Refused(refusal) => {
-            let mut reply = with_body(status, JSON, failure(refusal.code(), &refusal.message()));
+            let mut reply = with_body(status, JSON, failure(refusal.code().as_str(), &refusal.message()));
             if status == StatusCode::METHOD_NOT_ALLOWED {
                 reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
             }

@@ -60,7 +60,7 @@ impl Admin {
             "/readyz" => text(StatusCode::OK, "ready\n"),
             "/metrics" => match self.reporter.get() {
                 Some(reporter) => {
-                    with_type("text/plain; version=0.0.4; charset=utf-8", reporter.metrics().await)
+                    with_type("text/plain; version=0.0.4; charset=utf-8", Ok(reporter.metrics().await))
                 }
                 None => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
             },

@@ -4,7 +4,7 @@
 //! turn go to the store as one request. Queues are bounded: attempts under way by the lanes' concurrency, reads by two a
 //! lane, the rest by the channels.
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, HashSet, VecDeque},
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     limits::{DELIVERY_MESSAGES_MAX, DELIVERY_TURN_MAX, LOOK_FOR_DUE},
     metrics::Metrics,
-    serving::Live,
+    serving::{Live, ServedSink},
 };
 
 /// What the loop needs.
@@ -35,6 +35,8 @@ pub(crate) struct Parts {
     pub(crate) metrics: Arc<Metrics>,
     /// What was committed, in order.
     pub(crate) handed_over: mpsc::Receiver<Handover>,
+    /// Changes when something was committed and not handed over.
+    pub(crate) missed: watch::Receiver<Seq>,
     /// Parked deliveries that are pending again.
     pub(crate) rearmed: mpsc::Receiver<Seq>,
     /// Marked when the configuration has changed.
@@ -54,8 +56,12 @@ struct Deliveries {
     commands: Vec<Command>,
     /// Records of this turn.
     records: Vec<Record>,
-    /// Records that the store has, with whom to tell; answered in this order.
+    /// Records that the store has; answered in this order.
     recording: VecDeque<(oneshot::Receiver<bool>, Vec<Record>)>,
+    /// Records that were told and could not be written: they come again.
+    unwritten: HashSet<(ObjectName, Seq)>,
+    /// The sinks that the dispatcher knows.
+    sinks: HashMap<ObjectName, ServedSink>,
     /// Answers of attempts and reads on their way back.
     messages: mpsc::Sender<Input>,
     inbox: mpsc::Receiver<Input>,
@@ -80,6 +86,8 @@ pub(crate) async fn run(parts: Parts) -> Result<(), boathook_store::Error> {
         commands: Vec::new(),
         records: Vec::new(),
         recording: VecDeque::new(),
+        unwritten: HashSet::new(),
+        sinks: HashMap::new(),
         messages,
         inbox,
         parts,
@@ -107,11 +115,10 @@ impl Deliveries {
             }
         };
         tokio::select! {
-            // What was committed first: the lanes are told in order, and a missed one costs a read.
-            biased;
             Some(handover) = self.parts.handed_over.recv() => self.stored(handover),
             written = recorded => self.recorded(written),
             Some(message) = self.inbox.recv() => self.message(message),
+            Ok(()) = self.parts.missed.changed() => self.missed(),
             Some(seq) = self.parts.rearmed.recv() => self.step(Input::Look { rearmed: Some(seq) }),
             Ok(()) = self.parts.configured.changed() => self.configure(),
             Ok(()) = self.parts.stopping.changed() => self.stop(),
@@ -119,6 +126,12 @@ impl Deliveries {
             () = wake, if wake_at.is_some() => self.tick(),
             _ = look.tick() => self.step(Input::Look { rearmed: None }),
         }
+        self.catch_up();
+        self.act();
+    }
+
+    /// Takes what else is there, of each kind so much: their records share one write.
+    fn catch_up(&mut self) {
         for _ in 0..DELIVERY_TURN_MAX {
             let Ok(handover) = self.parts.handed_over.try_recv() else { break };
             self.stored(handover);
@@ -127,11 +140,19 @@ impl Deliveries {
             let Ok(message) = self.inbox.try_recv() else { break };
             self.message(message);
         }
-        self.act();
+        while let Some((answer, _)) = self.recording.front_mut() {
+            let Ok(written) = answer.try_recv() else { break };
+            self.recorded(written);
+        }
     }
 
     fn stored(&mut self, Handover { first, last, deliveries }: Handover) {
         self.step(Input::Stored(boathook_dispatch::Handover { first, last, deliveries }));
+    }
+
+    fn missed(&mut self) {
+        let last = *self.parts.missed.borrow_and_update();
+        self.step(Input::Missed { last });
     }
 
     fn message(&mut self, message: Input) {
@@ -142,9 +163,11 @@ impl Deliveries {
     }
 
     fn recorded(&mut self, written: bool) {
-        for Record { sink, seq, .. } in
-            self.recording.pop_front().map(|(_, records)| records).unwrap_or_default()
-        {
+        let records = self.recording.pop_front().map(|(_, records)| records).unwrap_or_default();
+        for Record { sink, seq, .. } in records {
+            if !written {
+                self.unwritten.insert((sink.clone(), seq));
+            }
             self.step(Input::Recorded { sink, seq, written });
         }
     }
@@ -156,13 +179,14 @@ impl Deliveries {
 
     fn configure(&mut self) {
         let serving = self.parts.live.load();
-        let sinks = serving.sinks().map(|served| {
+        self.sinks = serving.sinks().map(|served| (served.settings.sink.clone(), served.clone())).collect();
+        let settings = self.sinks.values().map(|served| {
             let mut settings = served.settings.clone();
             settings.suspend |= self.stopping;
             settings
         });
-        let sinks = sinks.collect();
-        self.step(Input::Configured(sinks));
+        let settings = settings.collect();
+        self.step(Input::Configured(settings));
     }
 
     /// No new attempts from now on.
@@ -186,7 +210,9 @@ impl Deliveries {
             match command {
                 Command::Deliver { delivery, attempt } => self.deliver(delivery, attempt),
                 Command::Record(record) => {
-                    self.tell(&record);
+                    if !self.unwritten.remove(&(record.sink.clone(), record.seq)) {
+                        self.tell(&record);
+                    }
                     self.records.push(record);
                 }
                 Command::Feed { sink, ticket, after, deliveries_max, bytes_max } => {
@@ -207,7 +233,7 @@ impl Deliveries {
     fn deliver(&mut self, delivery: Delivery, number: u32) {
         self.under_way += 1;
         let (sink, seq) = (delivery.sink.clone(), delivery.seq);
-        let served = self.parts.live.load().sink(&sink).cloned();
+        let served = self.sinks.get(&sink).cloned();
         let (messages, metrics) = (self.messages.clone(), Arc::clone(&self.parts.metrics));
         tokio::spawn(async move {
             let (started_at, started) = (Timestamp::now(), Instant::now());
@@ -267,8 +293,7 @@ impl Deliveries {
     /// Counts and logs an attempt.
     fn tell(&self, record: &Record) {
         let Record { seq, sink, endpoint, attempt, next } = record;
-        let serving = self.parts.live.load();
-        let Some(served) = serving.sink(sink) else { return };
+        let Some(served) = self.sinks.get(sink) else { return };
         let meters = served.traffic.meters(sink, &self.parts.metrics);
         let at = Timestamp::now();
         let failure = match &attempt.result {
@@ -291,7 +316,7 @@ impl Deliveries {
                 None
             }
         };
-        if served.traffic.failures.admits(at.as_second().unsigned_abs()) {
+        if served.traffic.failures.admits() {
             tell_failure(record, failure, parked);
         }
     }
@@ -300,7 +325,7 @@ impl Deliveries {
 /// One attempt; a driver that panics has failed, and takes nobody with it.
 async fn tried(sink: &dyn Sink, sending: Sending) -> Result<Delivered, Failure> {
     let sending = [sending];
-    let outcomes = AssertUnwindSafe(sink.deliver_batch(&sending)).catch_unwind().await;
+    let outcomes = AssertUnwindSafe(async { sink.deliver_batch(&sending).await }).catch_unwind().await;
     outcomes.ok().and_then(|mut outcomes| outcomes.pop()).unwrap_or_else(|| Err(broken()))
 }
 

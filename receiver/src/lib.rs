@@ -20,4 +20,4 @@ mod traffic;
 mod upkeep;
 
 pub use run::{Failed, run};
-pub use settings::{LogFormat, LogLevel, Settings};
+pub use settings::{LogFormat, LogLevel, Networks, Settings};

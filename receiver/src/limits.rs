@@ -7,19 +7,26 @@ pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// while it is written.
 pub const FOLDER_LOOK: Duration = Duration::from_millis(250);
 
+/// How soon a folder that was refused is read again, also if it looks the same: a disk may have been away.
+pub const READ_AGAIN: Duration = Duration::from_secs(5);
+
 /// Open connections: each costs a descriptor and some 10 KiB. Further callers wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 10_000;
+/// Open connections of the private listener: probes, a scraper or two, people.
+pub const PRIVATE_CONNECTIONS_MAX: usize = 64;
+/// Descriptors that connections leave to the others: the store, sinks, files, the private listener.
+pub const DESCRIPTORS_RESERVED: usize = 256;
+/// Time that sent bytes may wait for the peer's acknowledgement, also while it says that it has no room.
+pub const UNACKNOWLEDGED_TIME_MAX: Duration = Duration::from_secs(30);
 /// Connections that the kernel keeps for us while we accept others.
 pub const BACKLOG: u32 = 1_024;
 /// Pause after a failed accept (no descriptor left): others must end first.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Time from connecting to the end of the first request's head. A genuine sender needs a round trip.
 pub const FIRST_HEAD_TIME_MAX: Duration = Duration::from_secs(10);
-/// Time between two requests of a connection, the second one's head included: longer than the 60 s for which common
+/// Time between two requests of an HTTP/1 connection, the second one's head included: longer than the 60 s for which common
 /// proxies keep idle connections, so that it is they who close them and no request meets a closing connection.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
-/// Headers of one request; proxies add a dozen, providers as many.
-pub const HEADERS_MAX: usize = 100;
 /// Bytes of a request's head; also the read buffer of a connection. Common servers take 8 to 32 KiB.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Requests under way at once on one HTTP/2 connection.
@@ -30,6 +37,11 @@ pub const HTTP2_PING: Duration = Duration::from_secs(20);
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// Bytes of bodies that were read and not yet verified and stored, over all requests; above it requests get 503.
 pub const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// One endpoint's part of them, so that nobody who knows one URL can hold up the others.
+pub const ENDPOINT_BODIES_BYTES_MAX: usize = BODIES_BYTES_MAX / 4;
+/// Time that a request waits for the store; what is stored later is stored all the same, and deduplication absorbs the
+/// sender's retry. Providers wait 10 s and longer.
+pub const STORE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Bytes of a refused request's body that are read and thrown away, so that its sender hears the answer (a connection
 /// closed with unread bytes is reset) and may go on with the next one.
@@ -37,7 +49,8 @@ pub const LEFTOVER_BYTES_MAX: usize = 1024 * 1024;
 /// Time for that.
 pub const LEFTOVER_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// Addresses whose rate an endpoint remembers, at some 100 bytes each; while there are more, new ones get 429.
+/// Addresses whose rate an endpoint remembers, at some 100 bytes each; while there are more, the next are counted by
+/// larger networks.
 pub const SOURCES_MAX: usize = 100_000;
 /// Hops of X-Forwarded-For that are looked at, from the right.
 pub const FORWARDED_HOPS_MAX: usize = 32;
@@ -52,7 +65,7 @@ pub const LOG_LINES_MAX: usize = 16_384;
 /// How often counts go to the store, floods are summed and so on.
 pub const UPKEEP: Duration = Duration::from_secs(1);
 /// How often rates of addresses that were not seen lately are forgotten.
-pub const FORGET_SOURCES: Duration = Duration::from_secs(60);
+pub const FORGET_SOURCES: Duration = Duration::from_secs(10);
 /// How often stored events past their retention are deleted.
 pub const RETAIN: Duration = Duration::from_secs(600);
 /// How long delivered events are kept.
@@ -71,5 +84,7 @@ pub const LOOK_FOR_DUE: Duration = Duration::from_secs(60);
 
 /// Time for open requests to end when the receiver stops: longer than a body may take.
 pub const DRAIN_REQUESTS_MAX: Duration = Duration::from_secs(35);
+/// Time for answers to be written when the receiver must end at once.
+pub const ABANDON_TIME_MAX: Duration = Duration::from_secs(2);
 /// Time for attempts under way to end when the receiver stops; one that is cut off is made again after the next start.
 pub const DRAIN_DELIVERIES_MAX: Duration = Duration::from_secs(10);

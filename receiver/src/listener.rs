@@ -7,6 +7,8 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{Notify, Semaphore},
@@ -17,33 +19,50 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     ingress::Reply,
     limits::{
-        ACCEPT_PAUSE, BACKLOG, CONNECTIONS_MAX, FIRST_HEAD_TIME_MAX, HEAD_BYTES_MAX, HTTP2_PING,
-        IDLE_TIME_MAX, STREAMS_MAX,
+        ACCEPT_PAUSE, BACKLOG, CONNECTIONS_MAX, DESCRIPTORS_RESERVED, FIRST_HEAD_TIME_MAX, HEAD_BYTES_MAX,
+        HTTP2_PING, IDLE_TIME_MAX, STREAMS_MAX, UNACKNOWLEDGED_TIME_MAX,
     },
 };
 
 /// A bound address.
 pub(crate) struct Listener {
     socket: TcpListener,
-    connections: Arc<Semaphore>,
+    connections: Connections,
 }
 
 /// Counts the open connections of a listener.
 #[derive(Clone)]
-pub(crate) struct Connections(Arc<Semaphore>);
+pub(crate) struct Connections {
+    free: Arc<Semaphore>,
+    all: usize,
+}
 
 impl Connections {
     pub(crate) fn open(&self) -> usize {
-        CONNECTIONS_MAX - self.0.available_permits()
+        self.all - self.free.available_permits()
     }
 }
 
+/// How many connections may be open: as many as the process may have descriptors, less what the others need. Asks the
+/// system for as many as it gives.
+pub(crate) fn connections_max() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // Without more it works with fewer.
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).ok();
+    }
+    let descriptors = getrlimit(Resource::Nofile)
+        .current
+        .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    descriptors.saturating_sub(DESCRIPTORS_RESERVED).clamp(1, CONNECTIONS_MAX)
+}
+
 impl Listener {
-    /// Binds the address.
+    /// Binds the address, for so many connections at once.
     ///
     /// # Errors
     /// The address cannot be had; the flag is named for the message.
-    pub(crate) fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr, flag: &str, connections_max: usize) -> anyhow::Result<Self> {
         let bind = || {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
             socket.set_reuseaddr(true)?;
@@ -53,7 +72,8 @@ impl Listener {
         let socket = bind().map_err(|error: std::io::Error| {
             anyhow::anyhow!("cannot listen on {address}: {error}; name another address with {flag}")
         })?;
-        Ok(Self { socket, connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)) })
+        let free = Arc::new(Semaphore::new(connections_max));
+        Ok(Self { socket, connections: Connections { free, all: connections_max } })
     }
 
     /// The address with the port that was given.
@@ -62,7 +82,7 @@ impl Listener {
     }
 
     pub(crate) fn connections(&self) -> Connections {
-        Connections(Arc::clone(&self.connections))
+        self.connections.clone()
     }
 
     /// Serves until `stop`; then closes the address, and lets requests under way end within `patience`.
@@ -74,7 +94,7 @@ impl Listener {
         let graceful = GracefulShutdown::new();
         let http = Arc::new(http());
         while let Some(Ok(permit)) =
-            stop.run_until_cancelled(Arc::clone(&self.connections).acquire_owned()).await
+            stop.run_until_cancelled(Arc::clone(&self.connections.free).acquire_owned()).await
         {
             let Some(accepted) = stop.run_until_cancelled(self.socket.accept()).await else { break };
             let (stream, peer) = match accepted {
@@ -122,8 +142,9 @@ where
     F: Fn(Request<Incoming>, SocketAddr) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Reply> + Send + 'static,
 {
-    // An answer is one small packet: it must not wait for company.
+    // An answer is one small packet: it must not wait for company. A peer that takes none is not waited for.
     drop(stream.set_nodelay(true));
+    drop(SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIME_MAX)));
     let begun = Arc::new(Notify::new());
     let begins = Arc::clone(&begun);
     let service = service_fn(move |request| {

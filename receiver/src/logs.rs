@@ -2,7 +2,13 @@
 use std::io::{self, IsTerminal as _};
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{Registry, filter::LevelFilter, fmt, layer::SubscriberExt as _, reload};
+use tracing_subscriber::{
+    Registry,
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt as _,
+    reload,
+};
 
 use crate::{
     limits::LOG_LINES_MAX,
@@ -12,7 +18,7 @@ use crate::{
 /// The running log. Dropping it writes what waits.
 pub(crate) struct Logs {
     level: LevelFilter,
-    filter: reload::Handle<LevelFilter, Registry>,
+    filter: reload::Handle<Targets, Registry>,
     dropped: ErrorCounter,
     _writer: WorkerGuard,
 }
@@ -26,7 +32,7 @@ impl Logs {
             .finish(io::stderr());
         let dropped = writer.error_counter();
         let level = level_filter(level);
-        let (filter, handle) = reload::Layer::new(level);
+        let (filter, handle) = reload::Layer::new(targets(level));
         let lines = fmt::layer().with_writer(writer).with_target(false);
         let registry = tracing_subscriber::registry().with(filter);
         let started = match format {
@@ -44,10 +50,12 @@ impl Logs {
 
     /// Debug lines on, or back to the level of the settings.
     pub(crate) fn toggle_debug(&self) {
-        let now = self.filter.clone_current().unwrap_or(self.level);
-        let next = if now == self.level { self.level.max(LevelFilter::DEBUG) } else { self.level };
+        let debug = targets(self.level.max(LevelFilter::DEBUG));
+        let is_debug = self.filter.clone_current().is_some_and(|now| now == debug);
+        let next = if is_debug { targets(self.level) } else { debug };
+        let level = next.to_string();
         if self.filter.reload(next).is_ok() {
-            tracing::warn!(level = %next, "the log level has changed");
+            tracing::warn!(filter = level, "the log level has changed");
         }
     }
 
@@ -55,6 +63,11 @@ impl Logs {
     pub(crate) fn dropped(&self) -> usize {
         self.dropped.dropped_lines()
     }
+}
+
+/// Our own lines from this level on; those of libraries no finer than `info`: they may show what goes over a wire.
+fn targets(level: LevelFilter) -> Targets {
+    Targets::new().with_default(level.min(LevelFilter::INFO)).with_target("boathook", level)
 }
 
 fn level_filter(level: LogLevel) -> LevelFilter {

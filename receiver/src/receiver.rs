@@ -1,13 +1,16 @@
 //! A running receiver: its tasks, and how they end without losing anything.
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::anyhow;
 use boathook_store::{Error, Handover, Reader, Running, local::Local};
 use http::{HeaderValue, Version, header};
 use jiff::Timestamp;
 use tokio::{
-    sync::{Mutex, Notify, mpsc, watch},
-    task::JoinHandle,
+    sync::{Notify, mpsc, watch},
+    task::{JoinError, JoinHandle},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -18,7 +21,7 @@ use crate::{
     deliveries,
     flood::Flood,
     ingress::{BodiesHeld, Ingress, TrustedProxies},
-    limits::{DRAIN_DELIVERIES_MAX, DRAIN_REQUESTS_MAX, REARMED_MAX},
+    limits::{ABANDON_TIME_MAX, DRAIN_DELIVERIES_MAX, DRAIN_REQUESTS_MAX, REARMED_MAX},
     listener::Listener,
     logs::Logs,
     metrics::Metrics,
@@ -38,15 +41,33 @@ pub(crate) struct Stores {
 pub(crate) struct Receiver {
     ingress: Arc<Ingress>,
     admin: Arc<Admin>,
-    logs: Arc<Logs>,
+    hands: Hands,
     running: Running,
-    /// Asks for the folder to be read.
-    read_again: Arc<Notify>,
     accepting: CancellationToken,
     stopping: watch::Sender<bool>,
     listener: JoinHandle<()>,
-    deliveries: Mutex<JoinHandle<Result<(), Error>>>,
-    others: Vec<JoinHandle<()>>,
+    deliveries: JoinHandle<Result<(), Error>>,
+    upkeep: JoinHandle<()>,
+    follow: JoinHandle<()>,
+}
+
+/// What a person may ask of a running receiver.
+#[derive(Clone)]
+pub(crate) struct Hands {
+    logs: Arc<Logs>,
+    read_again: Arc<Notify>,
+}
+
+impl Hands {
+    /// Reads the folder again.
+    pub(crate) fn read_again(&self) {
+        self.read_again.notify_one();
+    }
+
+    /// Debug logs on or off.
+    pub(crate) fn toggle_debug(&self) {
+        self.logs.toggle_debug();
+    }
 }
 
 impl Stores {
@@ -78,7 +99,7 @@ impl Receiver {
             live: Arc::clone(&configuration.live),
             store: running.handle(),
             rearmed,
-            proxies: TrustedProxies(settings.trusted_proxies.clone()),
+            proxies: TrustedProxies(settings.trusted_proxies.0.clone()),
             bodies: BodiesHeld::default(),
             metrics: Arc::clone(&metrics),
             unrouted: Flood::default(),
@@ -89,6 +110,7 @@ impl Receiver {
             reader: reader.clone(),
             metrics,
             handed_over,
+            missed: running.missed(),
             rearmed: to_look_for,
             configured: changes,
             stopping: stop,
@@ -102,53 +124,59 @@ impl Receiver {
             logs: Arc::clone(&logs),
             started_at: Timestamp::now(),
             refused: Arc::clone(&configuration.refused),
+            scrape: Mutex::default(),
         };
         let (read_again, accepting) = (Arc::new(Notify::new()), CancellationToken::new());
-        let others = vec![
-            tokio::spawn(upkeep::run(Arc::clone(&ingress), reader)),
-            tokio::spawn(configuration.follow(Arc::clone(&read_again), configured)),
-        ];
+        let upkeep = tokio::spawn(upkeep::run(Arc::clone(&ingress), reader));
+        let follow = tokio::spawn(configuration.follow(Arc::clone(&read_again), configured));
         let listener =
             tokio::spawn(listen(public, Arc::clone(&ingress), Arc::clone(&admin), accepting.clone()));
         admin.ready(reporter);
         Self {
             ingress,
             admin,
-            logs,
+            hands: Hands { logs, read_again },
             running,
-            read_again,
             accepting,
             stopping,
             listener,
-            deliveries: Mutex::new(deliveries),
-            others,
+            deliveries,
+            upkeep,
+            follow,
         }
     }
 
-    /// Reads the folder again.
-    pub(crate) fn read_again(&self) {
-        self.read_again.notify_one();
+    pub(crate) fn hands(&self) -> Hands {
+        self.hands.clone()
     }
 
-    /// Debug logs on or off.
-    pub(crate) fn toggle_debug(&self) {
-        self.logs.toggle_debug();
-    }
-
-    /// Returns, with the reason, when this process must not go on. What waited for the store was told so already.
-    pub(crate) async fn failed(&self) -> anyhow::Error {
+    /// Returns, with the reason, when this process must not go on.
+    pub(crate) async fn failed(&mut self) -> anyhow::Error {
         let store = self.running.handle();
-        let mut deliveries = self.deliveries.lock().await;
+        let broken = |task: &str, ended: Result<(), JoinError>| {
+            let how = ended.err().map_or_else(|| "ended".to_owned(), |error| error.to_string());
+            anyhow!("{task} broke off ({how}): this is a bug, please report it")
+        };
         tokio::select! {
             reason = store.halted() => anyhow!(
                 "the store is in doubt: {reason}; check the disk. What was acknowledged is stored, and the next start reads it anew"
             ),
-            ended = &mut *deliveries => match ended {
-                Ok(Ok(())) => anyhow!("deliveries ended before they were told to: this is a bug, please report it"),
+            ended = &mut self.deliveries => match ended {
                 Ok(Err(error)) => anyhow!("nothing can be delivered: {error}"),
-                Err(error) => anyhow!("deliveries broke off: {error}: this is a bug, please report it"),
+                Ok(Ok(())) => broken("delivery", Ok(())),
+                Err(error) => broken("delivery", Err(error)),
             },
+            ended = &mut self.listener => broken("the listener", ended),
+            ended = &mut self.upkeep => broken("upkeep", ended),
+            ended = &mut self.follow => broken("watching the configuration", ended),
         }
+    }
+
+    /// Ends at once, but for the answers to those who wait: the store has told them that it does not have their events.
+    pub(crate) async fn abandon(self) {
+        self.admin.leave();
+        self.accepting.cancel();
+        drop(timeout(ABANDON_TIME_MAX, self.listener).await);
     }
 
     /// Ends everything in the order in which nothing is lost: no new connections, then no new requests, then no new
@@ -160,10 +188,11 @@ impl Receiver {
         self.accepting.cancel();
         drop(self.listener.await);
         self.stopping.send_replace(true);
-        if timeout(DRAIN_DELIVERIES_MAX, self.deliveries.into_inner()).await.is_err() {
+        if timeout(DRAIN_DELIVERIES_MAX, self.deliveries).await.is_err() {
             tracing::warn!("some attempts did not end in time; they are made again after the next start");
         }
-        self.others.iter().for_each(JoinHandle::abort);
+        self.upkeep.abort();
+        self.follow.abort();
         upkeep::tell(&self.ingress);
         self.running.close().await;
         tracing::info!("stopped");

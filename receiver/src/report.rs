@@ -6,7 +6,7 @@ use std::{
 
 use boathook_dispatch::LaneSnapshot;
 use boathook_event::{EndpointTotals, ObjectName, SinkTotals, Word};
-use boathook_store::{Reader, traits::Statistics};
+use boathook_store::Reader;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +29,7 @@ pub(crate) struct Reporter {
     pub(crate) started_at: Timestamp,
     /// Why the folder as it is now is not what is served.
     pub(crate) refused: Arc<Mutex<Option<String>>>,
+    pub(crate) scrape: Mutex<()>,
 }
 
 /// The whole report.
@@ -60,7 +61,7 @@ struct Endpoint<'r> {
     host: Option<&'r str>,
     path: &'r str,
     paused: bool,
-    /// By word, since the store was made.
+    /// By word, since the store was made: of events, and of their deliveries.
     events: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_event_time: Option<Timestamp>,
@@ -95,7 +96,8 @@ struct Sink<'r> {
 impl Reporter {
     /// The text of `/report`.
     pub(crate) async fn report(&self) -> Result<String, String> {
-        let statistics = self.statistics().await?;
+        let statistics = self.reader.statistics().await;
+        let statistics = statistics.map_err(|error| format!("the store does not answer: {error}"))?;
         let serving = self.ingress.live.load_full();
         let lanes = self.lanes().await;
         let totals: HashMap<&ObjectName, &EndpointTotals> =
@@ -132,16 +134,18 @@ impl Reporter {
         serde_json::to_string_pretty(&report).map_err(|error| error.to_string())
     }
 
-    /// The text of `/metrics`.
-    pub(crate) async fn metrics(&self) -> Result<String, String> {
-        let statistics = self.statistics().await?;
+    /// The text of `/metrics`. While the store does not answer, the backlog is missing in it.
+    pub(crate) async fn metrics(&self) -> String {
+        let (statistics, lanes) = tokio::join!(self.reader.statistics(), self.lanes());
         let serving = self.ingress.live.load_full();
         let gauges = &self.ingress.metrics.gauges;
+        // One scrape at a time: the next one begins with no backlog.
+        let _scrape = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
         gauges.forget_sinks();
-        for totals in &statistics.sinks {
+        for totals in statistics.iter().flat_map(|statistics| &statistics.sinks) {
             gauges.backlog(&totals.sink, Some(totals.pending), None);
         }
-        for lane in self.lanes().await {
+        for lane in lanes {
             gauges.backlog(&lane.sink, None, Some(lane.in_flight));
         }
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -150,7 +154,7 @@ impl Reporter {
         gauges.endpoints.set(number(serving.endpoints().count()));
         gauges.connections.set(number(self.connections.open()));
         gauges.bodies_bytes.set(number(self.ingress.bodies.bytes()));
-        Ok(self.ingress.metrics.text())
+        self.ingress.metrics.text()
     }
 
     /// Nothing when deliveries have ended.
@@ -158,10 +162,6 @@ impl Reporter {
         let (answer, answered) = oneshot::channel();
         drop(self.lanes.send(answer).await);
         answered.await.unwrap_or_default()
-    }
-
-    async fn statistics(&self) -> Result<Statistics, String> {
-        self.reader.statistics().await.map_err(|error| format!("the store does not answer: {error}"))
     }
 }
 
@@ -173,11 +173,25 @@ fn endpoint<'s>(served: &'s Served, totals: Option<&EndpointTotals>) -> Endpoint
         host: endpoint.host.as_deref(),
         path: &endpoint.path,
         paused: endpoint.paused,
-        events: Word::ALL.into_iter().map(|word| (word.as_str(), number(word))).collect(),
+        events: Word::ALL
+            .into_iter()
+            .map(|word| (word.as_str(), number(word)))
+            .chain(deliveries(totals))
+            .collect(),
         last_event_time: traffic.last_event.get(),
         last_rejected_time: traffic.last_rejected.get(),
         notices: endpoint.notices.iter().map(|notice| notice.message()).collect(),
     }
+}
+
+/// What became of the endpoint's deliveries: an event counts once for each sink.
+fn deliveries(totals: Option<&EndpointTotals>) -> [(&'static str, u64); 3] {
+    let number = |of: fn(&EndpointTotals) -> u64| totals.map_or(0, of);
+    [
+        ("delivered", number(|totals| totals.delivered)),
+        ("pending", number(|totals| totals.pending)),
+        ("parked", number(|totals| totals.parked)),
+    ]
 }
 
 fn sink<'s>(name: &'s ObjectName, served: Option<&'s ServedSink>, totals: Option<&SinkTotals>) -> Sink<'s> {

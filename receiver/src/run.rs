@@ -11,10 +11,11 @@ use tokio::{
 use crate::{
     admin::Admin,
     config::{Configuration, folder::FolderError},
-    listener::Listener,
+    limits::PRIVATE_CONNECTIONS_MAX,
+    listener::{Listener, connections_max},
     logs::Logs,
     metrics::Metrics,
-    receiver::{Receiver, Stores},
+    receiver::{Hands, Receiver, Stores},
     settings::Settings,
 };
 
@@ -77,8 +78,8 @@ async fn serve(
     logs: Arc<Logs>,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let public = Listener::bind(settings.listen, "--listen")?;
-    let private = Listener::bind(settings.admin, "--admin")?;
+    let public = Listener::bind(settings.listen, "--listen", connections_max())?;
+    let private = Listener::bind(settings.admin, "--admin", PRIVATE_CONNECTIONS_MAX)?;
     let (listen, private_address) = (public.address()?, private.address()?);
     let admin = Arc::new(Admin::default());
     let private = tokio::spawn(private.serve(
@@ -92,24 +93,31 @@ async fn serve(
         admin.closing(),
         Duration::from_secs(1),
     ));
-    let stores = open(settings).await?;
-    let receiver =
+    let stores = tokio::select! {
+        stores = open(settings) => stores?,
+        () = signals.stop() => return Ok(()),
+    };
+    let mut receiver =
         Receiver::start(settings, configuration, stores, public, Arc::clone(&admin), metrics, logs);
     tracing::info!(%listen, admin = %private_address, "ready");
-    let ended = tokio::select! {
-        ended = signals.until_stopped(&receiver) => ended,
-        failed = receiver.failed() => Err(failed),
+    let hands = receiver.hands();
+    let failed = tokio::select! {
+        () = signals.until_stopped(&hands) => None,
+        failed = receiver.failed() => Some(failed),
     };
-    let stopped = match ended {
-        Ok(()) => tokio::select! {
+    let ended = match failed {
+        None => tokio::select! {
             () = receiver.stop(settings.drain_delay.std()) => Ok(()),
             () = signals.stop() => Err(anyhow!("stopped by a second signal before everything had ended")),
         },
-        Err(failed) => Err(failed),
+        Some(failed) => {
+            receiver.abandon().await;
+            Err(failed)
+        }
     };
     admin.close();
     drop(private.await);
-    stopped
+    ended
 }
 
 /// Opens the store, waiting for whoever has it as long as the settings say.
@@ -142,13 +150,13 @@ impl Signals {
     }
 
     /// Carries out the others until one says stop.
-    async fn until_stopped(&mut self, receiver: &Receiver) -> anyhow::Result<()> {
+    async fn until_stopped(&mut self, hands: &Hands) {
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => return Ok(()),
-                _ = self.interrupt.recv() => return Ok(()),
-                _ = self.hang_up.recv() => receiver.read_again(),
-                _ = self.user.recv() => receiver.toggle_debug(),
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => hands.read_again(),
+                _ = self.user.recv() => hands.toggle_debug(),
             }
         }
     }

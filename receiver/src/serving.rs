@@ -1,5 +1,8 @@
 //! What is served at one time: a table with its sinks, swapped whole when the configuration changes.
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arc_swap::ArcSwap;
 use boathook_dispatch::SinkSettings;
@@ -22,6 +25,10 @@ pub(crate) struct Serving {
     table: Table,
     endpoints: HashMap<ObjectName, Served>,
     sinks: HashMap<ObjectName, ServedSink>,
+    /// Traffic of endpoints that are gone: their last requests may still end, and their counts are still to be told.
+    departed: Mutex<Vec<Arc<EndpointTraffic>>>,
+    /// Sinks that are gone since the configuration before.
+    sinks_gone: Mutex<Vec<ObjectName>>,
     /// When it was loaded.
     pub(crate) loaded_at: Timestamp,
 }
@@ -49,6 +56,8 @@ impl Serving {
             table: Table::default(),
             endpoints: HashMap::new(),
             sinks: HashMap::new(),
+            departed: Mutex::default(),
+            sinks_gone: Mutex::default(),
             loaded_at: Timestamp::UNIX_EPOCH,
         }
     }
@@ -78,20 +87,36 @@ impl Serving {
             let served = ServedSink { sink: driver, settings, traffic: before.unwrap_or_default() };
             Some((sink.name.clone(), served))
         };
+        let endpoints: HashMap<_, _> = table.endpoints().map(served).collect();
+        let sinks: HashMap<_, _> = table.sinks().filter_map(served_sink).collect();
+        let gone = self.endpoints.values().filter(|served| !endpoints.contains_key(served.traffic.name()));
+        let departed = gone.map(|served| Arc::clone(&served.traffic)).chain(take(&self.departed));
+        let sinks_gone = self.sinks.keys().filter(|name| !sinks.contains_key(*name)).cloned();
         Self {
-            endpoints: table.endpoints().map(served).collect(),
-            sinks: table.sinks().filter_map(served_sink).collect(),
+            departed: Mutex::new(departed.collect()),
+            sinks_gone: Mutex::new(sinks_gone.chain(take(&self.sinks_gone)).collect()),
+            endpoints,
+            sinks,
             table,
             loaded_at: Timestamp::now(),
         }
     }
 
-    /// Takes from the metrics what this configuration had and the next one does not.
-    pub(crate) fn forget_gone(&self, next: &Self, metrics: &Metrics) {
-        let gone = self.endpoints.keys().filter(|name| !next.endpoints.contains_key(name));
-        gone.for_each(|name| metrics.forget_endpoint(name));
-        let gone = self.sinks.keys().filter(|name| !next.sinks.contains_key(name));
-        gone.for_each(|name| metrics.forget_sink(name));
+    /// Gives what departed endpoints have to tell to `tell`, and drops what the metrics have of those that nobody uses any
+    /// more.
+    pub(crate) fn settle(&self, metrics: &Metrics, mut tell: impl FnMut(&EndpointTraffic)) {
+        let departed = take(&self.departed);
+        for traffic in departed {
+            let used = Arc::strong_count(&traffic) > 1;
+            tell(&traffic);
+            if used {
+                self.departed.lock().unwrap_or_else(PoisonError::into_inner).push(traffic);
+            } else if !self.endpoints.contains_key(traffic.name()) {
+                metrics.forget_endpoint(traffic.name());
+            }
+        }
+        let gone = take(&self.sinks_gone);
+        gone.iter().filter(|name| !self.sinks.contains_key(*name)).for_each(|name| metrics.forget_sink(name));
     }
 
     /// The endpoint of a URL; see [`Table::lookup`].
@@ -110,4 +135,8 @@ impl Serving {
     pub(crate) fn sink(&self, name: &ObjectName) -> Option<&ServedSink> {
         self.sinks.get(name)
     }
+}
+
+fn take<T>(list: &Mutex<Vec<T>>) -> Vec<T> {
+    std::mem::take(&mut list.lock().unwrap_or_else(PoisonError::into_inner))
 }

@@ -1,5 +1,9 @@
 //! The settings: each field is a flag and an environment variable, and its comment is what `--help` says.
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
 
 use boathook_verify::Duration;
 use clap::{Parser, ValueEnum};
@@ -29,8 +33,8 @@ pub struct Settings {
     pub admin: SocketAddr,
     /// Networks of the proxies in front, such as 10.0.0.0/8: what they say in X-Forwarded-For (or Forwarded) about the
     /// caller is believed. Default: none, and the caller is who connects.
-    #[arg(long, env = "BOATHOOK_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
-    pub trusted_proxies: Vec<IpNet>,
+    #[arg(long, env = "BOATHOOK_TRUSTED_PROXIES", value_name = "CIDR,…", default_value = "")]
+    pub trusted_proxies: Networks,
     /// How long to go on accepting after SIGTERM, while load balancers learn that this receiver is leaving.
     #[arg(long, env = "BOATHOOK_DRAIN_DELAY", value_name = "TIME", default_value = "0s")]
     pub drain_delay: Duration,
@@ -67,4 +71,36 @@ pub enum LogLevel {
     Debug,
     /// Everything.
     Trace,
+}
+
+/// Networks or addresses, separated by commas.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks(pub Vec<IpNet>);
+
+impl FromStr for Networks {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let network = |part: &str| {
+            let address = || part.parse::<IpAddr>().map(IpNet::from);
+            part.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
+                format!("`{part}` is no network: write 192.0.2.0/24, 2001:db8::/32 or an address")
+            })
+        };
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_written_as_blocks_or_addresses_or_not_at_all() {
+        let read = |text: &str| text.parse::<Networks>().map(|networks| networks.0.len());
+        assert_eq!(read(""), Ok(0));
+        assert_eq!(read("10.0.0.0/8, 192.0.2.7,2001:db8::/32,"), Ok(3));
+        assert!(read("10.0.0.0/8,proxy").unwrap_err().contains("`proxy` is no network"));
+    }
 }

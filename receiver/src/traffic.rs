@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::{
     flood::Flood,
+    ingress::BodiesHeld,
     metrics::{EndpointMeters, Metrics, SinkMeters},
 };
 
@@ -25,6 +26,8 @@ pub(crate) struct EndpointTraffic {
     pub(crate) last_rejected: LastTime,
     /// Lines about refusals.
     pub(crate) refusals: Flood,
+    /// Bytes of its bodies that are held before they are stored.
+    pub(crate) bodies: BodiesHeld,
 }
 
 /// One sink's traffic.
@@ -66,6 +69,7 @@ impl EndpointTraffic {
             last_event: LastTime::default(),
             last_rejected: LastTime::default(),
             refusals: Flood::default(),
+            bodies: BodiesHeld::default(),
         }
     }
 

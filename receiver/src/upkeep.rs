@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::{
     ingress::Ingress,
     limits::{FORGET_SOURCES, RETAIN, RETENTION_DELIVERED, RETENTION_PARKED, UPKEEP},
+    traffic::EndpointTraffic,
 };
 
 /// Runs until it is dropped.
@@ -29,13 +30,15 @@ pub(crate) async fn run(ingress: Arc<Ingress>, reader: Reader) {
 /// Hands over what was counted, and sums up what was not logged line by line.
 pub(crate) fn tell(ingress: &Ingress) {
     let serving = ingress.live.load();
-    for served in serving.endpoints() {
-        flush(&ingress.store, served.traffic.take_untold().collect());
-        let held_back = served.traffic.refusals.take_held_back();
+    let tell = |traffic: &EndpointTraffic| {
+        flush(&ingress.store, traffic.take_untold().collect());
+        let held_back = traffic.refusals.take_held_back();
         if held_back > 0 {
-            tracing::error!(endpoint = %served.traffic.name(), count = held_back, "refused: further requests, not logged one by one");
+            tracing::error!(endpoint = %traffic.name(), count = held_back, "refused: further requests, not logged one by one");
         }
-    }
+    };
+    serving.endpoints().for_each(|served| tell(&served.traffic));
+    serving.settle(&ingress.metrics, tell);
     for served in serving.sinks() {
         let held_back = served.traffic.failures.take_held_back();
         if held_back > 0 {

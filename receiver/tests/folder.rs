@@ -69,7 +69,7 @@ fn variables_fill_plain_scalars_and_leave_quoted_ones_alone() {
 
 #[test]
 fn mistakes_of_all_files_are_told_at_once_and_none_shows_a_secret() {
-    let broken = "apiVersion: v1\nkind: Secret\nmetadata: { name: x }\ndata: { secret: 'hush hush' }\n";
+    let broken = "apiVersion: v1\nkind: Secret\nmetadata: { name: x }\ndata: { secret: 'hush!' }\n";
     let unknown = "apiVersion: apps/v1\nkind: Deployment\n";
     let here = folder(&[("a.yaml", broken), ("b.yml", unknown), ("c.txt", "not read")]);
     let error = load(here.path(), &HashMap::new()).unwrap_err();
@@ -93,5 +93,48 @@ fn a_changed_file_changes_the_fingerprint() {
     let before = fingerprint(here.path());
     assert_eq!(before, fingerprint(here.path()));
     fs::write(here.path().join("b.yaml"), "b: 1").unwrap();
+    assert_ne!(before, fingerprint(here.path()));
+}
+
+#[test]
+fn what_cannot_be_read_is_a_mistake_and_never_silently_gone() {
+    let text = fs::read_to_string(examples("quick-start/github.yaml")).unwrap();
+    let here = folder(&[("a.yaml", &text)]);
+    std::os::unix::fs::symlink("/nowhere/at/all", here.path().join("b.yaml")).unwrap();
+    fs::write(here.path().join("c.yaml"), b"\xff\xfe").unwrap();
+    fs::create_dir(here.path().join("d.yaml")).unwrap();
+    let error = load(here.path(), &HashMap::new()).unwrap_err();
+    assert_eq!(error.0.len(), 2, "{error}");
+    assert!(
+        error.0[0].contains("b.yaml: No such file") && error.0[1].contains("c.yaml: not UTF-8"),
+        "{error}"
+    );
+    let file = load(&here.path().join("a.yaml"), &HashMap::new()).unwrap_err().to_string();
+    assert!(file.contains("--config names a folder"), "{file}");
+}
+
+#[test]
+fn two_secrets_of_one_name_are_a_mistake() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: { name: x }\nstringData: { a: b }\n";
+    let text = fs::read_to_string(examples("quick-start/github.yaml")).unwrap();
+    let here = folder(&[("a.yaml", &text), ("b.yaml", secret), ("c.yaml", secret)]);
+    let error = load(here.path(), &HashMap::new()).unwrap_err().to_string();
+    assert!(error.contains("c.yaml: there are two Secrets default/x"), "{error}");
+}
+
+#[test]
+fn a_document_may_begin_behind_its_marker_and_base64_may_be_wrapped() {
+    let text = fs::read_to_string(examples("quick-start/github.yaml")).unwrap();
+    let wrapped = "--- {apiVersion: v1, kind: Secret, metadata: {name: y}, data: {k: \"aGVs\n  bG8=\"}}\n";
+    let here = folder(&[("a.yaml", &text), ("b.yaml", wrapped)]);
+    assert!(load(here.path(), &HashMap::new()).is_ok(), "{:?}", load(here.path(), &HashMap::new()).err());
+}
+
+#[test]
+fn a_file_made_readable_changes_the_fingerprint() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let here = folder(&[("a.yaml", "a: 1")]);
+    let before = fingerprint(here.path());
+    fs::set_permissions(here.path().join("a.yaml"), fs::Permissions::from_mode(0o600)).unwrap();
     assert_ne!(before, fingerprint(here.path()));
 }

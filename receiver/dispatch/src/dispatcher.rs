@@ -34,7 +34,7 @@ impl Dispatcher {
         }
     }
 
-    /// Takes what happened and appends what to do. Costs O(lanes that are concerned), whatever the backlog.
+    /// Takes what happened and appends what to do. Costs O(lanes), whatever the backlog.
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Command>) {
         let concerned = self.take(now, input);
         match concerned {
@@ -86,6 +86,11 @@ impl Dispatcher {
                     lane.recorded(seq, written, now);
                 }
                 self.with(sink, |lane| lane.recorded(seq, written, now))
+            }
+            Input::Missed { last } => {
+                self.committed = self.committed.max(last);
+                self.lanes.values_mut().for_each(|lane| lane.missed(last));
+                Concerned::All
             }
             Input::Look { rearmed } => {
                 self.lanes.values_mut().for_each(|lane| lane.look(rearmed, now));

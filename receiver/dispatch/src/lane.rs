@@ -103,6 +103,12 @@ impl Lane {
         self.committed = self.committed.max(last);
     }
 
+    /// Events up to `last` are committed, and some were not told.
+    pub(crate) fn missed(&mut self, last: Seq) {
+        self.committed = self.committed.max(last);
+        self.spilled |= self.cursor < self.committed;
+    }
+
     /// A freshly committed delivery. It is left to the store when something before it is, or there is no room.
     pub(crate) fn fresh(&mut self, delivery: Delivery) {
         if delivery.seq <= self.cursor || self.known.contains_key(&delivery.seq) {

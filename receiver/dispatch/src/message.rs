@@ -44,6 +44,11 @@ pub enum Input {
     Configured(Vec<SinkSettings>),
     /// Events were committed; messages may be missing, never out of order.
     Stored(Handover),
+    /// Everything up to this place is committed, and some of it was not handed over.
+    Missed {
+        /// The place.
+        last: Seq,
+    },
     /// The answer to [`Command::Feed`].
     Fed {
         /// The lane.

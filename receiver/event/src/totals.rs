@@ -68,6 +68,12 @@ pub struct EndpointTotals {
     pub endpoint: ObjectName,
     /// A number for each of [`Word::ALL`].
     pub words: [u64; Word::ALL.len()],
+    /// Deliveries of its events that sinks have taken; an event counts once for each sink.
+    pub delivered: u64,
+    /// Deliveries put aside.
+    pub parked: u64,
+    /// Deliveries on their way.
+    pub pending: u64,
 }
 
 impl EndpointTotals {

@@ -2,6 +2,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -49,20 +50,21 @@ type Places = BTreeMap<(&'static str, ObjectName), (PathBuf, Positions)>;
 /// Any mistake refuses the whole folder; all are told.
 pub fn load(folder: &Path, environment: &HashMap<String, String>) -> Result<Loaded, FolderError> {
     let mut loader = Loader::new(environment);
-    match files(folder) {
+    match candidates(folder) {
         Ok(files) => files.iter().for_each(|file| loader.file(file)),
-        Err(error) => loader.mistakes.push(format!("{}: {error}", folder.display())),
+        Err(error) => loader
+            .mistakes
+            .push(format!("{}: {error}; --config names a folder of YAML files", folder.display())),
     }
     loader.finish(folder)
 }
 
-/// The folder's YAML files, sorted by name.
-fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// Everything in the folder that is named like a YAML file, sorted by name.
+fn candidates(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if is_yaml && path.is_file() {
+        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
             files.push(path);
         }
     }
@@ -70,17 +72,35 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What a folder looks like: the files with their lengths and times.
-pub type Fingerprint = Vec<(PathBuf, u64, Option<std::time::SystemTime>)>;
+/// What a folder looks like: for each file what changes when it is written, replaced, or made readable.
+pub type Fingerprint = Vec<(PathBuf, Option<[i64; 6]>)>;
 
 /// What the folder looks like: changes when a file does.
 pub fn fingerprint(folder: &Path) -> Fingerprint {
     let look = |path: PathBuf| {
-        let metadata = fs::metadata(&path).ok();
-        let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
-        (path, metadata.map_or(0, |metadata| metadata.len()), modified)
+        let seen = fs::metadata(&path).ok().map(|metadata| {
+            let identity = [metadata.dev(), metadata.ino(), metadata.len()].map(u64::cast_signed);
+            let [device, inode, length] = identity;
+            // The time of change moves with content, owner and permissions.
+            [device, inode, length, metadata.ctime(), metadata.ctime_nsec(), metadata.mtime()]
+        });
+        (path, seen)
     };
-    files(folder).unwrap_or_default().into_iter().map(look).collect()
+    candidates(folder).unwrap_or_default().into_iter().map(look).collect()
+}
+
+/// A file's text; `None` for a folder that is named like a file.
+fn read(path: &Path) -> Result<Option<String>, String> {
+    // A link that leads nowhere is a mistake: what it stood for would silently be gone.
+    let metadata = fs::metadata(path).map_err(|error| format!("{error}: mend or remove it"))?;
+    if metadata.is_dir() {
+        return Ok(None);
+    }
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(format!("larger than {FILE_BYTES_MAX} bytes: split it"));
+    }
+    let bytes = fs::read(path).map_err(|error| format!("{error}: let this process read it"))?;
+    String::from_utf8(bytes).map(Some).map_err(|_| "not UTF-8 text: is it a YAML file?".into())
 }
 
 struct Loader<'e> {
@@ -133,13 +153,9 @@ impl<'e> Loader<'e> {
     }
 
     fn file(&mut self, path: &Path) {
-        let length = fs::metadata(path).map_or(0, |metadata| metadata.len());
-        if length > FILE_BYTES_MAX {
-            self.mistakes.push(format!("{}: larger than {FILE_BYTES_MAX} bytes", path.display()));
-            return;
-        }
-        match fs::read_to_string(path) {
-            Ok(text) => documents(&text).iter().for_each(|document| self.document(path, document)),
+        match read(path) {
+            Ok(Some(text)) => documents(&text).iter().for_each(|document| self.document(path, document)),
+            Ok(None) => {}
             Err(error) => self.mistakes.push(format!("{}: {error}", path.display())),
         }
     }
@@ -176,7 +192,9 @@ impl<'e> Loader<'e> {
         let namespace = secret.metadata.namespace.as_deref().unwrap_or("default").to_owned();
         let mut values = Vec::new();
         for (key, text) in secret.data {
-            match STANDARD.decode(text.trim()) {
+            // Long values are often wrapped, as Kubernetes allows.
+            let text: String = text.split_whitespace().collect();
+            match STANDARD.decode(text) {
                 Ok(value) => values.push((key, value)),
                 Err(_) => self.mistakes.push(format!(
                     "{}: Secret {namespace}/{}: data.{key} is not base64: write plain text under stringData",
@@ -186,6 +204,13 @@ impl<'e> Loader<'e> {
             }
         }
         values.extend(secret.string_data.into_iter().map(|(key, text)| (key, text.into_bytes())));
+        if self.keys.contains(&namespace, &secret.metadata.name) {
+            let name = &secret.metadata.name;
+            self.mistakes.push(format!(
+                "{}: there are two Secrets {namespace}/{name}: rename or remove one",
+                path.display()
+            ));
+        }
         self.keys.insert(&namespace, &secret.metadata.name, values);
     }
 
@@ -264,7 +289,9 @@ fn documents(text: &str) -> Vec<String> {
         let marker =
             line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
         if marker {
-            documents.push("\n".repeat(number + 1));
+            // What stands behind the marker belongs to the document.
+            let rest = line.trim_start_matches('-').trim_start();
+            documents.push(format!("{}{rest}\n", "\n".repeat(number)));
         } else if let Some(document) = documents.last_mut() {
             document.push_str(line);
             document.push('\n');

@@ -18,6 +18,7 @@ use self::{
     watch::FolderWatch,
 };
 use crate::{
+    limits::READ_AGAIN,
     metrics::Metrics,
     serving::{Live, Serving},
 };
@@ -63,22 +64,26 @@ impl Configuration {
     pub(crate) async fn follow(self, asked: Arc<Notify>, configured: channel::Sender<()>) {
         let mut watch = FolderWatch::new(&self.folder, self.seen.clone());
         loop {
-            tokio::select! {
-                () = watch.changed() => {}
-                () = asked.notified() => {}
-            }
+            let refused = self.refused();
+            let told = tokio::select! {
+                () = watch.changed() => None,
+                () = asked.notified() => None,
+                // What could not be read may be readable by now; the same mistake is not told again.
+                () = tokio::time::sleep(READ_AGAIN), if refused.is_some() => refused,
+            };
             let served = tokio::task::block_in_place(|| self.serve());
             self.metrics.gauges.config_refused.set(i64::from(served.is_err()));
-            let refused = served.as_ref().err().map(ToString::to_string);
-            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
             match served {
                 Ok(()) => {
+                    self.refuse(None);
                     configured.send_replace(());
                     let endpoints = self.live.load().endpoints().count();
                     tracing::info!(endpoints, "the configuration has changed");
                 }
-                Err(FolderError(mistakes)) => {
-                    for mistake in mistakes {
+                Err(error) if told == Some(error.to_string()) => {}
+                Err(error) => {
+                    self.refuse(Some(error.to_string()));
+                    for mistake in error.0 {
                         tracing::error!(
                             mistake,
                             "the changed configuration is refused; the one before goes on"
@@ -89,15 +94,20 @@ impl Configuration {
         }
     }
 
+    fn refused(&self) -> Option<String> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn refuse(&self, why: Option<String>) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
     fn serve(&self) -> Result<(), FolderError> {
         let loaded = load(&self.folder, &self.environment)?;
         let drivers = sinks::drivers(loaded.table.sinks(), &self.registry).map_err(|problems| {
             FolderError(problems.iter().map(|problem| loaded.mistake(problem)).collect())
         })?;
-        let before = self.live.load_full();
-        let next = before.followed_by(loaded.table, drivers);
-        before.forget_gone(&next, &self.metrics);
-        self.live.store(Arc::new(next));
+        self.live.store(Arc::new(self.live.load().followed_by(loaded.table, drivers)));
         Ok(())
     }
 }

@@ -29,7 +29,9 @@ impl FolderWatch {
     pub(crate) async fn changed(&mut self) {
         loop {
             self.looks.tick().await;
-            let now = fingerprint(&self.folder);
+            // A disk may take its time, and a worker must not.
+            let folder = self.folder.clone();
+            let Ok(now) = tokio::task::spawn_blocking(move || fingerprint(&folder)).await else { continue };
             let settled = now == self.seen;
             if settled && now != self.read {
                 self.read = now;

@@ -3,20 +3,24 @@
 use std::{net::IpAddr, time::Instant};
 
 use boathook_event::{Event, Facts, Read, Uid, Word};
-use boathook_store::traits::{Append, Verdict};
+use boathook_store::{
+    SubmitError,
+    traits::{Append, Verdict},
+};
 use boathook_table::{Choice, Endpoint};
 use bytes::Bytes;
 use http::{Method, request::Parts};
 use hyper::body::Body;
 use jiff::Timestamp;
 use rand::RngExt as _;
+use tokio::time::timeout;
 
 use super::{
     Ingress, capture,
     exchange::Exchange,
     outcome::{Outcome, Refusal},
 };
-use crate::serving::Served;
+use crate::{limits::STORE_TIME_MAX, serving::Served};
 
 impl Ingress {
     /// Takes a request or refuses it.
@@ -28,12 +32,13 @@ impl Ingress {
         source: IpAddr,
         exchange: &mut Exchange<'_>,
     ) -> Result<Outcome, Refusal> {
-        let Served { endpoint, gate, .. } = served;
+        let Served { endpoint, gate, traffic } = served;
         is_post(&head)?;
         may_call(endpoint, source)?;
         gate.admit_source(source).map_err(Refusal::SourceRate)?;
         is_open(endpoint)?;
-        let (body, _held) = capture::body(body, endpoint.body_bytes_max, &self.bodies).await?;
+        let holders = capture::Holders { all: &self.bodies, endpoint: &traffic.bodies };
+        let (body, _held) = capture::body(body, endpoint.body_bytes_max, holders).await?;
         let request = capture::raw(head, body);
         let read = {
             let before = Instant::now();
@@ -50,38 +55,57 @@ impl Ingress {
         };
         drop(request);
         exchange.noted.first(read.events.first().map(|(event, _)| event));
-        self.keep(served, read).await
+        self.keep(served, read, exchange).await
     }
 
     /// Stores what is wanted of a genuine request.
-    async fn keep(&self, served: &Served, read: Read) -> Result<Outcome, Refusal> {
+    async fn keep(
+        &self,
+        served: &Served,
+        read: Read,
+        exchange: &mut Exchange<'_>,
+    ) -> Result<Outcome, Refusal> {
         let Served { endpoint, traffic, .. } = served;
         let Read { events, answer } = read;
-        let chosen = Chosen::of(endpoint, events)?;
-        for event_type in &chosen.ignored {
-            self.metrics.event(traffic.name(), event_type, Word::Ignored);
+        let Chosen { appends, labels, ignored } = Chosen::of(endpoint, events)?;
+        let mut best = Word::Ignored;
+        if !appends.is_empty() {
+            let verdicts = self.stored(appends, exchange).await.map_err(Refusal::NotStored)?;
+            for (verdict, label) in verdicts.into_iter().zip(labels) {
+                let word = self.word(verdict);
+                self.metrics.event(traffic.name(), label, word);
+                best = best.min(word);
+            }
         }
-        traffic.count(Word::Ignored, chosen.ignored.len() as u64);
-        if chosen.appends.is_empty() {
-            return Ok(Outcome::Taken { word: Word::Ignored, answer });
+        for label in &ignored {
+            self.metrics.event(traffic.name(), label, Word::Ignored);
         }
-        let verdicts = self.store.append(chosen.appends).await.map_err(Refusal::NotStored)?;
-        let mut best = Word::Duplicate;
-        for (verdict, label) in verdicts.into_iter().zip(chosen.labels) {
-            let word = match verdict {
-                Verdict::Stored { .. } | Verdict::IdConflict { .. } => Word::Accepted,
-                Verdict::Duplicate { of, rearmed } => {
-                    if rearmed {
-                        // When there is no room, dispatch finds it by itself, a little later.
-                        self.rearmed.try_send(of).ok();
-                    }
-                    Word::Duplicate
-                }
-            };
-            self.metrics.event(traffic.name(), label, word);
-            best = best.min(word);
-        }
+        traffic.count(Word::Ignored, ignored.len() as u64);
         Ok(Outcome::Taken { word: best, answer })
+    }
+
+    async fn stored(
+        &self,
+        appends: Vec<Append>,
+        exchange: &mut Exchange<'_>,
+    ) -> Result<Vec<Verdict>, SubmitError> {
+        // From here on the store counts them, whether or not anybody waits for its answer.
+        exchange.submitted = true;
+        let verdicts = timeout(STORE_TIME_MAX, self.store.append(appends)).await;
+        verdicts.unwrap_or_else(|_| Err(SubmitError::Unavailable("the store did not answer in time".into())))
+    }
+
+    fn word(&self, verdict: Verdict) -> Word {
+        match verdict {
+            Verdict::Stored { .. } | Verdict::IdConflict { .. } => Word::Accepted,
+            Verdict::Duplicate { of, rearmed } => {
+                if rearmed {
+                    // When there is no room, dispatch finds it by itself, a little later.
+                    self.rearmed.try_send(of).ok();
+                }
+                Word::Duplicate
+            }
+        }
     }
 }
 

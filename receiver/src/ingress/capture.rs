@@ -9,15 +9,24 @@ use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
 use super::Refusal;
-use crate::limits::{BODIES_BYTES_MAX, BODY_TIME_MAX, LEFTOVER_BYTES_MAX, LEFTOVER_TIME_MAX};
+use crate::limits::{
+    BODIES_BYTES_MAX, BODY_TIME_MAX, ENDPOINT_BODIES_BYTES_MAX, LEFTOVER_BYTES_MAX, LEFTOVER_TIME_MAX,
+};
 
-/// Bytes of bodies that are held before they are stored, over all requests.
+/// Bytes of bodies that are held before they are stored.
 #[derive(Debug, Default)]
 pub(crate) struct BodiesHeld(AtomicUsize);
 
+/// Whose bytes a body's are: everybody's, and an endpoint's.
+#[derive(Clone, Copy)]
+pub(super) struct Holders<'h> {
+    pub(super) all: &'h BodiesHeld,
+    pub(super) endpoint: &'h BodiesHeld,
+}
+
 /// Bytes of one body; given back when dropped.
 pub(super) struct Held<'h> {
-    all: &'h BodiesHeld,
+    holders: Holders<'h>,
     bytes: usize,
 }
 
@@ -25,19 +34,28 @@ impl BodiesHeld {
     pub(crate) fn bytes(&self) -> usize {
         self.0.load(Relaxed)
     }
+
+    /// Whether they are within the bound with these.
+    fn take(&self, bytes: usize, bytes_max: usize) -> bool {
+        self.0.fetch_add(bytes, Relaxed) + bytes <= bytes_max
+    }
 }
 
 impl Held<'_> {
     fn more(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let before = self.all.0.fetch_add(bytes, Relaxed);
+        let Holders { all, endpoint } = self.holders;
         self.bytes += bytes;
-        if before + bytes > BODIES_BYTES_MAX { Err(Refusal::Crowded) } else { Ok(()) }
+        let fits = [all.take(bytes, BODIES_BYTES_MAX), endpoint.take(bytes, ENDPOINT_BODIES_BYTES_MAX)];
+        if fits == [true, true] { Ok(()) } else { Err(Refusal::Crowded) }
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.all.0.fetch_sub(self.bytes, Relaxed);
+        let Holders { all, endpoint } = self.holders;
+        for held in [all, endpoint] {
+            held.0.fetch_sub(self.bytes, Relaxed);
+        }
     }
 }
 
@@ -56,12 +74,12 @@ pub(super) fn host(head: &Parts) -> Option<&str> {
 pub(super) async fn body<'h, B: Body<Data = Bytes> + Unpin>(
     body: &mut B,
     bytes_max: usize,
-    all: &'h BodiesHeld,
+    holders: Holders<'h>,
 ) -> Result<(Bytes, Held<'h>), Refusal> {
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(Refusal::BodyTooLarge { bytes_max });
     }
-    let mut held = Held { all, bytes: 0 };
+    let mut held = Held { holders, bytes: 0 };
     let collected = timeout(BODY_TIME_MAX, collected(body, bytes_max, &mut held)).await;
     Ok((collected.unwrap_or(Err(Refusal::BodyLate))?, held))
 }
@@ -132,8 +150,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_within_its_bound_comes_whole_and_its_bytes_are_given_back() {
-        let all = BodiesHeld::default();
-        let (bytes, held) = body(&mut chunks(&["ab", "", "cde"]), 5, &all).await.ok().unwrap();
+        let (all, endpoint) = (BodiesHeld::default(), BodiesHeld::default());
+        let (bytes, held) =
+            body(&mut chunks(&["ab", "", "cde"]), 5, Holders { all: &all, endpoint: &endpoint })
+                .await
+                .ok()
+                .unwrap();
         assert_eq!((&bytes[..], all.bytes()), (&b"abcde"[..], 5));
         drop(held);
         assert_eq!(all.bytes(), 0);
@@ -141,29 +163,36 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_over_its_bound_is_refused_whether_or_not_its_length_was_announced() {
-        let all = BodiesHeld::default();
-        let announced = body(&mut Full::new(Bytes::from_static(b"abcdef")), 5, &all).await;
+        let (all, endpoint) = (BodiesHeld::default(), BodiesHeld::default());
+        let announced = body(
+            &mut Full::new(Bytes::from_static(b"abcdef")),
+            5,
+            Holders { all: &all, endpoint: &endpoint },
+        )
+        .await;
         assert!(matches!(announced.err(), Some(Refusal::BodyTooLarge { bytes_max: 5 })));
-        let chunked = body(&mut chunks(&["abc", "def"]), 5, &all).await;
+        let chunked = body(&mut chunks(&["abc", "def"]), 5, Holders { all: &all, endpoint: &endpoint }).await;
         assert!(matches!(chunked.err(), Some(Refusal::BodyTooLarge { bytes_max: 5 })));
         assert_eq!(all.bytes(), 0);
     }
 
     #[tokio::test]
-    async fn when_all_bodies_together_are_too_much_the_next_one_is_told_so() {
-        let all = BodiesHeld::default();
-        all.0.store(BODIES_BYTES_MAX - 2, Relaxed);
-        let crowded = body(&mut chunks(&["abc"]), 5, &all).await;
-        assert!(matches!(crowded.err(), Some(Refusal::Crowded)));
-        assert_eq!(all.bytes(), BODIES_BYTES_MAX - 2);
+    async fn when_all_bodies_of_everybody_or_of_an_endpoint_are_too_much_the_next_one_is_told_so() {
+        for (all, endpoint) in [(BODIES_BYTES_MAX - 2, 0), (0, ENDPOINT_BODIES_BYTES_MAX - 2)] {
+            let held = [all, endpoint].map(|bytes| BodiesHeld(AtomicUsize::new(bytes)));
+            let holders = Holders { all: &held[0], endpoint: &held[1] };
+            let crowded = body(&mut chunks(&["abc"]), 5, holders).await;
+            assert!(matches!(crowded.err(), Some(Refusal::Crowded)));
+            assert_eq!(held.each_ref().map(BodiesHeld::bytes), [all, endpoint]);
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_end_in_time_is_late() {
-        let all = BodiesHeld::default();
+        let (all, endpoint) = (BodiesHeld::default(), BodiesHeld::default());
         let mut never =
             StreamBody::new(stream::poll_fn(|_| Poll::<Option<Result<Frame<Bytes>, Infallible>>>::Pending));
-        let late = pin!(body(&mut never, 5, &all)).await;
+        let late = pin!(body(&mut never, 5, Holders { all: &all, endpoint: &endpoint })).await;
         assert!(matches!(late.err(), Some(Refusal::BodyLate)));
     }
 

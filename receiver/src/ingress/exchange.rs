@@ -20,6 +20,8 @@ pub(super) struct Exchange<'x> {
     started: Instant,
     pub(super) received_at: Timestamp,
     pub(super) noted: Noted,
+    /// Its events are with the store, which counts them.
+    pub(super) submitted: bool,
     answered: bool,
 }
 
@@ -61,6 +63,7 @@ impl<'x> Exchange<'x> {
             started: Instant::now(),
             received_at: microseconds(Timestamp::now()),
             noted: Noted::default(),
+            submitted: false,
             answered: false,
         }
     }
@@ -88,6 +91,8 @@ impl<'x> Exchange<'x> {
                 self.traffic.last_event.at(self.received_at)
             }
             Word::Ignored => {}
+            // They may be stored all the same: then they are counted there.
+            Word::Unanswered if self.submitted => {}
             Word::Handshake | Word::Busy | Word::Unanswered => self.traffic.count(word, 1),
             Word::Rejected => {
                 self.traffic.last_rejected.at(self.received_at);
@@ -113,7 +118,7 @@ impl<'x> Exchange<'x> {
             Outcome::Taken { .. } => line!(info, "accepted"),
             Outcome::Handshake(_) => line!(info, "handshake"),
             Outcome::Refused(refusal) => {
-                if self.traffic.refusals.admits(self.received_at.as_second().unsigned_abs()) {
+                if self.traffic.refusals.admits() {
                     let (error_code, reason) = (refusal.code().as_str(), reason(refusal));
                     let reason = &*reason;
                     line!(error, "refused", error_code, reason);
@@ -130,7 +135,7 @@ impl Drop for Exchange<'_> {
         }
         self.answered = true;
         self.count(Word::Unanswered);
-        if self.traffic.refusals.admits(self.received_at.as_second().unsigned_abs()) {
+        if self.traffic.refusals.admits() {
             let (endpoint, source) = (self.traffic.name(), self.source);
             tracing::error!(%endpoint, %source, error_code = "unanswered", "the sender went away before it was answered");
         }

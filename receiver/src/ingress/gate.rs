@@ -1,6 +1,6 @@
 //! Rates: how many requests an endpoint takes from one address, and how many genuine ones in all.
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
     time::Duration,
 };
@@ -42,13 +42,9 @@ impl Gate {
     /// Takes one request from this address, genuine or not.
     pub(crate) fn admit_source(&self, source: IpAddr) -> Result<(), Wait> {
         let Some(sources) = &self.sources else { return Ok(()) };
-        if sources.len() >= SOURCES_MAX {
-            sources.retain_recent();
-            if sources.len() >= SOURCES_MAX {
-                return Err(Wait(Duration::from_secs(1)));
-            }
-        }
-        sources.check_key(&network(source)).map_err(|until| Wait(until.wait_time_from(sources.clock().now())))
+        let crowded = sources.len() >= SOURCES_MAX;
+        let counted = sources.check_key(&network(source, crowded));
+        counted.map_err(|until| Wait(until.wait_time_from(sources.clock().now())))
     }
 
     /// Takes one genuine request.
@@ -66,13 +62,18 @@ impl Gate {
     }
 }
 
-/// What counts as one address: of IPv6 the /64, since a host has all of it.
-fn network(source: IpAddr) -> IpAddr {
+/// What counts as one address: of IPv6 the /64, since a host has all of it. When too many are known, larger networks
+/// count as one (/16, /48): there are few of the first, and whoever has many of the second is one party.
+fn network(source: IpAddr, crowded: bool) -> IpAddr {
     match source {
+        IpAddr::V4(v4) if crowded => {
+            let [a, b, ..] = v4.octets();
+            IpAddr::V4(Ipv4Addr::new(a, b, 0, 0))
+        }
         IpAddr::V4(_) => source,
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            IpAddr::V6(Ipv6Addr::new(a, b, c, if crowded { 0 } else { d }, 0, 0, 0, 0))
         }
     }
 }
@@ -84,8 +85,19 @@ mod tests {
     #[test]
     fn a_host_with_a_whole_ipv6_network_counts_as_one_address() {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert_eq!(network(address("2001:db8:1:2:3::1")), network(address("2001:db8:1:2:ffff::9")));
-        assert_ne!(network(address("2001:db8:1:2::1")), network(address("2001:db8:1:3::1")));
-        assert_ne!(network(address("192.0.2.1")), network(address("192.0.2.2")));
+        assert_eq!(
+            network(address("2001:db8:1:2:3::1"), false),
+            network(address("2001:db8:1:2:ffff::9"), false)
+        );
+        assert_ne!(network(address("2001:db8:1:2::1"), false), network(address("2001:db8:1:3::1"), false));
+        assert_ne!(network(address("192.0.2.1"), false), network(address("192.0.2.2"), false));
+    }
+
+    #[test]
+    fn when_too_many_addresses_are_known_larger_networks_count_as_one() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(network(address("192.0.2.1"), true), network(address("192.0.99.2"), true));
+        assert_ne!(network(address("192.0.2.1"), true), network(address("192.1.2.1"), true));
+        assert_eq!(network(address("2001:db8:1:2::1"), true), network(address("2001:db8:1:3::1"), true));
     }
 }

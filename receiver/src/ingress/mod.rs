@@ -17,7 +17,6 @@ use boathook_event::Seq;
 use boathook_store::StoreHandle;
 use http::Request;
 use hyper::body::Incoming;
-use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 pub(crate) use self::{capture::BodiesHeld, gate::Gate, reply::Reply, source::TrustedProxies};
@@ -59,7 +58,7 @@ impl Ingress {
     fn unrouted(&self, source: IpAddr) -> Reply {
         self.metrics.unrouted.inc();
         let outcome = Outcome::from(Refusal::UnknownUrl);
-        if self.unrouted.admits(Timestamp::now().as_second().unsigned_abs()) {
+        if self.unrouted.admits() {
             tracing::error!(status = 404, error_code = "not_found", %source, "refused: no endpoint has this URL");
         }
         reply::reply(&outcome, &reply::PLAIN, &Noted::default())

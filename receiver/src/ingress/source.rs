@@ -40,7 +40,8 @@ fn hops(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let named = headers.contains_key(X_FORWARDED_FOR);
     let name = if named { X_FORWARDED_FOR } else { header::FORWARDED };
     let lines: Vec<&str> =
-        headers.get_all(name).iter().map(|line| line.to_str().unwrap_or_default()).collect();
+        // A line that is no text is no address, and ends the search.
+        headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines
         .into_iter()
         .rev()

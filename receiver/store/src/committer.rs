@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boathook_event::{Count, Record};
+use boathook_event::{Count, Record, Seq};
 use tokio::sync::{mpsc as handovers, oneshot, watch};
 
 use crate::{
@@ -48,6 +48,8 @@ struct State {
     /// Never blocks, and holds few jobs: one batch is written at a time, and a wake-up is sent only when its time changes.
     jobs: mpsc::Sender<Job>,
     handovers: handovers::Sender<Handover>,
+    /// The last place of the last handover for which there was no room.
+    missed: watch::Sender<Seq>,
 }
 
 enum Waiter {
@@ -64,7 +66,7 @@ enum Job {
 
 impl Running {
     /// Starts the thread. The receiver gets, in sequence order, what each commit has stored; when it lags by more than
-    /// [`HANDOVERS_MAX`] commits, it misses some, and sees that by the gap.
+    /// [`HANDOVERS_MAX`] commits, it misses some, and is told so by [`Running::missed`].
     ///
     /// # Errors
     /// No thread could be started.
@@ -73,7 +75,8 @@ impl Running {
     ) -> Result<(Self, handovers::Receiver<Handover>), Error> {
         let (jobs, todo) = mpsc::channel();
         let (handovers, handed_over) = handovers::channel(HANDOVERS_MAX);
-        let state = State { machine: GroupCommit::default(), commands: Vec::new(), jobs, handovers };
+        let missed = watch::Sender::new(0);
+        let state = State { machine: GroupCommit::default(), commands: Vec::new(), jobs, handovers, missed };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             started: Instant::now(),
@@ -90,6 +93,11 @@ impl Running {
     /// What to submit with.
     pub fn handle(&self) -> StoreHandle {
         self.handle.clone()
+    }
+
+    /// Changes when a handover was lost: everything up to this place is committed, and is to be read from the feed.
+    pub fn missed(&self) -> watch::Receiver<Seq> {
+        self.handle.0.state.lock().unwrap_or_else(PoisonError::into_inner).missed.subscribe()
     }
 
     /// Refuses what comes from now on, writes what came before, and waits for it.
@@ -158,7 +166,7 @@ impl Shared {
 
     fn step(&self, input: Input<Waiter>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { machine, commands, jobs, handovers } = &mut *state;
+        let State { machine, commands, jobs, handovers, missed } = &mut *state;
         machine.step(self.now(), input, commands);
         for command in commands.drain(..) {
             match command {
@@ -169,8 +177,12 @@ impl Shared {
                 // Who no longer listens has gone away; what was stored is stored.
                 Command::Answer(Waiter::Verdicts(answer), result) => drop(answer.send(result)),
                 Command::Answer(Waiter::Recorded(answer), result) => drop(answer.send(result.is_ok())),
-                // Dispatch sees the gap and reads the feed.
-                Command::Handover(handover) => drop(handovers.try_send(handover)),
+                Command::Handover(handover) => {
+                    let last = handover.last;
+                    if handovers.try_send(handover).is_err() {
+                        missed.send_replace(last);
+                    }
+                }
                 Command::Halt(reason) => {
                     tracing::error!(reason, "the store is in doubt; nothing is acknowledged any more");
                     self.halted.send_replace(Some(reason.into()));

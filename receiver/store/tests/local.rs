@@ -121,7 +121,8 @@ fn a_missing_folder_is_made_for_its_owner_alone() {
     let dir = TempDir::new().unwrap();
     let deep = dir.path().join("a/b");
     drop(Local::open(&deep, Duration::ZERO).unwrap());
-    assert_eq!(fs::metadata(deep).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata(&deep).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata(deep.join("events.db")).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
@@ -129,12 +130,12 @@ fn a_newer_schema_is_refused_with_both_versions() {
     let mut folder = Folder::new();
     folder.store = None;
     let database = rusqlite::Connection::open(folder.dir.path().join("events.db")).unwrap();
-    database.execute("update meta set value = 2 where key = 'schema'", []).unwrap();
+    database.execute("update meta set value = 99 where key = 'schema'", []).unwrap();
     drop(database);
     let Err(Error::Open(text)) = Local::open(folder.dir.path(), Duration::ZERO) else {
         panic!("it was opened")
     };
-    assert!(text.contains("schema 2") && text.contains("knows 1"), "{text}");
+    assert!(text.contains("schema 99") && text.contains("a newer one"), "{text}");
 }
 
 #[test]

@@ -10,7 +10,10 @@ use ipnet::IpNet;
 
 use crate::{
     Keys, Kind, Problem, Sink,
-    limits::{BODY_BYTES_DEFAULT, DEDUPE_WINDOW_DEFAULT, DEDUPE_WINDOW_MAX, TOLERANCE_MAX},
+    limits::{
+        BODY_BYTES_DEFAULT, BODY_BYTES_MAX, DEDUPE_WINDOW_DEFAULT, DEDUPE_WINDOW_MAX, HOST_BYTES_MAX,
+        RATE_PER_MINUTE_MAX, TOLERANCE_MAX, TYPE_PATTERNS_MAX,
+    },
     problem::Problems,
 };
 
@@ -126,6 +129,15 @@ pub(crate) fn compile(
     let handshakes = kept(handshakes, Reason::InvalidTemplate, at, &mut problems);
     let reading = reading(name, &scheme, &events, at, &mut problems);
     let body_bytes_max = limits.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT);
+    problems.within("spec.limits.bodyBytesMax", body_bytes_max, 1..=BODY_BYTES_MAX);
+    for (field, rate) in [
+        ("spec.limits.requestsPerMinute", limits.requests_per_minute),
+        ("spec.limits.perSourcePerMinute", limits.per_source_per_minute),
+    ] {
+        rate.into_iter().for_each(|rate| problems.within(field, rate, 1..=RATE_PER_MINUTE_MAX));
+    }
+    problems.at_most("spec.events.types", events.types.len(), TYPE_PATTERNS_MAX);
+    host(spec, &mut problems);
     let route = SinkRoutes { sinks, problems: &mut problems }.all(spec);
     let answer = scheme.answer.clone().unwrap_or_default();
     let success = answer.success.unwrap_or(200);
@@ -318,6 +330,16 @@ fn window(spec: &WebhookEndpointSpec, scheme: &Scheme, problems: &mut Problems<'
     let default = scheme.retry.map_or(DEDUPE_WINDOW_DEFAULT, |retry| retry.horizon.std());
     let window = written.map_or(default, |window| window.std());
     problems.at_most("spec.dedupe.window", window, DEDUPE_WINDOW_MAX)
+}
+
+/// A name or an address, as a request's Host says it without its port.
+fn host(spec: &WebhookEndpointSpec, problems: &mut Problems<'_>) {
+    let Some(host) = &spec.host else { return };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.chars().all(plain) {
+        let message = format!("`{host}` is no host name: write it without scheme, port and path");
+        problems.add("spec.host", Reason::InvalidValue, message);
+    }
 }
 
 fn path(name: &ObjectName, spec: &WebhookEndpointSpec, problems: &mut Problems<'_>) -> String {

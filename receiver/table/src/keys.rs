@@ -17,6 +17,11 @@ impl Keys {
         entry.extend(data.into_iter().map(|(key, value)| (key, Zeroizing::new(value))));
     }
 
+    /// Whether there is such a Secret.
+    pub fn contains(&self, namespace: &str, name: &str) -> bool {
+        self.0.contains_key(&(namespace.to_owned(), name.to_owned()))
+    }
+
     /// The value, or what is missing: the Secret or the key in it.
     pub(crate) fn value(
         &self,

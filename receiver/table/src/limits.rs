@@ -1,4 +1,4 @@
-//! Bounds of what objects may ask for, each with its reason; those that the schema states are not repeated here.
+//! Bounds of what objects may ask for, each with its reason. The schema states some of them, too; a folder has no schema.
 use std::time::Duration;
 
 /// Bytes of a body where nothing is said: no provider's ordinary event is larger.
@@ -19,3 +19,11 @@ pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(7 * 86_400);
 pub const RETRY_AGE_MAX: Duration = Duration::from_secs(30 * 86_400);
 /// The largest clock tolerance: more would be no freshness.
 pub const TOLERANCE_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// The largest body that an endpoint may take: GitHub's largest payload.
+pub const BODY_BYTES_MAX: u32 = 25 * 1024 * 1024;
+/// The largest rate: more than one machine takes.
+pub const RATE_PER_MINUTE_MAX: u32 = 10_000_000;
+/// Patterns of one `types` list.
+pub const TYPE_PATTERNS_MAX: usize = boathook_event::limits::TYPE_PATTERNS_MAX;
+/// Bytes of a host name (RFC 1035).
+pub const HOST_BYTES_MAX: usize = 253;

@@ -63,6 +63,18 @@ impl Problems<'_> {
         });
     }
 
+    pub(crate) fn within<T: PartialOrd + Copy + fmt::Display>(
+        &mut self,
+        field: &str,
+        value: T,
+        range: core::ops::RangeInclusive<T>,
+    ) {
+        if !range.contains(&value) {
+            let message = format!("{value} is not between {} and {}", range.start(), range.end());
+            self.add(field, Reason::InvalidValue, message);
+        }
+    }
+
     /// Keeps the value, or the problem that there is none.
     pub(crate) fn at_most<T: PartialOrd + Copy + fmt::Debug>(&mut self, field: &str, value: T, max: T) -> T {
         if value > max {

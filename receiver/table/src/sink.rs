@@ -8,7 +8,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     Keys, Kind, Problem,
-    limits::{CONCURRENCY_DEFAULT, RETRY_AGE_MAX, RETRY_DELAY_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX},
+    limits::{
+        CONCURRENCY_DEFAULT, RETRY_AGE_MAX, RETRY_DELAY_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, TYPE_PATTERNS_MAX,
+    },
     problem::Problems,
 };
 
@@ -83,6 +85,7 @@ pub(crate) fn compile(name: &ObjectName, spec: &WebhookSinkSpec, keys: &Keys) ->
             None
         }
     };
+    problems.at_most("spec.types", spec.types.len(), TYPE_PATTERNS_MAX);
     let sink = Sink {
         name: name.clone(),
         target: target.unwrap_or(Target::Log),
@@ -96,7 +99,8 @@ pub(crate) fn compile(name: &ObjectName, spec: &WebhookSinkSpec, keys: &Keys) ->
 
 fn http_target(http: &HttpSink, keys: &Keys, problems: &mut Problems<'_>) -> Target {
     if !http.url.parse::<http::Uri>().is_ok_and(|url| url.host().is_some() && url.scheme().is_some()) {
-        let message = format!("`{}` is no URL: write http:// or https://, a host and a path", http.url);
+        // It is not quoted: such URLs are often secrets.
+        let message = "it is no URL: write http:// or https://, a host and a path";
         problems.add("spec.http.url", Reason::InvalidValue, message);
     }
     let header = |(index, header): (usize, &HttpHeader)| {

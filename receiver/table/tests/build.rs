@@ -83,6 +83,7 @@ fn metrics_labels_are_only_what_the_configuration_lists() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn each_mistake_names_its_field_reason_and_next_step() {
     for (spec, field, reason, part) in [
         (json!({ "provider": "gihtub" }), "spec.provider", Reason::UnknownProvider, "did you mean github?"),
@@ -119,6 +120,25 @@ fn each_mistake_names_its_field_reason_and_next_step() {
             "unknown hole",
         ),
         (json!({ "path": "/a b" }), "spec.path", Reason::InvalidValue, "blank"),
+        (json!({ "host": "https://a.example" }), "spec.host", Reason::InvalidValue, "without scheme"),
+        (
+            json!({ "limits": { "requestsPerMinute": 0 } }),
+            "spec.limits.requestsPerMinute",
+            Reason::InvalidValue,
+            "0 is not between 1",
+        ),
+        (
+            json!({ "limits": { "perSourcePerMinute": 0 } }),
+            "spec.limits.perSourcePerMinute",
+            Reason::InvalidValue,
+            "0 is not between 1",
+        ),
+        (
+            json!({ "limits": { "bodyBytesMax": 4_000_000_000_u32 } }),
+            "spec.limits.bodyBytesMax",
+            Reason::InvalidValue,
+            "is not between 1 and 26214400",
+        ),
         (json!({ "dedupe": { "window": "365d" } }), "spec.dedupe.window", Reason::InvalidValue, "more than"),
         (
             json!({ "verification": { "tolerance": "48h" } }),

@@ -115,3 +115,24 @@ fn counts_survive_a_stop() {
         assert_eq!(events[word], 1, "{word}: {events}");
     }
 }
+
+#[test]
+fn a_receiver_that_waits_for_the_data_folder_can_be_told_to_stop() {
+    let program = Program::start(&configuration(GITHUB, LOG));
+    let mut second = command(program.folders.path(), &["--lock-wait", "1h"]).spawn().unwrap();
+    let lives = || second_is_listening(second.id());
+    until("the second one to wait", || lives().then_some(()));
+    let kill = format!("kill -TERM {}", second.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let ended = until("the second one to end", || second.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(program.send("1", "push", "{}").status, 200);
+}
+
+/// Whether the process has a socket, and so has its signals in hand.
+fn second_is_listening(pid: u32) -> bool {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    links
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .any(|link| link.to_string_lossy().starts_with("socket:"))
+}

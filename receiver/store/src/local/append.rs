@@ -37,7 +37,7 @@ impl Work<'_> {
         let known = self.known(dedupe)?;
         if let Known::Repeats(of) = known {
             self.tally.word(endpoint, Word::Duplicate, 1);
-            let rearmed = self.rearm(of)?;
+            let rearmed = self.rearm(of, endpoint)?;
             return Ok(Verdict::Duplicate { of, rearmed });
         }
         let seq = self.last_seq + 1;
@@ -53,7 +53,7 @@ impl Work<'_> {
         for sink in sinks {
             self.prepared("insert into pending (sink, seq, attempts, key) values (?1, ?2, 0, ?3)")?
                 .execute(params![sink, place(seq), event.key])?;
-            self.tally.sink(sink).pending += 1;
+            self.tally.route(endpoint, sink).pending += 1;
         }
         self.last_seq = seq;
         self.tally.events += 1;
@@ -132,7 +132,7 @@ impl Work<'_> {
 
     /// A repetition of a parked event means that a person pressed "Redeliver": its parked deliveries start anew, due at
     /// once, and their failures are forgotten. Tells whether there were any.
-    fn rearm(&mut self, seq: Seq) -> Result<bool, Error> {
+    fn rearm(&mut self, seq: Seq, endpoint: i64) -> Result<bool, Error> {
         let parked = self
             .prepared(&format!("select sink from deliveries where seq = ?1 and {PARKED}"))?
             .query_map([place(seq)], |row| row.get::<_, i64>(0))?
@@ -146,7 +146,7 @@ impl Work<'_> {
                  select ?2, ?1, 0, ?3, key from events where seq = ?1",
             )?
             .execute(params![place(seq), sink, self.now.as_microsecond()])?;
-            let totals = self.tally.sink(sink);
+            let totals = self.tally.route(endpoint, sink);
             totals.parked -= 1;
             totals.pending += 1;
         }

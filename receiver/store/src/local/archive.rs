@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 
 use boathook_event::{EndpointTotals, ObjectName, Seq, SinkTotals, Uid, Word};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::{
     Error,
@@ -126,12 +126,23 @@ fn endpoint_totals(sql: &Connection) -> Result<Vec<EndpointTotals>, Error> {
         sql.prepare_cached("select name, word, number from words join names on id = endpoint order by name")?;
     let mut rows = statement.query([])?;
     let mut totals: Vec<EndpointTotals> = Vec::new();
+    let mut deliveries = sql.prepare_cached(
+        "select sum(delivered), sum(parked), sum(pending) from routes
+         where endpoint = (select id from names where name = ?1)",
+    )?;
+    let mut of = |name: &str| {
+        deliveries.query_row([name], |row| Ok([number(row, 0)?, number(row, 1)?, number(row, 2)?]))
+    };
     while let Some(row) = rows.next()? {
         let name = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         if totals.last().is_none_or(|last| last.endpoint.as_str() != name) {
+            let [delivered, parked, pending] = of(name)?;
             totals.push(EndpointTotals {
                 endpoint: ObjectName::from_stored(name),
                 words: [0; Word::ALL.len()],
+                delivered,
+                parked,
+                pending,
             });
         }
         let word = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
@@ -144,17 +155,22 @@ fn endpoint_totals(sql: &Connection) -> Result<Vec<EndpointTotals>, Error> {
 
 fn sink_totals(sql: &Connection) -> Result<Vec<SinkTotals>, Error> {
     let mut statement = sql.prepare_cached(
-        "select name, delivered, parked, pending, failed_attempts from sinks join names on id = sink order by name",
+        "select name, sum(delivered), sum(parked), sum(pending), sum(failed_attempts)
+         from routes join names on id = sink group by sink order by name",
     )?;
     let rows = statement.query_map([], |row| {
-        let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.max(0).unsigned_abs());
         Ok(SinkTotals {
             sink: ObjectName::from_stored(row.get_ref(0)?.as_str()?),
-            delivered: number(1)?,
-            parked: number(2)?,
-            pending: number(3)?,
-            failed_attempts: number(4)?,
+            delivered: number(row, 1)?,
+            parked: number(row, 2)?,
+            pending: number(row, 3)?,
+            failed_attempts: number(row, 4)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A total; none of nothing is 0.
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, Option<i64>>(column)?.unwrap_or(0).max(0).unsigned_abs())
 }

@@ -19,7 +19,8 @@ mod writer;
 
 use std::{
     fmt,
-    fs::File,
+    fs::{File, OpenOptions},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -63,6 +64,8 @@ impl Local {
     pub fn open_with_clock(dir: &Path, lock_wait: Duration, clock: Clock) -> Result<Self, Error> {
         let lock = lock::take(dir, lock_wait)?;
         let file = dir.join("events.db");
+        for_its_owner(&file)
+            .map_err(|error| Error::Io(format!("cannot make {}: {error}", file.display())))?;
         let writer = Writer::open(&file, clock)?;
         sync_entries(dir).map_err(|error| Error::Io(format!("cannot sync {}: {error}", dir.display())))?;
         Ok(Self(Arc::new(Shared { writer: Mutex::new(writer), file, _lock: lock })))
@@ -110,6 +113,11 @@ impl fmt::Debug for LocalCommitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("LocalCommitter").field(&self.0.file).finish()
     }
+}
+
+/// Makes the file, if it is not there, so that nobody else can read it; SQLite's other files get its permissions.
+fn for_its_owner(file: &Path) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
 }
 
 /// Makes the names of a new folder and of the files in it durable: without them the synced bytes cannot be found.

@@ -14,19 +14,24 @@ use crate::{
 impl Work<'_> {
     /// Moves a pending delivery on. What is told a second time, or of a delivery that is gone, changes nothing.
     pub(super) fn outcome(&mut self, record: &Record) -> Result<(), Error> {
-        // The endpoint's totals count events, not deliveries.
-        let Record { seq, sink, endpoint: _, attempt, next } = record;
-        let Some(sink) = self.names.known(sink) else { return Ok(()) };
+        let Record { seq, sink, endpoint, attempt, next } = record;
+        let (Some(sink), Some(endpoint)) = (self.names.known(sink), self.names.known(endpoint)) else {
+            return Ok(());
+        };
         let moved = match next {
             Next::Delivered { already_there } => {
                 let outcome = if *already_there { ALREADY_THERE } else { DELIVERED };
                 let moved = self.complete(*seq, sink, outcome, attempt)?;
-                self.tally.sink(sink).delivered += i64::from(moved);
+                let totals = self.tally.route(endpoint, sink);
+                totals.delivered += i64::from(moved);
+                totals.pending -= i64::from(moved);
                 moved
             }
             Next::Parked(reason) => {
                 let moved = self.complete(*seq, sink, reason.as_str(), attempt)?;
-                self.tally.sink(sink).parked += i64::from(moved);
+                let totals = self.tally.route(endpoint, sink);
+                totals.parked += i64::from(moved);
+                totals.pending -= i64::from(moved);
                 moved
             }
             Next::Retry { due } => {
@@ -36,14 +41,15 @@ impl Work<'_> {
                 changed > 0
             }
         };
-        match &attempt.result {
-            Err(failure) if moved => self.failed(*seq, sink, attempt, failure),
-            _ => Ok(()),
+        if let (Err(failure), true) = (&attempt.result, moved) {
+            let kept = self.failed(*seq, sink, attempt, failure)?;
+            self.tally.route(endpoint, sink).failed_attempts += i64::from(kept);
         }
+        Ok(())
     }
 
     /// Ends a pending delivery. Returns whether there was one.
-    fn complete(&mut self, seq: Seq, sink: i64, outcome: &str, attempt: &Attempt) -> Result<bool, Error> {
+    fn complete(&self, seq: Seq, sink: i64, outcome: &str, attempt: &Attempt) -> Result<bool, Error> {
         let deleted =
             self.prepared("delete from pending where sink = ?1 and seq = ?2")?.execute([sink, place(seq)])?;
         if deleted == 0 {
@@ -53,12 +59,11 @@ impl Work<'_> {
             "insert into deliveries (seq, sink, outcome, attempts, completed) values (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![place(seq), sink, outcome, attempt.number, completed_at(attempt)])?;
-        self.tally.sink(sink).pending -= 1;
         Ok(true)
     }
 
-    /// Keeps the failure, and of all of this delivery the first and the last nine.
-    fn failed(&mut self, seq: Seq, sink: i64, attempt: &Attempt, failure: &Failure) -> Result<(), Error> {
+    /// Keeps the failure, and of all of this delivery the first and the last nine. Returns whether it was not known yet.
+    fn failed(&self, seq: Seq, sink: i64, attempt: &Attempt, failure: &Failure) -> Result<bool, Error> {
         let Attempt { number, started_at, duration_millis, result: _ } = attempt;
         let Failure { kind, permanent, status, retry_after, message } = failure;
         let retry_after_millis =
@@ -88,7 +93,6 @@ impl Work<'_> {
             )?
             .execute(params![place(seq), sink, number - LAST_FAILURES_MAX])?;
         }
-        self.tally.sink(sink).failed_attempts += i64::from(kept > 0);
-        Ok(())
+        Ok(kept > 0)
     }
 }

@@ -87,17 +87,17 @@ impl Work<'_> {
     /// Deletes the event whatever its deliveries. Returns whether it was there.
     pub(super) fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {
         let found = self
-            .prepared("select seq, sinks from events where uid = ?1")?
+            .prepared("select seq, endpoint, sinks from events where uid = ?1")?
             .query_row([uid.as_bytes()], |row| {
-                Ok((row.get::<_, i64>(0)?, decode_sinks(row.get_ref(1)?.as_blob()?)))
+                Ok((row.get(0)?, row.get(1)?, decode_sinks(row.get_ref(2)?.as_blob()?)))
             })
             .optional()?;
-        let Some((seq, sinks)) = found else { return Ok(false) };
+        let Some((seq, endpoint, sinks)): Option<(i64, i64, Vec<i64>)> = found else { return Ok(false) };
         for sink in sinks {
             let pending =
                 self.prepared("delete from pending where sink = ?1 and seq = ?2")?.execute([sink, seq])?;
             if pending > 0 {
-                self.tally.sink(sink).pending -= 1;
+                self.tally.route(endpoint, sink).pending -= 1;
             }
         }
         self.delete(seq.unsigned_abs())?;

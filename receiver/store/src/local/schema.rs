@@ -9,11 +9,11 @@ use crate::{
 };
 
 /// The schema that this program reads and writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Times are Unix microseconds. `names` holds endpoints and sinks. `pending.due` is null until the first attempt has
 /// failed. A completed delivery has one row, whose `outcome` is `delivered`, `already_there` or the reason it was parked.
-/// `events.sinks` are the names of all its sinks, four bytes each, lowest byte first.
+/// `routes` are totals. `events.sinks` are the names of all its sinks, four bytes each, lowest byte first.
 const TABLES: &str = "
     create table meta (key text primary key, value integer not null) without rowid;
     create table names (id integer primary key, name text not null unique);
@@ -45,11 +45,11 @@ const TABLES: &str = "
     create table words (
         endpoint integer not null, word text not null, number integer not null, primary key (endpoint, word)
     ) without rowid;
-    create table sinks (
-        sink integer primary key, delivered integer not null, parked integer not null, pending integer not null,
-        failed_attempts integer not null
-    );
-    insert into meta (key, value) values ('schema', 1), ('last_seq', 0), ('events', 0), ('epoch', 0);
+    create table routes (
+        endpoint integer not null, sink integer not null, delivered integer not null, parked integer not null,
+        pending integer not null, failed_attempts integer not null, primary key (endpoint, sink)
+    ) without rowid;
+    insert into meta (key, value) values ('schema', 2), ('last_seq', 0), ('events', 0), ('epoch', 0);
 ";
 
 /// Opens the writing connection; makes the tables where there are none.
@@ -66,8 +66,9 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
         None => connection.execute_batch(&format!("begin immediate; {TABLES} commit"))?,
         Some(VERSION) => {}
         Some(version) => {
+            let writer = if version < VERSION { "an older" } else { "a newer" };
             return Err(Error::Open(format!(
-                "{} has schema {version}, and this program knows {VERSION}: it was written by a newer one; start that \
+                "{} has schema {version}, and this program knows {VERSION}: it was written by {writer} one; start that \
                  version, or name another folder with --data",
                 file.display(),
             )));

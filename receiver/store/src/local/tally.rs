@@ -10,14 +10,14 @@ use crate::Error;
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     words: BTreeMap<(i64, Word), u64>,
-    sinks: BTreeMap<i64, SinkDelta>,
+    routes: BTreeMap<(i64, i64), RouteDelta>,
     /// Events stored less events deleted.
     pub(super) events: i64,
 }
 
-/// What is added to one sink's totals.
+/// What is added to the totals of one endpoint's deliveries to one sink.
 #[derive(Debug, Default)]
-pub(super) struct SinkDelta {
+pub(super) struct RouteDelta {
     pub(super) delivered: i64,
     pub(super) parked: i64,
     pub(super) pending: i64,
@@ -30,14 +30,14 @@ impl Tally {
         *self.words.entry((endpoint, word)).or_default() += by;
     }
 
-    /// The sink's part.
-    pub(super) fn sink(&mut self, sink: i64) -> &mut SinkDelta {
-        self.sinks.entry(sink).or_default()
+    /// The part of one endpoint and one sink.
+    pub(super) fn route(&mut self, endpoint: i64, sink: i64) -> &mut RouteDelta {
+        self.routes.entry((endpoint, sink)).or_default()
     }
 
     /// Adds all to the stored totals.
     pub(super) fn write(self, sql: &Connection) -> Result<(), Error> {
-        let Self { words, sinks, events } = self;
+        let Self { words, routes, events } = self;
         for ((endpoint, word), number) in words {
             sql.prepare_cached(
                 "insert into words (endpoint, word, number) values (?1, ?2, ?3)
@@ -49,13 +49,15 @@ impl Tally {
                 i64::try_from(number).unwrap_or(i64::MAX)
             ])?;
         }
-        for (sink, SinkDelta { delivered, parked, pending, failed_attempts }) in sinks {
+        for ((endpoint, sink), delta) in routes {
+            let RouteDelta { delivered, parked, pending, failed_attempts } = delta;
             sql.prepare_cached(
-                "insert into sinks (sink, delivered, parked, pending, failed_attempts) values (?1, ?2, ?3, ?4, ?5)
+                "insert into routes (endpoint, sink, delivered, parked, pending, failed_attempts)
+                 values (?1, ?2, ?3, ?4, ?5, ?6)
                  on conflict do update set delivered = delivered + excluded.delivered, parked = parked + excluded.parked,
                      pending = pending + excluded.pending, failed_attempts = failed_attempts + excluded.failed_attempts",
             )?
-            .execute([sink, delivered, parked, pending, failed_attempts])?;
+            .execute([endpoint, sink, delivered, parked, pending, failed_attempts])?;
         }
         if events != 0 {
             sql.prepare_cached("update meta set value = value + ?1 where key = 'events'")?

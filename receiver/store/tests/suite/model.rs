@@ -171,6 +171,13 @@ fn assert_alike(environment: &impl Environment, model: &Model) {
         let total = statistics.endpoints.iter().map(|endpoint| endpoint.of(word)).sum::<u64>();
         assert_eq!(total, model.words.get(word.as_str()).copied().unwrap_or_default());
     }
+    let by_endpoint =
+        statistics.endpoints.iter().map(|totals| [totals.delivered, totals.parked, totals.pending]);
+    let by_sink = statistics.sinks.iter().map(|totals| [totals.delivered, totals.parked, totals.pending]);
+    let sum = |all: &mut dyn Iterator<Item = [u64; 3]>| {
+        all.fold([0; 3], |sum, one| std::array::from_fn(|at| sum[at] + one[at]))
+    };
+    assert_eq!(sum(&mut by_endpoint.into_iter()), sum(&mut by_sink.into_iter()));
     for totals in &statistics.sinks {
         let sink = totals.sink.to_string();
         let count = |state| model.seqs(&sink, |standing| standing.state == state).len() as u64;

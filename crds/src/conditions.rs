@@ -46,6 +46,8 @@ pub enum Notice {
     BodyNotProtected,
     /// The timestamp is not signed: freshness proves little.
     TimestampNotSigned,
+    /// It names no sink.
+    NoSink,
     /// Neither id nor time nor a unique body tells a repetition: a recorded delivery can be sent again.
     NoReplayGuard,
 }
@@ -58,6 +60,7 @@ impl Notice {
             Self::TimestampNotSigned => {
                 "the provider does not sign its timestamp: deduplication is what stops replays"
             }
+            Self::NoSink => "it names no sink: what arrives is stored and goes nowhere",
             Self::NoReplayGuard => {
                 "nothing in a delivery tells a repetition: set events.id to something that is unique to an event"
             }

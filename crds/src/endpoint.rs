@@ -134,7 +134,8 @@ pub struct Events {
     pub key: Option<String>,
 }
 
-/// What becomes of a type that is not wanted.
+/// What becomes of other types: `Ignore` answers 2xx and forgets them, `Accept` takes them, `Reject` answers 400.
+/// Default: Ignore where `types` is set, else Accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum UnknownTypes {
     /// Answered 2xx and forgotten.

@@ -7,6 +7,7 @@
 
 mod conditions;
 pub mod endpoint;
+mod reference;
 mod schema;
 mod shared;
 pub mod sink;
@@ -14,7 +15,7 @@ pub mod sink;
 pub use conditions::{Notice, Reason};
 pub use endpoint::*;
 pub use kube::core::ObjectMeta;
-pub use schema::{crds, generated};
+pub use schema::{crds, generated, members};
 pub use shared::SecretRef;
 pub use sink::*;
 

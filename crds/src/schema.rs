@@ -3,7 +3,7 @@ use kube::CustomResourceExt;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use crate::{WebhookEndpoint, WebhookSink};
+use crate::{WebhookEndpoint, WebhookSink, reference};
 
 /// Both CustomResourceDefinitions, with structural schemas.
 pub fn crds() -> [Value; 2] {
@@ -25,7 +25,27 @@ pub fn generated() -> Vec<(String, String)> {
         let head = "# Generated from crds/src by `cargo xtask generate`.\n";
         (format!("crds/generated/{name}.yaml"), format!("{head}{yaml}"))
     };
-    crds().into_iter().map(file).collect()
+    let pages = [
+        ("crds/docs/fields.md".to_owned(), reference::fields(&crds())),
+        ("crds/docs/providers.md".to_owned(), reference::providers()),
+    ];
+    crds().into_iter().map(file).chain(pages).collect()
+}
+
+/// The names of the fields that an object of this kind may have at a path such as `spec.secrets[0]` (`""` is the object);
+/// none where anything may stand, or nothing.
+pub fn members(kind: &str, path: &str) -> Vec<String> {
+    let of_kind = |crd: &Value| crd.pointer("/spec/names/kind").and_then(Value::as_str) == Some(kind);
+    let Some(crd) = crds().into_iter().find(of_kind) else { return Vec::new() };
+    let mut node = crd.pointer("/spec/versions/0/schema/openAPIV3Schema");
+    for step in path.split(['.', '[']).filter(|step| !step.is_empty()) {
+        let index = step.trim_end_matches(']').parse::<usize>().is_ok();
+        node = node.and_then(|node| {
+            if index { node.get("items") } else { node.pointer(&format!("/properties/{step}")) }
+        });
+    }
+    let properties = node.and_then(|node| node.get("properties")).and_then(Value::as_object);
+    properties.into_iter().flat_map(|properties| properties.keys().cloned()).collect()
 }
 
 /// A time in RFC 3339.

@@ -46,7 +46,7 @@ pub struct WebhookSinkSpec {
     pub suspend: bool,
 }
 
-/// An HTTP server.
+/// An HTTP server that gets each event as a POST with the provider's bytes and headers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpSink {
@@ -79,7 +79,7 @@ pub struct HttpHeader {
     pub secret_ref: Option<SecretRef>,
 }
 
-/// Standard output; it has no settings.
+/// The receiver's standard output, one JSON line per event: for trying things out. It has no settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogSink {}
 
@@ -114,7 +114,8 @@ pub struct Retry {
     pub permanent_statuses: Vec<u16>,
 }
 
-/// How pauses are spread.
+/// How pauses are spread: `Full` takes anything between nothing and the pause, `None` the pause exactly. Default:
+/// Full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Jitter {
     /// Anything between nothing and the pause.

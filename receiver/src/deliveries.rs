@@ -4,14 +4,16 @@
 //! turn go to the store as one request. Queues are bounded: attempts under way by the lanes' concurrency, reads by two a
 //! lane, the rest by the channels.
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use boathook_dispatch::{Command, Dispatcher, Input, LaneSnapshot, Now};
-use boathook_event::{Attempt, Delivered, Delivery, Failure, FailureKind, Next, ObjectName, Record, Seq};
+use boathook_event::{
+    Attempt, Delivered, Delivery, Event, Failure, FailureKind, Next, ObjectName, Record, Seq,
+};
 use boathook_sinks::{Sending, Sink};
 use boathook_store::{
     Handover, Reader, StoreHandle,
@@ -58,16 +60,14 @@ struct Deliveries {
     records: Vec<Record>,
     /// Records that the store has; answered in this order.
     recording: VecDeque<(oneshot::Receiver<bool>, Vec<Record>)>,
-    /// Records that were told and could not be written: they come again.
-    unwritten: HashSet<(ObjectName, Seq)>,
     /// The sinks that the dispatcher knows.
     sinks: HashMap<ObjectName, ServedSink>,
     /// Answers of attempts and reads on their way back.
     messages: mpsc::Sender<Input>,
     inbox: mpsc::Receiver<Input>,
     parts: Parts,
-    /// Attempts under way.
-    under_way: usize,
+    /// Attempts under way, and those whose end is not told yet.
+    under_way: HashMap<(ObjectName, Seq), Arc<Event>>,
     stopping: bool,
 }
 
@@ -86,12 +86,11 @@ pub(crate) async fn run(parts: Parts) -> Result<(), boathook_store::Error> {
         commands: Vec::new(),
         records: Vec::new(),
         recording: VecDeque::new(),
-        unwritten: HashSet::new(),
         sinks: HashMap::new(),
         messages,
         inbox,
         parts,
-        under_way: 0,
+        under_way: HashMap::new(),
         stopping: false,
     };
     deliveries.configure();
@@ -117,7 +116,7 @@ impl Deliveries {
         tokio::select! {
             Some(handover) = self.parts.handed_over.recv() => self.stored(handover),
             written = recorded => self.recorded(written),
-            Some(message) = self.inbox.recv() => self.message(message),
+            Some(message) = self.inbox.recv() => self.step(message),
             Ok(()) = self.parts.missed.changed() => self.missed(),
             Some(seq) = self.parts.rearmed.recv() => self.step(Input::Look { rearmed: Some(seq) }),
             Ok(()) = self.parts.configured.changed() => self.configure(),
@@ -138,7 +137,7 @@ impl Deliveries {
         }
         for _ in 0..DELIVERY_TURN_MAX {
             let Ok(message) = self.inbox.try_recv() else { break };
-            self.message(message);
+            self.step(message);
         }
         while let Some((answer, _)) = self.recording.front_mut() {
             let Ok(written) = answer.try_recv() else { break };
@@ -155,19 +154,9 @@ impl Deliveries {
         self.step(Input::Missed { last });
     }
 
-    fn message(&mut self, message: Input) {
-        if matches!(message, Input::Finished { .. }) {
-            self.under_way = self.under_way.saturating_sub(1);
-        }
-        self.step(message);
-    }
-
     fn recorded(&mut self, written: bool) {
         let records = self.recording.pop_front().map(|(_, records)| records).unwrap_or_default();
         for Record { sink, seq, .. } in records {
-            if !written {
-                self.unwritten.insert((sink.clone(), seq));
-            }
             self.step(Input::Recorded { sink, seq, written });
         }
     }
@@ -196,7 +185,7 @@ impl Deliveries {
     }
 
     fn is_done(&self) -> bool {
-        self.stopping && self.under_way == 0 && self.recording.is_empty() && self.records.is_empty()
+        self.stopping && self.under_way.is_empty() && self.recording.is_empty() && self.records.is_empty()
     }
 
     fn step(&mut self, input: Input) {
@@ -210,8 +199,9 @@ impl Deliveries {
             match command {
                 Command::Deliver { delivery, attempt } => self.deliver(delivery, attempt),
                 Command::Record(record) => {
-                    if !self.unwritten.remove(&(record.sink.clone(), record.seq)) {
-                        self.tell(&record);
+                    // One that could not be written comes again, and is told already.
+                    if let Some(event) = self.under_way.remove(&(record.sink.clone(), record.seq)) {
+                        self.tell(&record, &event);
                     }
                     self.records.push(record);
                 }
@@ -231,8 +221,8 @@ impl Deliveries {
     }
 
     fn deliver(&mut self, delivery: Delivery, number: u32) {
-        self.under_way += 1;
         let (sink, seq) = (delivery.sink.clone(), delivery.seq);
+        self.under_way.insert((sink.clone(), seq), Arc::clone(&delivery.event));
         let served = self.sinks.get(&sink).cloned();
         let (messages, metrics) = (self.messages.clone(), Arc::clone(&self.parts.metrics));
         tokio::spawn(async move {
@@ -291,33 +281,28 @@ impl Deliveries {
     }
 
     /// Counts and logs an attempt.
-    fn tell(&self, record: &Record) {
-        let Record { seq, sink, endpoint, attempt, next } = record;
+    fn tell(&self, record: &Record, event: &Event) {
+        let Record { sink, attempt, next, .. } = record;
         let Some(served) = self.sinks.get(sink) else { return };
         let meters = served.traffic.meters(sink, &self.parts.metrics);
         let at = Timestamp::now();
-        let failure = match &attempt.result {
-            Ok(_) => {
-                served.traffic.delivered(at);
+        match (&attempt.result, next) {
+            (Ok(_), _) => {
                 meters.delivered.inc();
-                tracing::debug!(seq, %sink, %endpoint, attempt = attempt.number, duration_ms = attempt.duration_millis, "delivered");
-                return;
+                let failures = served.traffic.delivered(at);
+                if failures > 0 {
+                    tracing::info!(%sink, failures, "the sink takes events again");
+                }
+                tell_delivered(record, event);
             }
-            Err(failure) => failure,
-        };
-        served.traffic.failed(at, failure);
-        let parked = match next {
-            Next::Parked(reason) => {
-                meters.parked.inc();
-                Some(reason.as_str())
+            (Err(failure), next) => {
+                let parked = matches!(next, Next::Parked(_));
+                if parked { &meters.parked } else { &meters.failed }.inc();
+                served.traffic.failed(at, failure);
+                if served.traffic.failures.admits() {
+                    tell_failure(record, event, failure);
+                }
             }
-            _ => {
-                meters.failed.inc();
-                None
-            }
-        };
-        if served.traffic.failures.admits() {
-            tell_failure(record, failure, parked);
         }
     }
 }
@@ -329,18 +314,31 @@ async fn tried(sink: &dyn Sink, sending: Sending) -> Result<Delivered, Failure> 
     outcomes.ok().and_then(|mut outcomes| outcomes.pop()).unwrap_or_else(|| Err(broken()))
 }
 
-fn tell_failure(record: &Record, failure: &Failure, parked: Option<&str>) {
+fn tell_delivered(record: &Record, event: &Event) {
+    let Record { seq, sink, endpoint, attempt, .. } = record;
+    let (event_id, uid, duration_ms) = (event.id.as_deref(), event.uid, attempt.duration_millis);
+    tracing::debug!(event_id, %uid, seq, %sink, %endpoint, attempt = attempt.number, duration_ms, "delivered");
+}
+
+fn tell_failure(record: &Record, event: &Event, failure: &Failure) {
     let Record { seq, sink, endpoint, attempt, next } = record;
+    let (event_id, uid) = (event.id.as_deref(), event.uid);
     let (kind, error, attempt) = (failure.kind.as_str(), &*failure.message, attempt.number);
-    match (parked, next) {
-        (Some(reason), _) => tracing::error!(
-            seq, %sink, %endpoint, attempt, kind, error, reason,
-            "parked: it is not tried again by itself; mend the sink, then send the event again"
-        ),
-        (None, Next::Retry { due }) => {
-            tracing::warn!(seq, %sink, %endpoint, attempt, kind, error, next = %due, "not delivered; it is tried again");
+    match next {
+        Next::Parked(reason) => {
+            let reason = reason.as_str();
+            tracing::error!(
+                event_id, %uid, seq, %sink, %endpoint, attempt, kind, error, reason,
+                "parked: it is not tried again by itself; mend the sink, then let the provider send the event again"
+            );
         }
-        (None, _) => {}
+        Next::Retry { due } => {
+            tracing::warn!(
+                event_id, %uid, seq, %sink, %endpoint, attempt, kind, error, next = %due,
+                "not delivered; it is tried again"
+            );
+        }
+        Next::Delivered { .. } => {}
     }
 }
 

@@ -59,6 +59,10 @@ pub const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Lines a second about refusals at one endpoint, and about failures at one sink; the rest is summed in one line.
 pub const FLOOD_LINES_PER_SECOND: u32 = 10;
+/// Bytes of an unknown path that a log line shows.
+pub const LOGGED_PATH_BYTES_MAX: usize = 128;
+/// Endpoints whose URLs are logged when a configuration is loaded; of more, only the number.
+pub const LOGGED_ENDPOINTS_MAX: usize = 20;
 /// Log lines that wait to be written; further ones are dropped and counted, so that a stuck reader of standard error
 /// never stops a request.
 pub const LOG_LINES_MAX: usize = 16_384;

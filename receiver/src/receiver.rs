@@ -91,6 +91,7 @@ impl Receiver {
         logs: Arc<Logs>,
     ) -> Self {
         let Stores { running, handed_over, reader } = stores;
+        configuration.live.load().tell("the configuration is loaded");
         let (rearmed, to_look_for) = mpsc::channel(REARMED_MAX);
         let (configured, changes) = watch::channel(());
         let (stopping, stop) = watch::channel(false);
@@ -183,7 +184,7 @@ impl Receiver {
     /// attempts, then the store.
     pub(crate) async fn stop(self, delay: Duration) {
         self.admin.leave();
-        tracing::info!(delay_ms = delay.as_millis(), "stopping");
+        tracing::info!(delay_seconds = delay.as_secs_f64(), "stopping");
         tokio::time::sleep(delay).await;
         self.accepting.cancel();
         drop(self.listener.await);

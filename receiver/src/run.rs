@@ -99,7 +99,8 @@ async fn serve(
     };
     let mut receiver =
         Receiver::start(settings, configuration, stores, public, Arc::clone(&admin), metrics, logs);
-    tracing::info!(%listen, admin = %private_address, "ready");
+    let (config, data) = (settings.config.display(), settings.data.display());
+    tracing::info!(%listen, admin = %private_address, %config, %data, "ready");
     let hands = receiver.hands();
     let failed = tokio::select! {
         () = signals.until_stopped(&hands) => None,

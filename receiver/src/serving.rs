@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::{
     ingress::Gate,
+    limits::LOGGED_ENDPOINTS_MAX,
     metrics::Metrics,
     traffic::{EndpointTraffic, SinkTraffic},
 };
@@ -117,6 +118,21 @@ impl Serving {
         }
         let gone = take(&self.sinks_gone);
         gone.iter().filter(|name| !self.sinks.contains_key(*name)).for_each(|name| metrics.forget_sink(name));
+    }
+
+    /// Logs what is served, and what a person should know of it.
+    pub(crate) fn tell(&self, news: &str) {
+        let (endpoints, sinks) = (self.endpoints.len(), self.sinks.len());
+        tracing::info!(endpoints, sinks, "{news}");
+        let mut served: Vec<&Served> = self.endpoints.values().collect();
+        served.sort_by_key(|served| served.traffic.name());
+        for Served { endpoint, .. } in served.into_iter().take(LOGGED_ENDPOINTS_MAX) {
+            let (host, path) = (endpoint.host.as_deref(), &endpoint.path);
+            tracing::info!(endpoint = %endpoint.name, host, path, "serving");
+            for notice in &endpoint.notices {
+                tracing::warn!(endpoint = %endpoint.name, notice = notice.message(), "please note");
+            }
+        }
     }
 
     /// The endpoint of a URL; see [`Table::lookup`].

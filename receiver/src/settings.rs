@@ -14,8 +14,8 @@ use ipnet::IpNet;
 /// The folder named by --config holds WebhookEndpoints, WebhookSinks and Secrets as YAML. It is watched: a change is
 /// live within a second, and one with a mistake is refused whole.
 ///
-/// Exit status: 0 after SIGTERM or SIGINT, 2 when settings or configuration cannot be used, 1 when something else
-/// fails. SIGHUP reads the folder again; SIGUSR1 turns debug logs on and off.
+/// Exit status: 0 after SIGTERM or SIGINT, 2 when a flag or the configuration is wrong, 1 when something else fails,
+/// such as an address or a data folder that is taken. SIGHUP reads the folder again; SIGUSR1 turns debug logs on and off.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "boathook-receiver", version)]
 pub struct Settings {

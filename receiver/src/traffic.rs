@@ -101,19 +101,19 @@ impl SinkTraffic {
         self.meters.get_or_init(|| metrics.sink(sink))
     }
 
-    pub(crate) fn delivered(&self, at: Timestamp) {
+    /// Returns how many failures stood in a row before.
+    pub(crate) fn delivered(&self, at: Timestamp) -> u64 {
         self.last_attempt.at(at);
         self.last_delivered.at(at);
-        self.consecutive_failures.store(0, Relaxed);
+        self.consecutive_failures.swap(0, Relaxed)
     }
 
-    /// Returns how many failures stand in a row now.
-    pub(crate) fn failed(&self, at: Timestamp, failure: &Failure) -> u64 {
+    pub(crate) fn failed(&self, at: Timestamp, failure: &Failure) {
         self.last_attempt.at(at);
         self.last_error.at(at);
         let text = format!("{}: {}", failure.kind.as_str(), failure.message);
         *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
-        self.consecutive_failures.fetch_add(1, Relaxed) + 1
+        self.consecutive_failures.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn error(&self) -> Option<String> {

@@ -119,7 +119,7 @@ fn two_secrets_of_one_name_are_a_mistake() {
     let text = fs::read_to_string(examples("quick-start/github.yaml")).unwrap();
     let here = folder(&[("a.yaml", &text), ("b.yaml", secret), ("c.yaml", secret)]);
     let error = load(here.path(), &HashMap::new()).unwrap_err().to_string();
-    assert!(error.contains("c.yaml: there are two Secrets default/x"), "{error}");
+    assert!(error.contains("c.yaml:3: there are two Secrets default/x"), "{error}");
 }
 
 #[test]
@@ -137,4 +137,39 @@ fn a_file_made_readable_changes_the_fingerprint() {
     let before = fingerprint(here.path());
     fs::set_permissions(here.path().join("a.yaml"), fs::Permissions::from_mode(0o600)).unwrap();
     assert_ne!(before, fingerprint(here.path()));
+}
+
+#[test]
+fn each_mistake_of_form_names_line_field_and_next_step() {
+    let good = fs::read_to_string(examples("quick-start/github.yaml")).unwrap();
+    let spec = |lines: &str| good.replace("  path: /github\n", &format!("  path: /github\n{lines}\n"));
+    for (text, told) in [
+        (
+            spec("  limits: { requestsPerMinute: five }"),
+            "a.yaml:20: spec.limits.requestsPerMinute: invalid u32",
+        ),
+        (spec("  mod: Paused"), "a.yaml:20: spec.mod: unknown field; there are: dedupe, delivery, events,"),
+        (
+            spec("  events: { typs: [a] }"),
+            "spec.events.typs: unknown field; there are: id, key, type, types, unknownTypes",
+        ),
+        (spec("  mode: paused"), "a.yaml:20: spec.mode: unknown variant `paused`, expected"),
+        (
+            good.replace("secrets: [{ name: github-hook, key: secret }]", "secrets: [text]"),
+            "spec.secrets[0]: ",
+        ),
+        (
+            spec("  host: ${NOPE_HOST}"),
+            "the environment variable NOPE_HOST is not set: set it, or write ${NOPE_HOST:-default}",
+        ),
+        (spec("  limits: { requestsPerMinute: ${NUM} }"), "a ${VAR} cannot stand inside { } or [ ]"),
+        (good.replacen("---\n", "", 1), "apiVersion stands twice: remove one, or is a line `---` missing"),
+        (good.replace("metadata: { name: github }", "metadata: {}"), "metadata.name: it has no name"),
+        (good.replace("metadata: { name: github }", "metadata: { name: Git Hub }"), "`Git Hub` is no name"),
+    ] {
+        let here = folder(&[("a.yaml", &text)]);
+        let error = load(here.path(), &HashMap::new()).unwrap_err().to_string();
+        assert!(error.contains(told), "{told}\n{error}");
+        assert!(!error.contains(" at line "), "the place is told once: {error}");
+    }
 }

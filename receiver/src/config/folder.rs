@@ -11,9 +11,11 @@ use boathook_crds::{API_VERSION, ObjectMeta, WebhookEndpoint, WebhookSink};
 use boathook_event::ObjectName;
 use boathook_table::{Keys, Kind, Objects, Problem, Table, build};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_saphyr::Options;
 
-use super::position::Positions;
+use super::{
+    document::{self, Mistake, Strict, documents, positions},
+    position::Positions,
+};
 use crate::limits::FILE_BYTES_MAX;
 
 /// What is wrong with a folder: one line for each mistake, with file, line and field.
@@ -161,44 +163,47 @@ impl<'e> Loader<'e> {
     }
 
     fn document(&mut self, path: &Path, text: &str) {
-        let Some(Header { api_version, kind }) = self.parsed::<Header>(path, text, false) else { return };
+        let Some(Header { api_version, kind }) = self.parsed::<Header>(path, text, None) else { return };
         match (&*api_version, &*kind) {
             (API_VERSION, "WebhookEndpoint") => {
-                if let Some(endpoint) = self.parsed::<WebhookEndpoint>(path, text, true) {
+                if let Some(endpoint) = self.parsed::<WebhookEndpoint>(path, text, Some("WebhookEndpoint")) {
                     self.place(Kind::Endpoint, &endpoint.metadata, path, text);
                     self.objects.endpoints.push(endpoint);
                 }
             }
             (API_VERSION, "WebhookSink") => {
-                if let Some(sink) = self.parsed::<WebhookSink>(path, text, true) {
+                if let Some(sink) = self.parsed::<WebhookSink>(path, text, Some("WebhookSink")) {
                     self.place(Kind::Sink, &sink.metadata, path, text);
                     self.objects.sinks.push(sink);
                 }
             }
             ("v1", "Secret") => {
-                if let Some(secret) = self.parsed::<SecretDocument>(path, text, false) {
-                    self.secret(path, secret);
+                if let Some(secret) = self.parsed::<SecretDocument>(path, text, None) {
+                    self.secret(path, text, secret);
                 }
             }
             _ => self.mistakes.push(format!(
-                "{}: {kind} of {api_version} is not known: write WebhookEndpoint or WebhookSink of {API_VERSION}, or \
+                "{}:{}: {kind} of {api_version} is not known: write WebhookEndpoint or WebhookSink of {API_VERSION}, or \
                  Secret of v1",
-                path.display()
+                path.display(),
+                positions(text).line("kind").unwrap_or(0),
             )),
         }
     }
 
-    fn secret(&mut self, path: &Path, secret: SecretDocument) {
+    fn secret(&mut self, path: &Path, text: &str, secret: SecretDocument) {
+        let line = |field: &str| positions(text).line(field).unwrap_or(0);
         let namespace = secret.metadata.namespace.as_deref().unwrap_or("default").to_owned();
         let mut values = Vec::new();
         for (key, text) in secret.data {
             // Long values are often wrapped, as Kubernetes allows.
-            let text: String = text.split_whitespace().collect();
-            match STANDARD.decode(text) {
+            let encoded: String = text.split_whitespace().collect();
+            match STANDARD.decode(encoded) {
                 Ok(value) => values.push((key, value)),
                 Err(_) => self.mistakes.push(format!(
-                    "{}: Secret {namespace}/{}: data.{key} is not base64: write plain text under stringData",
+                    "{}:{}: Secret {namespace}/{}: data.{key} is not base64: write plain text under stringData",
                     path.display(),
+                    line(&format!("data.{key}")),
                     secret.metadata.name
                 )),
             }
@@ -207,41 +212,23 @@ impl<'e> Loader<'e> {
         if self.keys.contains(&namespace, &secret.metadata.name) {
             let name = &secret.metadata.name;
             self.mistakes.push(format!(
-                "{}: there are two Secrets {namespace}/{name}: rename or remove one",
-                path.display()
+                "{}:{}: there are two Secrets {namespace}/{name}: rename or remove one",
+                path.display(),
+                line("metadata.name"),
             ));
         }
         self.keys.insert(&namespace, &secret.metadata.name, values);
     }
 
-    /// The document as `T`; members that `T` does not know are mistakes when `strict`.
-    fn parsed<T: DeserializeOwned>(&mut self, path: &Path, text: &str, strict: bool) -> Option<T> {
-        let mut unknown = Vec::new();
-        let options = Options::default().with_properties(self.environment.clone());
-        let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
-            serde_ignored::deserialize(deserializer, |member| {
-                let member = member.to_string();
-                // The derived types take these two from the outside.
-                if member != "apiVersion" && member != "kind" {
-                    unknown.push(member);
-                }
-            })
-        });
-        match read {
-            Ok(value) if !strict || unknown.is_empty() => Some(value),
-            Ok(_) => {
-                let positions = positions(text);
-                for member in unknown {
-                    let field = member.replace(".?", "");
-                    let line = positions.line(&field).unwrap_or(0);
-                    self.mistakes.push(format!("{}:{line}: {field}: unknown field", path.display()));
-                }
-                None
-            }
-            Err(error) => {
-                let line = error.location().map_or(0, |location| location.line());
-                let message = error.without_snippet().to_string();
-                self.mistakes.push(format!("{}:{line}: {message}", path.display()));
+    /// The document as `T`; its mistakes are kept.
+    fn parsed<T: DeserializeOwned>(&mut self, path: &Path, text: &str, strict: Strict<'_>) -> Option<T> {
+        match document::parsed(text, self.environment, strict) {
+            Ok(value) => Some(value),
+            Err(mistakes) => {
+                let told = mistakes.into_iter();
+                let told =
+                    told.map(|Mistake { line, message }| format!("{}:{line}: {message}", path.display()));
+                self.mistakes.extend(told);
                 None
             }
         }
@@ -276,30 +263,4 @@ fn placed(places: &Places, problem: &Problem) -> String {
         }
         None => problem.to_string(),
     }
-}
-
-fn positions(text: &str) -> Positions {
-    serde_saphyr::from_str(text).unwrap_or_default()
-}
-
-/// The documents of a file, each behind as many empty lines as stand before it, so that positions are those of the file.
-fn documents(text: &str) -> Vec<String> {
-    let mut documents = vec![String::new()];
-    for (number, line) in text.lines().enumerate() {
-        let marker =
-            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
-        if marker {
-            // What stands behind the marker belongs to the document.
-            let rest = line.trim_start_matches('-').trim_start();
-            documents.push(format!("{}{rest}\n", "\n".repeat(number)));
-        } else if let Some(document) = documents.last_mut() {
-            document.push_str(line);
-            document.push('\n');
-        }
-    }
-    let says_something = |document: &String| {
-        document.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-    };
-    documents.retain(says_something);
-    documents
 }

@@ -1,4 +1,5 @@
 //! Where the objects come from, and how a change of them becomes what is served.
+mod document;
 pub mod folder;
 mod position;
 mod sinks;
@@ -65,11 +66,13 @@ impl Configuration {
         let mut watch = FolderWatch::new(&self.folder, self.seen.clone());
         loop {
             let refused = self.refused();
-            let told = tokio::select! {
-                () = watch.changed() => None,
-                () = asked.notified() => None,
+            let (told, news) = tokio::select! {
+                () = watch.changed() => (None, "the configuration has changed"),
+                () = asked.notified() => (None, "the configuration was read again"),
                 // What could not be read may be readable by now; the same mistake is not told again.
-                () = tokio::time::sleep(READ_AGAIN), if refused.is_some() => refused,
+                () = tokio::time::sleep(READ_AGAIN), if refused.is_some() => {
+                    (refused, "the mistake is gone; the configuration has changed")
+                }
             };
             let served = tokio::task::block_in_place(|| self.serve());
             self.metrics.gauges.config_refused.set(i64::from(served.is_err()));
@@ -77,8 +80,7 @@ impl Configuration {
                 Ok(()) => {
                     self.refuse(None);
                     configured.send_replace(());
-                    let endpoints = self.live.load().endpoints().count();
-                    tracing::info!(endpoints, "the configuration has changed");
+                    self.live.load().tell(news);
                 }
                 Err(error) if told == Some(error.to_string()) => {}
                 Err(error) => {

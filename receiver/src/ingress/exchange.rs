@@ -105,7 +105,9 @@ impl<'x> Exchange<'x> {
         let millis = self.started.elapsed().as_secs_f64() * 1_000.0;
         let processing_time_ms = (millis * 1_000.0).round() / 1_000.0;
         let (endpoint, source) = (self.traffic.name(), self.source);
-        let (event_id, uid) = (self.noted.event_id(), self.noted.uid().map(tracing::field::display));
+        // A repetition is not stored: its own uid is nobody's.
+        let stored = self.noted.uid().filter(|_| outcome.word() != Word::Duplicate);
+        let (event_id, uid) = (self.noted.event_id(), stored.map(tracing::field::display));
         let (event_id, event_type) = (event_id.as_deref(), self.noted.event_type());
         macro_rules! line {
             ($level:ident, $text:expr $(, $field:ident)*) => {
@@ -137,7 +139,12 @@ impl Drop for Exchange<'_> {
         self.count(Word::Unanswered);
         if self.traffic.refusals.admits() {
             let (endpoint, source) = (self.traffic.name(), self.source);
-            tracing::error!(%endpoint, %source, error_code = "unanswered", "the sender went away before it was answered");
+            let (event_id, submitted) = (self.noted.event_id(), self.submitted);
+            let event_id = event_id.as_deref();
+            tracing::error!(
+                event_id, submitted, %endpoint, %source, error_code = "unanswered",
+                "the sender went away before it was answered; what was submitted is stored all the same"
+            );
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use boathook_event::Seq;
 use boathook_store::StoreHandle;
-use http::Request;
+use http::{Request, request::Parts};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
@@ -24,7 +24,7 @@ use self::{
     exchange::{Exchange, Noted},
     outcome::{Outcome, Refusal},
 };
-use crate::{flood::Flood, metrics::Metrics, serving::Live};
+use crate::{flood::Flood, limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, serving::Live};
 
 /// Everything that a request meets.
 pub(crate) struct Ingress {
@@ -47,7 +47,7 @@ impl Ingress {
         let serving = self.live.load_full();
         let Some(served) = serving.lookup(capture::host(&head), head.uri.path()) else {
             capture::leftover(body);
-            return self.unrouted(source);
+            return self.unrouted(&head, source);
         };
         let mut exchange = Exchange::begin(&served.traffic, &self.metrics, source);
         let outcome = self.accept(served, head, &mut body, source, &mut exchange).await;
@@ -55,11 +55,17 @@ impl Ingress {
         exchange.end(&outcome.unwrap_or_else(Outcome::from), &served.endpoint.statuses)
     }
 
-    fn unrouted(&self, source: IpAddr) -> Reply {
+    fn unrouted(&self, head: &Parts, source: IpAddr) -> Reply {
         self.metrics.unrouted.inc();
         let outcome = Outcome::from(Refusal::UnknownUrl);
         if self.unrouted.admits() {
-            tracing::error!(status = 404, error_code = "not_found", %source, "refused: no endpoint has this URL");
+            let path = head.uri.path();
+            let path = path.get(..path.floor_char_boundary(LOGGED_PATH_BYTES_MAX));
+            let host = capture::host(head);
+            tracing::error!(
+                status = 404, error_code = "not_found", method = %head.method, host, path, %source,
+                "refused: no endpoint has this URL"
+            );
         }
         reply::reply(&outcome, &reply::PLAIN, &Noted::default())
     }

@@ -152,7 +152,7 @@ pub(crate) fn compile(
     Ok(Endpoint {
         host: spec.host.as_ref().map(|host| host.to_ascii_lowercase()),
         path,
-        notices: notices(&scheme),
+        notices: notices(&scheme, &route),
         statuses: Statuses {
             success,
             duplicate: answer.duplicate.unwrap_or(success),
@@ -361,7 +361,7 @@ fn per_minute(limits: &Limits, which: impl Fn(&Limits) -> Option<u32>) -> Option
     which(limits).and_then(NonZeroU32::new)
 }
 
-fn notices(scheme: &Scheme) -> Vec<Notice> {
+fn notices(scheme: &Scheme, sinks: &[SinkRoute]) -> Vec<Notice> {
     let clock = scheme.timestamp.as_ref();
     let identified = (!scheme.id.is_empty() && scheme.id_stable) || scheme.body_unique;
     let fresh = clock.is_some_and(|rule| rule.signed && rule.enforce);
@@ -369,5 +369,6 @@ fn notices(scheme: &Scheme) -> Vec<Notice> {
     notices.extend((!scheme.body_protected).then_some(Notice::BodyNotProtected));
     notices.extend(clock.is_some_and(|rule| !rule.signed).then_some(Notice::TimestampNotSigned));
     notices.extend((!identified && !fresh).then_some(Notice::NoReplayGuard));
+    notices.extend(sinks.is_empty().then_some(Notice::NoSink));
     notices
 }

@@ -27,3 +27,5 @@ pub const RATE_PER_MINUTE_MAX: u32 = 10_000_000;
 pub const TYPE_PATTERNS_MAX: usize = boathook_event::limits::TYPE_PATTERNS_MAX;
 /// Bytes of a host name (RFC 1035).
 pub const HOST_BYTES_MAX: usize = 253;
+/// Bytes of an object's name (RFC 1123, as Kubernetes takes it).
+pub const NAME_BYTES_MAX: usize = 253;

@@ -7,7 +7,7 @@ use std::{
 use boathook_crds::Reason;
 use boathook_event::ObjectName;
 
-use crate::{Endpoint, Keys, Kind, Objects, Problem, Sink, endpoint, sink};
+use crate::{Endpoint, Keys, Kind, Objects, Problem, Sink, endpoint, limits::NAME_BYTES_MAX, sink};
 
 /// The namespace of an object that names none.
 const NAMESPACE_DEFAULT: &str = "default";
@@ -50,6 +50,10 @@ pub fn build(objects: &Objects, keys: &Keys) -> (Table, Vec<Problem>) {
     let (mut table, mut problems) = (Table::default(), Vec::new());
     for object in &objects.sinks {
         let name = name_of(&object.metadata);
+        if let Some(problem) = bad_name(Kind::Sink, &name) {
+            problems.push(problem);
+            continue;
+        }
         match sink::compile(&name, &object.spec, keys) {
             Ok(_) if table.sinks.contains_key(&name) => problems.push(twice(Kind::Sink, name)),
             Ok(sink) => drop(table.sinks.insert(name, sink)),
@@ -59,6 +63,10 @@ pub fn build(objects: &Objects, keys: &Keys) -> (Table, Vec<Problem>) {
     let mut names = BTreeMap::new();
     for object in &objects.endpoints {
         let name = name_of(&object.metadata);
+        if let Some(problem) = bad_name(Kind::Endpoint, &name) {
+            problems.push(problem);
+            continue;
+        }
         if names.insert(name.clone(), ()).is_some() {
             problems.push(twice(Kind::Endpoint, name));
             continue;
@@ -85,6 +93,28 @@ fn add(table: &mut Table, endpoint: Endpoint, problems: &mut Vec<Problem>) {
         reason: Reason::PathConflict,
         message: format!("{} has this path already: give one of them another", older.name),
     });
+}
+
+/// Names are those that Kubernetes takes (RFC 1123): folders and clusters can change places.
+fn bad_name(kind: Kind, object: &ObjectName) -> Option<Problem> {
+    let plain = |text: &str| {
+        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        text.len() <= NAME_BYTES_MAX
+            && text.chars().all(|c| inner(c) || c == '-' || c == '.')
+            && text.starts_with(inner)
+            && text.ends_with(inner)
+    };
+    let problem = |field: &str, message: String| {
+        let (field, object, reason) = (field.into(), object.clone(), Reason::InvalidValue);
+        Some(Problem { kind, object, field, reason, message })
+    };
+    let wrong = |text: &str| format!("`{text}` is no name: write lower-case letters, digits, `-` and `.`");
+    match (object.namespace(), object.name()) {
+        (_, "") => problem("metadata.name", "it has no name: write one".into()),
+        (_, name) if !plain(name) => problem("metadata.name", wrong(name)),
+        (namespace, _) if !plain(namespace) => problem("metadata.namespace", wrong(namespace)),
+        _ => None,
+    }
 }
 
 fn twice(kind: Kind, object: ObjectName) -> Problem {

@@ -80,5 +80,5 @@ fn a_new_endpoint_and_a_moved_one_are_live_soon_and_the_old_url_ends() {
 fn hangup_reads_the_folder_at_once() {
     let program = Program::start(&configuration(GITHUB, LOG));
     program.signal("HUP");
-    program.logged("the configuration has changed");
+    program.logged("the configuration was read again");
 }

@@ -117,7 +117,7 @@ pub enum Kind {
     Token,
 }
 
-/// The digest under an HMAC.
+/// The digest of kind `hmac`. Default: sha256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Algorithm {
@@ -125,7 +125,7 @@ pub enum Algorithm {
     Sha256,
 }
 
-/// How the secret's text becomes the key's bytes.
+/// How the secret's text becomes the key's bytes. Default: utf8.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
@@ -170,7 +170,7 @@ pub struct SignatureFrom {
     pub headers: Vec<String>,
 }
 
-/// How a signature header is built; exactly one member.
+/// How the header is built; exactly one member. Default: it is the signature alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Grammar {
@@ -186,7 +186,7 @@ pub struct Grammar {
     pub list: Option<List>,
 }
 
-/// The grammar of keys and values.
+/// `t=1492774577,v1=5257a8…`: keys and values; unknown keys are ignored, a key may repeat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyValue {
@@ -202,7 +202,7 @@ pub struct KeyValue {
     pub timestamp: Option<String>,
 }
 
-/// The grammar of a list of versioned signatures.
+/// `v1,K5oZ… v1,g0hM…`: elements; any may match, those of another version are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct List {
@@ -217,7 +217,8 @@ pub struct List {
     pub tag_separator: String,
 }
 
-/// How a signature's bytes are written.
+/// How the signature's bytes are written: `hex` (either case) or `base64` (padded, canonical). Default: hex. Ignored
+/// for kind `token`, where the text itself is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Encoding {
@@ -241,7 +242,7 @@ pub enum Part {
     Header(String),
 }
 
-/// The time that makes a delivery fresh.
+/// The time that makes a delivery fresh. Default: none; replays are then caught by deduplication alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimestampRule {
@@ -365,7 +366,7 @@ pub struct Answer {
     pub body: BTreeMap<String, String>,
 }
 
-/// How the provider retries.
+/// How long the provider goes on retrying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetryHints {

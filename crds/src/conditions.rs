@@ -1,5 +1,42 @@
 //! Why an object is not accepted, and what a person should know although it is: the documented vocabulary.
 
+/// The condition types of both kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// The spec is sound and all it names exists.
+    Accepted,
+    /// The receivers have loaded this generation and the route is in place.
+    Programmed,
+    /// Genuine events arrive.
+    Receiving,
+    /// All sinks take them; of a sink: it takes them.
+    Delivering,
+    /// `Accepted` and `Programmed` (for `kubectl wait`); of a sink: its spec is sound.
+    Ready,
+    /// A person must change the spec.
+    Stalled,
+}
+
+impl ConditionType {
+    /// Those of an endpoint.
+    pub const ENDPOINT: [Self; 6] =
+        [Self::Accepted, Self::Programmed, Self::Receiving, Self::Delivering, Self::Ready, Self::Stalled];
+    /// Those of a sink.
+    pub const SINK: [Self; 3] = [Self::Ready, Self::Delivering, Self::Stalled];
+
+    /// As conditions write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "Accepted",
+            Self::Programmed => "Programmed",
+            Self::Receiving => "Receiving",
+            Self::Delivering => "Delivering",
+            Self::Ready => "Ready",
+            Self::Stalled => "Stalled",
+        }
+    }
+}
+
 /// Why an object cannot be served as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
@@ -21,6 +58,15 @@ pub enum Reason {
     PathConflict,
     /// A value is out of its bounds or cannot be read. The author corrects it.
     InvalidValue,
+    /// The class does not give the host to this namespace. The author leaves it out, or asks whoever runs the operator.
+    HostNotAllowed,
+    /// On a shared host every path starts with the namespace. The author corrects the path.
+    PathNotAllowed,
+    /// The class has a route without TLS. Whoever runs the operator gives it a certificate, or sets `allowInsecure`.
+    InsecureRoute,
+    /// The endpoint decides by the caller's address, and the class does not know the proxies in front. Whoever runs the
+    /// operator sets `trustedProxies`.
+    ProxiesUnknown,
 }
 
 impl Reason {
@@ -35,6 +81,30 @@ impl Reason {
             Self::SinkMissing => "SinkMissing",
             Self::PathConflict => "PathConflict",
             Self::InvalidValue => "InvalidValue",
+            Self::HostNotAllowed => "HostNotAllowed",
+            Self::PathNotAllowed => "PathNotAllowed",
+            Self::InsecureRoute => "InsecureRoute",
+            Self::ProxiesUnknown => "ProxiesUnknown",
+        }
+    }
+}
+
+impl Reason {
+    /// Whether only another spec helps; else what is missing may come.
+    pub const fn needs_another_spec(self) -> bool {
+        match self {
+            Self::UnknownProvider
+            | Self::InvalidScheme
+            | Self::InvalidTemplate
+            | Self::PathConflict
+            | Self::InvalidValue
+            | Self::HostNotAllowed
+            | Self::PathNotAllowed => true,
+            Self::SecretMissing
+            | Self::SecretInvalid
+            | Self::SinkMissing
+            | Self::InsecureRoute
+            | Self::ProxiesUnknown => false,
         }
     }
 }

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema;
+use crate::{WebhookEndpointStatus, schema};
 
 /// Receives the deliveries of one provider at one URL, verifies and stores each, and hands it to sinks.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -17,16 +17,35 @@ use crate::schema;
     namespaced,
     doc = "Receives what one provider sends, verifies and stores it, and hands it to sinks.",
     shortname = "whe",
-    category = "webhooks"
+    category = "webhooks",
+    status = "WebhookEndpointStatus"
 )]
 #[kube(printcolumn(name = "Provider", type_ = "string", json_path = ".spec.provider"))]
+#[kube(printcolumn(name = "Health", type_ = "string", json_path = ".status.health"))]
+#[kube(printcolumn(name = "Last-Event", type_ = "date", json_path = ".status.lastEventTime"))]
+#[kube(printcolumn(name = "Backlog", type_ = "integer", json_path = ".status.events.pending"))]
+#[kube(printcolumn(name = "URL", type_ = "string", json_path = ".status.url"))]
+#[kube(printcolumn(
+    name = "Accepted",
+    type_ = "integer",
+    json_path = ".status.events.accepted",
+    priority = 1
+))]
+#[kube(printcolumn(
+    name = "Rejected",
+    type_ = "integer",
+    json_path = ".status.events.rejected",
+    priority = 1
+))]
+#[kube(printcolumn(name = "Parked", type_ = "integer", json_path = ".status.events.parked", priority = 1))]
 #[kube(printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1))]
 #[kube(printcolumn(name = "Class", type_ = "string", json_path = ".spec.receiverClassName", priority = 1))]
 #[kube(printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"))]
 #[x_kube(validation = Rule::new("has(self.provider) != has(self.scheme)").message("exactly one of provider and scheme must be set"))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookEndpointSpec {
-    /// The id of a preset, such as `github`; there is one for each file of `receiver/verify/providers`. Exactly one of `provider` and `scheme`.
+    /// The id of a preset, such as `github` or `stripe`; an unknown one is answered with the nearest. Exactly one of
+    /// `provider` and `scheme`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub provider: Option<String>,
@@ -41,7 +60,8 @@ pub struct WebhookEndpointSpec {
     /// The path that the provider calls, matched exactly. Default: `/<namespace>/<name>`. Two endpoints with the same
     /// host and path are an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024), regex(pattern = "^/"))]
+    #[schemars(length(min = 1, max = 1024))]
+    #[x_kube(validation = Rule::new("self.startsWith('/')").message("path must start with /"))]
     pub path: Option<String>,
     /// Which kind of receiver serves it. Default: `default`. Cannot be changed later.
     #[serde(default = "default_class")]
@@ -180,7 +200,7 @@ pub struct Dedupe {
 pub struct DeliverySpec {
     /// Sinks in the endpoint's namespace. An event goes to each that wants its type.
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<SinkChoice>,
 }
 

@@ -11,13 +11,19 @@ mod reference;
 mod schema;
 mod shared;
 pub mod sink;
+mod status;
 
-pub use conditions::{Notice, Reason};
+pub use conditions::{ConditionType, Notice, Reason};
 pub use endpoint::*;
+pub use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
 pub use kube::core::ObjectMeta;
-pub use schema::{crds, generated, members};
+pub use schema::{SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION, crds, generated, members};
 pub use shared::SecretRef;
 pub use sink::*;
+pub use status::*;
 
 /// The API group.
 pub const GROUP: &str = "boathook.dev";

@@ -1,14 +1,20 @@
 //! The CRDs as the API server takes them, and the files that are generated from them.
 use kube::CustomResourceExt;
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{WebhookEndpoint, WebhookSink, reference};
 
-/// Both CustomResourceDefinitions, with structural schemas.
+/// Counts up with every change of the schemas. An operator does not start on definitions with a lower one.
+pub const SCHEMA_VERSION: u32 = 1;
+/// The annotation of a definition that says its version.
+pub const SCHEMA_VERSION_ANNOTATION: &str = "boathook.dev/schema-version";
+
+/// Both CustomResourceDefinitions, with structural schemas and the annotation `boathook.dev/schema-version`.
 pub fn crds() -> [Value; 2] {
     [WebhookEndpoint::crd(), WebhookSink::crd()].map(|crd| {
         let mut value = serde_json::to_value(crd).expect("a CRD is plain data");
+        annotate(&mut value, SCHEMA_VERSION_ANNOTATION, &SCHEMA_VERSION.to_string());
         let versions = value.pointer_mut("/spec/versions").and_then(Value::as_array_mut);
         for version in versions.into_iter().flatten() {
             version.pointer_mut("/schema/openAPIV3Schema").into_iter().for_each(clean);
@@ -19,17 +25,48 @@ pub fn crds() -> [Value; 2] {
 
 /// The generated files: path from the repository's root, and content.
 pub fn generated() -> Vec<(String, String)> {
-    let file = |crd: Value| {
-        let name = crd.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let yaml = serde_yaml::to_string(&crd).expect("a CRD is plain data");
-        let head = "# Generated from crds/src by `cargo xtask generate`.\n";
-        (format!("crds/generated/{name}.yaml"), format!("{head}{yaml}"))
+    let file = |folder: &str, crd: &Value| {
+        let name = crd.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        (format!("{folder}/{name}.yaml"), yaml(crd))
     };
-    let pages = [
+    let plain = crds().into_iter().map(|crd| file("crds/generated", &crd));
+    let charted = crds().into_iter().map(|mut crd| {
+        // To uninstall a definition is to delete every object of its kind.
+        annotate(&mut crd, "helm.sh/resource-policy", "keep");
+        file("charts/boathook-crds/templates", &crd)
+    });
+    let others = [
+        ("charts/boathook-crds/Chart.yaml".to_owned(), yaml(&chart())),
         ("crds/docs/fields.md".to_owned(), reference::fields(&crds())),
         ("crds/docs/providers.md".to_owned(), reference::providers()),
     ];
-    crds().into_iter().map(file).chain(pages).collect()
+    plain.chain(charted).chain(others).collect()
+}
+
+/// The chart of the definitions: no Kubernetes older than all that the schemas use.
+fn chart() -> Value {
+    json!({
+        "apiVersion": "v2",
+        "name": "boathook-crds",
+        "description": "The kinds of Boathook: WebhookEndpoint and WebhookSink",
+        "type": "application",
+        "version": env!("CARGO_PKG_VERSION"),
+        "appVersion": env!("CARGO_PKG_VERSION"),
+        "kubeVersion": ">=1.33.0-0",
+    })
+}
+
+fn yaml(value: &Value) -> String {
+    let yaml = serde_yaml::to_string(value).expect("objects are plain data");
+    format!("# Generated from crds/src by `cargo xtask generate`.\n{yaml}")
+}
+
+fn annotate(object: &mut Value, name: &str, value: &str) {
+    let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
+    let annotations = metadata.map(|metadata| metadata.entry("annotations").or_insert_with(|| json!({})));
+    if let Some(Value::Object(annotations)) = annotations {
+        annotations.insert(name.to_owned(), value.into());
+    }
 }
 
 /// The names of the fields that an object of this kind may have at a path such as `spec.secrets[0]` (`""` is the object);
@@ -55,9 +92,14 @@ pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
 
 /// Removes what the derive writes and an API server refuses or warns of: `nullable`, the null in enums of options, and
 /// integer formats that Kubernetes does not know. Walks schema positions only, so that a property may have such a name.
+/// Descriptions lose the line ends of their source, which `kubectl explain` would keep beside its own.
 fn clean(schema: &mut Value) {
     let Value::Object(members) = schema else { return };
     members.remove("nullable");
+    if let Some(Value::String(description)) = members.get_mut("description") {
+        let paragraphs: Vec<String> = description.split("\n\n").map(|text| text.replace('\n', " ")).collect();
+        *description = paragraphs.join("\n\n");
+    }
     if let Some(Value::Array(values)) = members.get_mut("enum") {
         values.retain(|value| !value.is_null());
     }
@@ -122,6 +164,17 @@ mod tests {
             };
             assert!(bounded, "{path} has no bound: {node}");
             assert!(node["description"].is_string() || path.ends_with("[]"), "{path} has no description");
+        }
+    }
+
+    #[test]
+    fn helm_has_nothing_to_fill_in_in_the_chart_of_the_definitions() {
+        let files = generated();
+        let templates: Vec<_> = files.iter().filter(|(path, _)| path.contains("/templates/")).collect();
+        assert_eq!(templates.len(), 2);
+        for (path, text) in templates {
+            assert!(!text.contains("{{"), "{path}");
+            assert!(text.contains("helm.sh/resource-policy: keep"), "{path}");
         }
     }
 

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::SecretRef;
+use crate::{SecretRef, WebhookSinkStatus};
 
 /// A place that takes events, and how persistently they are offered to it.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -16,9 +16,17 @@ use crate::SecretRef;
     namespaced,
     doc = "A place where events go.",
     shortname = "whs",
-    category = "webhooks"
+    category = "webhooks",
+    status = "WebhookSinkStatus"
 )]
-#[kube(printcolumn(name = "URL", type_ = "string", json_path = ".spec.http.url"))]
+#[kube(printcolumn(
+    name = "Ready",
+    type_ = "string",
+    json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+))]
+#[kube(printcolumn(name = "Last-Delivered", type_ = "date", json_path = ".status.lastDeliveredTime"))]
+#[kube(printcolumn(name = "Backlog", type_ = "integer", json_path = ".status.deliveries.pending"))]
+#[kube(printcolumn(name = "Parked", type_ = "integer", json_path = ".status.deliveries.parked"))]
 #[kube(printcolumn(name = "Suspend", type_ = "boolean", json_path = ".spec.suspend"))]
 #[kube(printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"))]
 #[x_kube(validation = Rule::new("has(self.http) != has(self.log)").message("exactly one of http and log must be set"))]
@@ -47,11 +55,12 @@ pub struct WebhookSinkSpec {
 }
 
 /// An HTTP server that gets each event as a POST with the provider's bytes and headers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpSink {
     /// Where to POST: http or https, without user and password (use a header from a Secret).
-    #[schemars(length(min = 8, max = 2048), regex(pattern = "^https?://"))]
+    #[schemars(length(min = 8, max = 2048))]
+    #[x_kube(validation = Rule::new("self.startsWith('http://') || self.startsWith('https://')").message("url must start with http:// or https://"))]
     pub url: String,
     /// Headers to add; one of the same name that the provider sent is replaced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -282,13 +282,16 @@ impl Deliveries {
 
     /// Counts and logs an attempt.
     fn tell(&self, record: &Record, event: &Event) {
-        let Record { sink, attempt, next, .. } = record;
+        let Record { sink, endpoint, attempt, next, .. } = record;
         let Some(served) = self.sinks.get(sink) else { return };
+        let serving = self.parts.live.load();
+        let of_endpoint = serving.endpoint(endpoint).map(|served| &served.traffic);
         let meters = served.traffic.meters(sink, &self.parts.metrics);
         let at = Timestamp::now();
         match (&attempt.result, next) {
             (Ok(_), _) => {
                 meters.delivered.inc();
+                of_endpoint.into_iter().for_each(|traffic| traffic.delivered(at));
                 let failures = served.traffic.delivered(at);
                 if failures > 0 {
                     tracing::info!(%sink, failures, "the sink takes events again");
@@ -299,6 +302,7 @@ impl Deliveries {
                 let parked = matches!(next, Next::Parked(_));
                 if parked { &meters.parked } else { &meters.failed }.inc();
                 served.traffic.failed(at, failure);
+                of_endpoint.into_iter().for_each(|traffic| traffic.failed());
                 if served.traffic.failures.admits() {
                     tell_failure(record, event, failure);
                 }

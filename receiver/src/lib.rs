@@ -13,6 +13,7 @@ mod logs;
 mod metrics;
 mod receiver;
 mod report;
+mod reporting;
 mod run;
 mod serving;
 mod settings;

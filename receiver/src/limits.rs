@@ -1,5 +1,5 @@
 //! Bounds of the receiver's edge, each with its reason.
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 /// Bytes of one file of the folder: some thousand documents.
 pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -9,6 +9,11 @@ pub const FOLDER_LOOK: Duration = Duration::from_millis(250);
 
 /// How soon a folder that was refused is read again, also if it looks the same: a disk may have been away.
 pub const READ_AGAIN: Duration = Duration::from_secs(5);
+
+/// Time in which changes of objects are taken together: an apply of a folder comes as many.
+pub const CHANGES_TOGETHER: Duration = Duration::from_millis(50);
+/// How often it is told what a start in a cluster waits for.
+pub const WAITING_TOLD: Duration = Duration::from_secs(5);
 
 /// Open connections: each costs a descriptor and some 10 KiB. Further callers wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 10_000;
@@ -92,3 +97,16 @@ pub const DRAIN_REQUESTS_MAX: Duration = Duration::from_secs(35);
 pub const ABANDON_TIME_MAX: Duration = Duration::from_secs(2);
 /// Time for attempts under way to end when the receiver stops; one that is cut off is made again after the next start.
 pub const DRAIN_DELIVERIES_MAX: Duration = Duration::from_secs(10);
+
+/// How often it is looked for what is to be said in statuses.
+pub const REPORT_LOOK: Duration = Duration::from_secs(1);
+/// Entries that change health, a second and at once: what an API server bears of a fleet of receivers.
+pub const REPORTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("it is not 0");
+/// See [`REPORTS_PER_SECOND`].
+pub const REPORTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("it is not 0");
+/// Entries that change counters only, a second: up to 60 busy endpoints have fresh ones each minute.
+pub const REPORT_COUNTERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1).expect("it is not 0");
+/// How old an entry is before its counters are written again.
+pub const REPORT_COUNTERS_AFTER: Duration = Duration::from_secs(60);
+/// Failures in a row that are a matter of health.
+pub const FAILURES_ARE_HEALTH: u64 = 10;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::Admin,
-    config::Configuration,
+    config::Source,
     deliveries,
     flood::Flood,
     ingress::{BodiesHeld, Ingress, TrustedProxies},
@@ -26,6 +26,7 @@ use crate::{
     logs::Logs,
     metrics::Metrics,
     report::Reporter,
+    reporting::{Pod, Reporting},
     settings::Settings,
     upkeep,
 };
@@ -48,6 +49,7 @@ pub(crate) struct Receiver {
     listener: JoinHandle<()>,
     deliveries: JoinHandle<Result<(), Error>>,
     upkeep: JoinHandle<()>,
+    reporting: JoinHandle<()>,
     follow: JoinHandle<()>,
 }
 
@@ -83,7 +85,7 @@ impl Receiver {
     /// Starts everything, and is ready.
     pub(crate) fn start(
         settings: &Settings,
-        configuration: Configuration,
+        source: Source,
         stores: Stores,
         public: Listener,
         admin: Arc<Admin>,
@@ -91,6 +93,7 @@ impl Receiver {
         logs: Arc<Logs>,
     ) -> Self {
         let Stores { running, handed_over, reader } = stores;
+        let configuration = Arc::clone(source.configuration());
         configuration.live.load().tell("the configuration is loaded");
         let (rearmed, to_look_for) = mpsc::channel(REARMED_MAX);
         let (configured, changes) = watch::channel(());
@@ -124,12 +127,23 @@ impl Receiver {
             connections: public.connections(),
             logs: Arc::clone(&logs),
             started_at: Timestamp::now(),
-            refused: Arc::clone(&configuration.refused),
+            configuration: Arc::clone(&configuration),
             scrape: Mutex::default(),
         };
         let (read_again, accepting) = (Arc::new(Notify::new()), CancellationToken::new());
+        let reporting = source.client().map(|client| {
+            let pod =
+                Pod { name: settings.pod_name.clone().unwrap_or_default(), uid: settings.pod_uid.clone() };
+            Reporting::new(client, pod, Arc::clone(&ingress), reader.clone())
+        });
         let upkeep = tokio::spawn(upkeep::run(Arc::clone(&ingress), reader));
-        let follow = tokio::spawn(configuration.follow(Arc::clone(&read_again), configured));
+        let reporting = tokio::spawn(async {
+            match reporting {
+                Some(reporting) => reporting.run().await,
+                None => std::future::pending().await,
+            }
+        });
+        let follow = tokio::spawn(source.follow(Arc::clone(&read_again), configured));
         let listener =
             tokio::spawn(listen(public, Arc::clone(&ingress), Arc::clone(&admin), accepting.clone()));
         admin.ready(reporter);
@@ -143,6 +157,7 @@ impl Receiver {
             listener,
             deliveries,
             upkeep,
+            reporting,
             follow,
         }
     }
@@ -169,6 +184,7 @@ impl Receiver {
             },
             ended = &mut self.listener => broken("the listener", ended),
             ended = &mut self.upkeep => broken("upkeep", ended),
+            ended = &mut self.reporting => broken("reporting", ended),
             ended = &mut self.follow => broken("watching the configuration", ended),
         }
     }
@@ -193,6 +209,7 @@ impl Receiver {
             tracing::warn!("some attempts did not end in time; they are made again after the next start");
         }
         self.upkeep.abort();
+        self.reporting.abort();
         self.follow.abort();
         upkeep::tell(&self.ingress);
         self.running.close().await;

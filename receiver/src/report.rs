@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    config,
     ingress::Ingress,
     listener::Connections,
     logs::Logs,
@@ -27,8 +28,7 @@ pub(crate) struct Reporter {
     pub(crate) connections: Connections,
     pub(crate) logs: Arc<Logs>,
     pub(crate) started_at: Timestamp,
-    /// Why the folder as it is now is not what is served.
-    pub(crate) refused: Arc<Mutex<Option<String>>>,
+    pub(crate) configuration: Arc<config::Configuration>,
     pub(crate) scrape: Mutex<()>,
 }
 
@@ -122,7 +122,7 @@ impl Reporter {
             })
             .collect();
         sinks.sort_by_key(|sink| sink.name);
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let refused = self.configuration.refused();
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
             started_at: self.started_at,

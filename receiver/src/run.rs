@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     admin::Admin,
-    config::{Configuration, folder::FolderError},
+    config::{ClusterSource, FolderSource, Source, folder::FolderError},
     limits::PRIVATE_CONNECTIONS_MAX,
     listener::{Listener, connections_max},
     logs::Logs,
@@ -60,11 +60,11 @@ impl From<anyhow::Error> for Failed {
 pub fn run(settings: &Settings) -> Result<(), Failed> {
     let logs = Arc::new(Logs::start(settings.log, settings.log_level));
     let metrics = Arc::new(Metrics::new());
-    let configuration =
-        Configuration::read(&settings.config, Arc::clone(&metrics)).map_err(Failed::Configuration)?;
+    let folder = settings.config.as_deref().map(|folder| FolderSource::read(folder, Arc::clone(&metrics)));
+    let folder = folder.transpose().map_err(Failed::Configuration)?;
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
-    let ended = runtime.block_on(serve(settings, configuration, metrics, logs));
+    let ended = runtime.block_on(serve(settings, folder, metrics, logs));
     // A read of the store that still runs ends by itself; nobody waits for its answer.
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended.map_err(Failed::Other)
@@ -73,7 +73,7 @@ pub fn run(settings: &Settings) -> Result<(), Failed> {
 /// Addresses first, since most mistakes are there; then the store, then everything that uses it.
 async fn serve(
     settings: &Settings,
-    configuration: Configuration,
+    folder: Option<FolderSource>,
     metrics: Arc<Metrics>,
     logs: Arc<Logs>,
 ) -> anyhow::Result<()> {
@@ -93,14 +93,13 @@ async fn serve(
         admin.closing(),
         Duration::from_secs(1),
     ));
-    let stores = tokio::select! {
-        stores = open(settings) => stores?,
+    let opened = async { anyhow::Ok((open(settings).await?, source(settings, folder, &metrics).await?)) };
+    let (stores, source) = tokio::select! {
+        opened = opened => opened?,
         () = signals.stop() => return Ok(()),
     };
-    let mut receiver =
-        Receiver::start(settings, configuration, stores, public, Arc::clone(&admin), metrics, logs);
-    let (config, data) = (settings.config.display(), settings.data.display());
-    tracing::info!(%listen, admin = %private_address, %config, %data, "ready");
+    let mut receiver = Receiver::start(settings, source, stores, public, Arc::clone(&admin), metrics, logs);
+    tracing::info!(%listen, admin = %private_address, data = %settings.data.display(), "ready");
     let hands = receiver.hands();
     let failed = tokio::select! {
         () = signals.until_stopped(&hands) => None,
@@ -129,6 +128,18 @@ async fn open(settings: &Settings) -> anyhow::Result<Stores> {
         Stores::start(&store)
     });
     Ok(opened.await.context("the store was not opened")??)
+}
+
+/// Where the objects come from; in a cluster, once they are there.
+async fn source(
+    settings: &Settings,
+    folder: Option<FolderSource>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Source> {
+    match folder {
+        Some(folder) => Ok(Source::Folder(folder)),
+        None => Ok(Source::Cluster(Box::new(ClusterSource::load(settings, Arc::clone(metrics)).await?))),
+    }
 }
 
 /// What the system may ask of the process.

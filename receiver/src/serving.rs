@@ -1,6 +1,6 @@
 //! What is served at one time: a table with its sinks, swapped whole when the configuration changes.
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -30,8 +30,17 @@ pub(crate) struct Serving {
     departed: Mutex<Vec<Arc<EndpointTraffic>>>,
     /// Sinks that are gone since the configuration before.
     sinks_gone: Mutex<Vec<ObjectName>>,
+    /// The objects as they were seen, served or not.
+    pub(crate) observed: Observed,
     /// When it was loaded.
     pub(crate) loaded_at: Timestamp,
+}
+
+/// Objects with their generations; nothing where they are from a folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Observed {
+    pub(crate) endpoints: BTreeMap<ObjectName, i64>,
+    pub(crate) sinks: BTreeMap<ObjectName, i64>,
 }
 
 /// An endpoint with what outlives a change.
@@ -59,12 +68,18 @@ impl Serving {
             sinks: HashMap::new(),
             departed: Mutex::default(),
             sinks_gone: Mutex::default(),
+            observed: Observed::default(),
             loaded_at: Timestamp::UNIX_EPOCH,
         }
     }
 
     /// The configuration that follows this one: rates go on where their numbers are the same, traffic always.
-    pub(crate) fn followed_by(&self, table: Table, mut sinks: HashMap<ObjectName, Arc<dyn Sink>>) -> Self {
+    pub(crate) fn followed_by(
+        &self,
+        table: Table,
+        mut sinks: HashMap<ObjectName, Arc<dyn Sink>>,
+        observed: Observed,
+    ) -> Self {
         let served = |endpoint: &Arc<Endpoint>| {
             let before = self.endpoints.get(&endpoint.name);
             let gate = before.map(|served| &served.gate).filter(|gate| gate.is_for(endpoint));
@@ -99,6 +114,7 @@ impl Serving {
             endpoints,
             sinks,
             table,
+            observed,
             loaded_at: Timestamp::now(),
         }
     }
@@ -138,6 +154,10 @@ impl Serving {
     /// The endpoint of a URL; see [`Table::lookup`].
     pub(crate) fn lookup(&self, host: Option<&str>, path: &str) -> Option<&Served> {
         self.table.lookup(host, path).and_then(|endpoint| self.endpoints.get(&endpoint.name))
+    }
+
+    pub(crate) fn endpoint(&self, name: &ObjectName) -> Option<&Served> {
+        self.endpoints.get(name)
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Served> {

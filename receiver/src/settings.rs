@@ -12,7 +12,8 @@ use ipnet::IpNet;
 /// Receives webhooks, verifies and stores each, acknowledges it, and hands it to sinks.
 ///
 /// The folder named by --config holds WebhookEndpoints, WebhookSinks and Secrets as YAML. It is watched: a change is
-/// live within a second, and one with a mistake is refused whole.
+/// live within a second, and one with a mistake is refused whole. In Kubernetes, --namespace and --class say which objects
+/// are served instead; one that is not acceptable is served as it was before.
 ///
 /// Exit status: 0 after SIGTERM or SIGINT, 2 when a flag or the configuration is wrong, 1 when something else fails,
 /// such as an address or a data folder that is taken. SIGHUP reads the folder again; SIGUSR1 turns debug logs on and off.
@@ -20,8 +21,29 @@ use ipnet::IpNet;
 #[command(name = "boathook-receiver", version)]
 pub struct Settings {
     /// The folder of YAML files that says what is received and where it goes.
-    #[arg(long, env = "BOATHOOK_CONFIG", value_name = "DIR")]
-    pub config: PathBuf,
+    #[arg(
+        long,
+        env = "BOATHOOK_CONFIG",
+        value_name = "DIR",
+        required_unless_present = "namespace",
+        conflicts_with = "namespace"
+    )]
+    pub config: Option<PathBuf>,
+    /// In Kubernetes, instead of --config: the namespace whose WebhookEndpoints and WebhookSinks are served.
+    #[arg(long, env = "BOATHOOK_NAMESPACE", value_name = "NAME", requires = "pod_name")]
+    pub namespace: Option<String>,
+    /// In Kubernetes: the receiver class; endpoints of others are left alone.
+    #[arg(long, env = "BOATHOOK_CLASS", value_name = "NAME", default_value = "default")]
+    pub class: String,
+    /// In Kubernetes: this pod's name, under which it reports.
+    #[arg(long, env = "BOATHOOK_POD_NAME", value_name = "NAME")]
+    pub pod_name: Option<String>,
+    /// In Kubernetes: this pod's uid.
+    #[arg(long, env = "BOATHOOK_POD_UID", value_name = "UID", default_value = "")]
+    pub pod_uid: String,
+    /// In Kubernetes: loopback networks that sinks may call. With --config all are allowed.
+    #[arg(long, env = "BOATHOOK_SINK_ALLOW", value_name = "CIDR,…", default_value = "")]
+    pub sink_allow: Networks,
     /// The folder of the store; made where there is none. One process at a time.
     #[arg(long, env = "BOATHOOK_DATA", value_name = "DIR", default_value = "boathook-data")]
     pub data: PathBuf,

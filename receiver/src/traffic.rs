@@ -24,6 +24,10 @@ pub(crate) struct EndpointTraffic {
     /// When a genuine event was last stored (or known again), and a request last refused.
     pub(crate) last_event: LastTime,
     pub(crate) last_rejected: LastTime,
+    /// When a sink last took one of its events.
+    pub(crate) last_delivered: LastTime,
+    /// Failed attempts since then.
+    consecutive_failures: AtomicU64,
     /// Lines about refusals.
     pub(crate) refusals: Flood,
     /// Bytes of its bodies that are held before they are stored.
@@ -68,6 +72,8 @@ impl EndpointTraffic {
             untold: Default::default(),
             last_event: LastTime::default(),
             last_rejected: LastTime::default(),
+            last_delivered: LastTime::default(),
+            consecutive_failures: AtomicU64::new(0),
             refusals: Flood::default(),
             bodies: BodiesHeld::default(),
         }
@@ -79,6 +85,19 @@ impl EndpointTraffic {
 
     pub(crate) fn meters(&self, metrics: &Metrics) -> &EndpointMeters {
         self.meters.get_or_init(|| metrics.endpoint(&self.name))
+    }
+
+    pub(crate) fn delivered(&self, at: Timestamp) {
+        self.last_delivered.at(at);
+        self.consecutive_failures.store(0, Relaxed);
+    }
+
+    pub(crate) fn failed(&self) {
+        self.consecutive_failures.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn consecutive_failures(&self) -> u64 {
+        self.consecutive_failures.load(Relaxed)
     }
 
     /// To be told to the store by [`EndpointTraffic::take_untold`]: what it does not count itself.

@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use boathook_crds::{API_VERSION, ObjectMeta, WebhookEndpoint, WebhookSink};
 use boathook_event::ObjectName;
-use boathook_table::{Keys, Kind, Objects, Problem, Table, build};
+use boathook_table::{Accepted, Built, Input, Keys, Kind, Objects, Problem, Table, build};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
@@ -245,7 +245,9 @@ impl<'e> Loader<'e> {
             self.mistakes
                 .push(format!("{}: no WebhookEndpoint in any *.yaml of this folder", folder.display()));
         }
-        let (table, problems) = build(&self.objects, &self.keys);
+        let accepted = Accepted::default();
+        let input = Input { objects: &self.objects, keys: &self.keys, class: None, accepted: &accepted };
+        let Built { table, problems, .. } = build(&input);
         if self.mistakes.is_empty() {
             self.mistakes.extend(problems.iter().map(|problem| placed(&self.places, problem)));
         }

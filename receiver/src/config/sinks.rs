@@ -7,16 +7,13 @@ use boathook_sinks::{HeaderContent, HeaderSpec, HttpSpec, Registry, Secret, Sink
 use boathook_table::{self as table, Kind, Problem, Target};
 
 /// Drivers by the names of their sinks.
-pub(crate) type Drivers = HashMap<ObjectName, Arc<dyn Sink>>;
+pub(super) type Drivers = HashMap<ObjectName, Arc<dyn Sink>>;
 
-/// Makes a driver for each sink.
-///
-/// # Errors
-/// Every sink that cannot be made, by field.
-pub(crate) fn drivers<'t>(
+/// Makes a driver for each sink; tells, by field, of those that cannot be made.
+pub(super) fn drivers<'t>(
     sinks: impl Iterator<Item = &'t table::Sink>,
     registry: &Registry,
-) -> Result<Drivers, Vec<Problem>> {
+) -> (Drivers, Vec<Problem>) {
     let (mut drivers, mut problems) = (Drivers::new(), Vec::new());
     for sink in sinks {
         match registry.build(&sink.name, &spec(&sink.target)) {
@@ -30,7 +27,7 @@ pub(crate) fn drivers<'t>(
             }),
         }
     }
-    if problems.is_empty() { Ok(drivers) } else { Err(problems) }
+    (drivers, problems)
 }
 
 fn spec(target: &Target) -> SinkSpec {

@@ -9,7 +9,7 @@ use boathook_verify::{Handshakes, Scheme, SchemeError, Secret, Verifier, nearest
 use ipnet::IpNet;
 
 use crate::{
-    Keys, Kind, Problem, Sink,
+    Input, Keys, Kind, Problem, Sink, Written,
     limits::{
         BODY_BYTES_DEFAULT, BODY_BYTES_MAX, DEDUPE_WINDOW_DEFAULT, DEDUPE_WINDOW_MAX, HOST_BYTES_MAX,
         RATE_PER_MINUTE_MAX, TOLERANCE_MAX, TYPE_PATTERNS_MAX,
@@ -22,6 +22,8 @@ use crate::{
 pub struct Endpoint {
     /// Its name.
     pub name: ObjectName,
+    /// The generation of the spec that this is.
+    pub generation: i64,
     /// The host that it is called by, in lower case; `None` = any.
     pub host: Option<String>,
     /// The path that it is called by.
@@ -115,10 +117,12 @@ impl Endpoint {
 /// Compiles one endpoint against the sinks that are there.
 pub(crate) fn compile(
     name: &ObjectName,
-    spec: &WebhookEndpointSpec,
-    keys: &Keys,
+    written: &Written<WebhookEndpointSpec>,
+    input: &Input<'_>,
     sinks: &BTreeMap<ObjectName, Sink>,
 ) -> Result<Endpoint, Vec<Problem>> {
+    let Written { generation, spec } = written;
+    let Input { keys, class, .. } = *input;
     let mut problems = Problems { kind: Kind::Endpoint, object: name, found: Vec::new() };
     let Some((scheme, at)) = scheme(spec, &mut problems) else { return Err(problems.found) };
     let verification = spec.verification.clone().unwrap_or_default();
@@ -145,12 +149,15 @@ pub(crate) fn compile(
     let allowed_sources = sources(&verification, &mut problems);
     let dedupe_window = window(spec, &scheme, &mut problems);
     let path = path(name, spec, &mut problems);
+    class.into_iter().for_each(|class| class.check(spec, &path, &mut problems));
+    let host = class.map_or(spec.host.as_deref(), |class| class.host_of(spec));
     let (Some(verifier), Some(handshakes), Some(reading)) = parts else { return Err(problems.found) };
     if !problems.found.is_empty() {
         return Err(problems.found);
     }
     Ok(Endpoint {
-        host: spec.host.as_ref().map(|host| host.to_ascii_lowercase()),
+        generation: *generation,
+        host: host.map(str::to_ascii_lowercase),
         path,
         notices: notices(&scheme, &route),
         statuses: Statuses {

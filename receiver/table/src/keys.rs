@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fmt};
 use zeroize::Zeroizing;
 
 /// Secret values; zeroed when dropped, never shown.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Keys(BTreeMap<(String, String), Data>);
 
 /// One Secret's values by key.
-type Data = BTreeMap<String, Zeroizing<Vec<u8>>>;
+pub(crate) type Data = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
 impl Keys {
     /// Takes one Secret: all its keys and their values.
@@ -20,6 +20,26 @@ impl Keys {
     /// Whether there is such a Secret.
     pub fn contains(&self, namespace: &str, name: &str) -> bool {
         self.0.contains_key(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// These of a namespace's values alone: Secret and key.
+    #[must_use]
+    pub fn only(&self, namespace: &str, named: &std::collections::BTreeSet<(&str, &str)>) -> Self {
+        let mut only = Self::default();
+        for (name, data) in self.of(namespace) {
+            let values = data.iter().filter(|(key, _)| named.contains(&(name, key.as_str())));
+            let values: Vec<_> = values.map(|(key, value)| (key.clone(), value.to_vec())).collect();
+            if !values.is_empty() {
+                only.insert(namespace, name, values);
+            }
+        }
+        only
+    }
+
+    /// The Secrets of a namespace, by name.
+    pub(crate) fn of<'k>(&'k self, namespace: &'k str) -> impl Iterator<Item = (&'k str, &'k Data)> {
+        let here = self.0.iter().filter(move |((of, _), _)| of == namespace);
+        here.map(|((_, name), data)| (name.as_str(), data))
     }
 
     /// The value, or what is missing: the Secret or the key in it.

@@ -1,8 +1,12 @@
 //! Objects in, what a receiver serves out: one pure function, [`build`], so that whoever writes an object and whoever
 //! serves it come to the same result.
 //!
-//! An object with a problem is left out of the [`Table`]; the others are served. What to do about it is the caller's
-//! decision: a folder with a problem is refused whole.
+//! An object with a problem is served as it was accepted before, or left out of the [`Table`]; the others are served. What
+//! else to do about it is the caller's decision: a folder with a problem is refused whole.
+mod accepted;
+mod build;
+mod class;
+mod document;
 mod endpoint;
 mod keys;
 pub mod limits;
@@ -12,11 +16,15 @@ mod table;
 
 use boathook_crds::{WebhookEndpoint, WebhookSink};
 
+pub use accepted::{Accepted, Written};
+pub use build::{Built, Conflict, Input, build};
+pub use class::{Class, HostGrant};
+pub use document::{DOCUMENT_KEY, Document, DocumentError};
 pub use endpoint::{Choice, Endpoint, SinkRoute, Statuses};
 pub use keys::Keys;
 pub use problem::{Kind, Problem};
 pub use sink::{Header, HeaderContent, Sink, Target};
-pub use table::{Table, build};
+pub use table::Table;
 
 /// Everything that was written.
 #[derive(Debug, Clone, Default)]

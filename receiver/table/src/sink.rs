@@ -98,9 +98,14 @@ pub(crate) fn compile(name: &ObjectName, spec: &WebhookSinkSpec, keys: &Keys) ->
 }
 
 fn http_target(http: &HttpSink, keys: &Keys, problems: &mut Problems<'_>) -> Target {
-    if !http.url.parse::<http::Uri>().is_ok_and(|url| url.host().is_some() && url.scheme().is_some()) {
+    let callable = |url: http::Uri| {
+        let plain = url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        plain && url.host().is_some() && matches!(url.scheme_str(), Some("http" | "https"))
+    };
+    if !http.url.parse::<http::Uri>().is_ok_and(callable) {
         // It is not quoted: such URLs are often secrets.
-        let message = "it is no URL: write http:// or https://, a host and a path";
+        let message = "it is no URL that can be called: write http:// or https://, a host and a path, without user and \
+                       password";
         problems.add("spec.http.url", Reason::InvalidValue, message);
     }
     let header = |(index, header): (usize, &HttpHeader)| {

@@ -1,6 +1,6 @@
 //! What objects compile to, and what is said of those that do not.
 use boathook_crds::{Notice, Reason, WebhookEndpoint, WebhookSink};
-use boathook_table::{Choice, Keys, Objects, Problem, Table, build};
+use boathook_table::{Accepted, Choice, Input, Keys, Objects, Problem, Table};
 use serde_json::{Value, json};
 
 fn keys() -> Keys {
@@ -26,6 +26,12 @@ fn endpoint(name: &str, spec: &Value) -> WebhookEndpoint {
 fn sink(name: &str, spec: &Value) -> WebhookSink {
     let document = json!({ "apiVersion": "boathook.dev/v1alpha1", "kind": "WebhookSink", "metadata": { "name": name }, "spec": spec });
     serde_json::from_value(document).expect("a sink of the right shape")
+}
+
+fn build(objects: &Objects, keys: &Keys) -> (Table, Vec<Problem>) {
+    let accepted = Accepted::default();
+    let built = boathook_table::build(&Input { objects, keys, class: None, accepted: &accepted });
+    (built.table, built.problems)
 }
 
 fn built(endpoints: Vec<WebhookEndpoint>) -> (Table, Vec<Problem>) {

@@ -7,3 +7,8 @@ mod observing;
 mod program;
 mod reload;
 mod sink;
+
+/// The program under test.
+fn receiver_program() -> &'static str {
+    env!("CARGO_BIN_EXE_boathook-receiver")
+}

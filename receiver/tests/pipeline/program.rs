@@ -88,14 +88,18 @@ pub(crate) fn configure(folders: &Path, configuration: &str) {
 }
 
 pub(crate) fn command(folders: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_boathook-receiver"));
+    let mut command = bare_command(folders);
+    command.arg("--config").arg(folders.join("config")).args(arguments);
+    command
+}
+
+/// Without a word on where the objects come from.
+pub(crate) fn bare_command(folders: &Path) -> Command {
+    let mut command = Command::new(super::receiver_program());
     command
         .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log", "json"])
-        .arg("--config")
-        .arg(folders.join("config"))
         .arg("--data")
         .arg(folders.join("data"))
-        .args(arguments)
         .env_clear()
         .stdin(Stdio::null());
     command
@@ -108,8 +112,12 @@ impl Program {
     }
 
     pub(crate) fn start_in(folders: Arc<TempDir>, arguments: &[&str]) -> Self {
-        let mut child =
-            command(folders.path(), arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::run(command(folders.path(), arguments), folders)
+    }
+
+    /// Runs the command until it is ready.
+    pub(crate) fn run(mut command: Command, folders: Arc<TempDir>) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = Lines::of(child.stdout.take().unwrap());
         let logs = Lines::of(child.stderr.take().unwrap());
         let ready = until("the program to be ready", || {

@@ -1,20 +1,16 @@
-//! What the whole of the tests needs of the system: installed where we may, else named in one line.
+//! What tests need of the system: installed where we may, else named in one line.
 use std::process::{Command, Stdio};
 
 use anyhow::bail;
 
 use crate::steps;
 
-/// Programs that tests run, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 1] = [("strace", "strace")];
-
-/// Makes sure that every program is there.
+/// Makes sure that these programs are there. Debian's packages have their names.
 ///
 /// # Errors
 /// When one is missing and cannot be installed; the message names the packages.
-pub(crate) fn ensure() -> anyhow::Result<()> {
-    let missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(program, _)| !is_there(program)).map(|(_, name)| *name).collect();
+pub(crate) fn ensure(programs: &[&str]) -> anyhow::Result<()> {
+    let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_there(program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -22,7 +18,7 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
         is_there("apt-get") && Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
     if !may_install {
         bail!(
-            "all the tests need these packages, install them first: {}; `cargo xtask test unit` needs none",
+            "these tests need packages, install them first: {}; `cargo xtask test unit` needs none",
             missing.join(" ")
         );
     }

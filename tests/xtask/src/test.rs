@@ -15,6 +15,8 @@ use crate::{packages, steps};
 pub(crate) enum Level {
     /// The pure crates and the API; needs nothing but cargo.
     Unit,
+    /// The API on a real Kubernetes API server, which is built where it is not there: minutes, once.
+    Api,
     /// Where events go.
     Sinks,
 }
@@ -31,10 +33,30 @@ impl Level {
                 "boathook-table",
                 "boathook-crds",
             ],
+            Self::Api => &["boathook-testbed", "boathook-tests"],
             Self::Sinks => &["boathook-sinks"],
         }
     }
+
+    /// Of these packages' tests, those that belong to it; none = all.
+    fn targets(self) -> &'static [&'static str] {
+        match self {
+            Self::Api => &["--lib", "--test", "control_plane", "--test", "api_*"],
+            Self::Unit | Self::Sinks => &[],
+        }
+    }
+
+    /// Programs of the system that its tests run.
+    fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Api => &["openssl"],
+            Self::Unit | Self::Sinks => &[],
+        }
+    }
 }
+
+/// Programs of the system that some test runs.
+const PROGRAMS: [&str; 2] = ["openssl", "strace"];
 
 /// Runs the tests, passes their output through and closes with `N passed, M failed`.
 ///
@@ -42,10 +64,7 @@ impl Level {
 /// When a test fails, or the tests cannot be built.
 pub(crate) fn run(level: Option<Level>) -> anyhow::Result<()> {
     let started = Instant::now();
-    if level.is_none() {
-        // Only the tests outside the levels run programs of the system.
-        packages::ensure()?;
-    }
+    packages::ensure(level.map_or(&PROGRAMS, Level::programs))?;
     let mut tests = steps::command("cargo", &arguments(level))?
         .stdout(Stdio::piped())
         .spawn()
@@ -73,7 +92,10 @@ fn arguments(level: Option<Level>) -> Vec<&'static str> {
     let mut arguments = vec!["test", "--locked", "--no-fail-fast"];
     match level {
         None => arguments.push("--workspace"),
-        Some(level) => arguments.extend(level.packages().iter().flat_map(|package| ["--package", package])),
+        Some(level) => {
+            arguments.extend(level.packages().iter().flat_map(|package| ["--package", package]));
+            arguments.extend(level.targets());
+        }
     }
     arguments
 }
@@ -124,6 +146,8 @@ mod tests {
             arguments(Some(Level::Sinks)),
             ["test", "--locked", "--no-fail-fast", "--package", "boathook-sinks"]
         );
+        let api = arguments(Some(Level::Api)).join(" ");
+        assert!(api.ends_with("--package boathook-tests --lib --test control_plane --test api_*"), "{api}");
     }
 
     /// A crate that is pure bans the rest by a link to `clippy-pure.toml`.

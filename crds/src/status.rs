@@ -1,0 +1,227 @@
+//! What the statuses say: the operator's summary, and below it what each receiver has reported.
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::schema;
+
+/// How an endpoint stands. Written by the operator, but for `receivers`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookEndpointStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Where the provider calls. Absent while the endpoint is not accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub url: Option<String>,
+    /// In one word: `Pending` it does not serve yet, `Idle` it serves and nothing has come yet, `Healthy` events come and
+    /// go on, `Failed` deliveries fail again and again, or it cannot serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// `Accepted`, `Programmed`, `Receiving`, `Delivering`, `Ready`, `Stalled`; always all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// When the last genuine event came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_event_time: Option<Timestamp>,
+    /// When a request was last refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_rejected_time: Option<Timestamp>,
+    /// When a sink last took an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_delivered_time: Option<Timestamp>,
+    /// What became of events, since the endpoint was first served; survives its deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventTotals>,
+    /// Failed attempts to deliver since the last that a sink took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub consecutive_failures: Option<i64>,
+    /// What each receiver pod says. Each pod writes its own entry only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["pod"]))]
+    pub receivers: Vec<EndpointReport>,
+}
+
+/// In one word: `Pending` it does not serve yet, `Idle` it serves and nothing has come yet, `Healthy` events come and go on,
+/// `Failed` deliveries fail again and again, or it cannot serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Health {
+    /// It does not serve yet.
+    Pending,
+    /// It serves, and nothing has come yet.
+    Idle,
+    /// Events come and go on.
+    Healthy,
+    /// Deliveries fail again and again, or it cannot serve.
+    Failed,
+}
+
+/// What became of events. A batch counts by its items.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EventTotals {
+    /// Stored and acknowledged.
+    #[schemars(range(min = 0))]
+    pub accepted: i64,
+    /// Known already, acknowledged.
+    #[schemars(range(min = 0))]
+    pub duplicate: i64,
+    /// Genuine, of a type that nobody wants.
+    #[schemars(range(min = 0))]
+    pub ignored: i64,
+    /// Refused: not genuine, or not acceptable.
+    #[schemars(range(min = 0))]
+    pub rejected: i64,
+    /// Deliveries that sinks have taken: an event counts once for each sink.
+    #[schemars(range(min = 0))]
+    pub delivered: i64,
+    /// Deliveries on their way.
+    #[schemars(range(min = 0))]
+    pub pending: i64,
+    /// Deliveries put aside: they need a person.
+    #[schemars(range(min = 0))]
+    pub parked: i64,
+}
+
+/// What one receiver pod says of an endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointReport {
+    /// The pod's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub pod: String,
+    /// The pod's uid.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    /// The generation that it has looked at last.
+    #[schemars(range(min = 0))]
+    pub generation: i64,
+    /// The generation that it serves; absent while it serves none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub serving: Option<i64>,
+    /// When it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub report_time: Option<Timestamp>,
+    /// When a genuine event last came here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_event_time: Option<Timestamp>,
+    /// When a request was last refused here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_rejected_time: Option<Timestamp>,
+    /// When a sink last took an event from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_delivered_time: Option<Timestamp>,
+    /// What its store counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventTotals>,
+    /// Failed attempts since the last that a sink took.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub consecutive_failures: i64,
+}
+
+/// How a sink stands. Written by the operator, but for `receivers`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookSinkStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, `Delivering`, `Stalled`; always all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// What became of deliveries to it, since it was first served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<DeliveryTotals>,
+    /// When it last took an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_delivered_time: Option<Timestamp>,
+    /// When an attempt last failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_error_time: Option<Timestamp>,
+    /// How that attempt failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub last_error: Option<String>,
+    /// Endpoints that name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub endpoints: Option<i64>,
+    /// What each receiver pod says. Each pod writes its own entry only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["pod"]))]
+    pub receivers: Vec<SinkReport>,
+}
+
+/// What became of deliveries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DeliveryTotals {
+    /// Taken.
+    #[schemars(range(min = 0))]
+    pub delivered: i64,
+    /// On their way.
+    #[schemars(range(min = 0))]
+    pub pending: i64,
+    /// Put aside: they need a person.
+    #[schemars(range(min = 0))]
+    pub parked: i64,
+    /// Attempts that failed.
+    #[schemars(range(min = 0))]
+    pub failed_attempts: i64,
+}
+
+/// What one receiver pod says of a sink.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkReport {
+    /// The pod's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub pod: String,
+    /// The pod's uid.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    /// The generation that it has looked at last.
+    #[schemars(range(min = 0))]
+    pub generation: i64,
+    /// When it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub report_time: Option<Timestamp>,
+    /// What its store counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<DeliveryTotals>,
+    /// When the sink last took an event from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_delivered_time: Option<Timestamp>,
+    /// When an attempt last failed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_error_time: Option<Timestamp>,
+    /// How that attempt failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub last_error: Option<String>,
+    /// Failed attempts since the last that it took.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub consecutive_failures: i64,
+}

@@ -1,0 +1,251 @@
+//! What a status says: conditions, health and totals, from what was decided and what receivers report.
+use boathook_crds::{ConditionType, EndpointReport, Health, WebhookEndpoint, WebhookEndpointStatus};
+use boathook_event::ObjectName;
+use boathook_table::Problem;
+
+use crate::{
+    Plan, World,
+    conditions::{Conditions, State},
+    decide::{Decided, name_of},
+    limits::{FAILURES_ARE_FAILED, PROBLEMS_TOLD_MAX},
+    world::Notice,
+};
+
+/// Decides on one endpoint's status.
+pub(crate) fn endpoint(world: &World<'_>, decided: &Decided<'_>, object: &WebhookEndpoint, plan: &mut Plan) {
+    let name = name_of(&object.metadata);
+    let facts = Facts::of(decided, object, &name);
+    let before = object.status.clone().unwrap_or_default();
+    let mut conditions = Conditions::new(&before.conditions, object.metadata.generation, world.now);
+    conditions.add(ConditionType::Accepted, facts.accepted());
+    conditions.add(ConditionType::Programmed, facts.programmed());
+    conditions.add(ConditionType::Receiving, facts.receiving());
+    conditions.add(ConditionType::Delivering, facts.delivering());
+    conditions.add(ConditionType::Ready, facts.ready());
+    conditions.add(ConditionType::Stalled, facts.stalled());
+    let report = facts.latest;
+    let status = WebhookEndpointStatus {
+        observed_generation: object.metadata.generation,
+        url: facts.url(),
+        health: Some(facts.health()),
+        last_event_time: report.and_then(|report| report.last_event_time).or(before.last_event_time),
+        last_rejected_time: report.and_then(|report| report.last_rejected_time).or(before.last_rejected_time),
+        last_delivered_time: report
+            .and_then(|report| report.last_delivered_time)
+            .or(before.last_delivered_time),
+        events: report.and_then(|report| report.events).or(before.events),
+        consecutive_failures: report
+            .map(|report| report.consecutive_failures)
+            .or(before.consecutive_failures),
+        conditions: conditions.finish(),
+        receivers: Vec::new(),
+    };
+    plan.notices.extend(notices(&name, &before, &status));
+    plan.endpoints.push((name, status));
+}
+
+/// The status of an endpoint whose class nobody has configured: nothing that runs is touched.
+pub(crate) fn without_class(world: &World<'_>, object: &WebhookEndpoint, plan: &mut Plan) {
+    let name = name_of(&object.metadata);
+    let before = object.status.clone().unwrap_or_default();
+    let classes: Vec<&str> = world.configuration.classes.iter().map(|class| &*class.name).collect();
+    let message = format!(
+        "the class {} is not configured (there are: {}): whoever runs the operator adds it, or make the endpoint anew with \
+         another receiverClassName",
+        object.spec.receiver_class_name,
+        classes.join(", ")
+    );
+    let mut conditions = Conditions::new(&before.conditions, object.metadata.generation, world.now);
+    let refused = State::no("ClassNotFound", message);
+    conditions.add(ConditionType::Accepted, refused.clone());
+    for unknown in [ConditionType::Programmed, ConditionType::Receiving, ConditionType::Delivering] {
+        conditions.add(unknown, State::unknown("Pending", "not looked at: the class is not configured"));
+    }
+    conditions.add(ConditionType::Ready, refused.clone());
+    conditions.add(ConditionType::Stalled, State::yes("ClassNotFound", refused.message));
+    let status = WebhookEndpointStatus {
+        observed_generation: object.metadata.generation,
+        health: Some(Health::Failed),
+        conditions: conditions.finish(),
+        receivers: Vec::new(),
+        ..before.clone()
+    };
+    plan.notices.extend(notices(&name, &before, &status));
+    plan.endpoints.push((name, status));
+}
+
+/// What is known of an endpoint.
+struct Facts<'f> {
+    decided: &'f Decided<'f>,
+    object: &'f WebhookEndpoint,
+    name: &'f ObjectName,
+    problems: Vec<&'f Problem>,
+    /// The endpoint as it is served, whatever is written.
+    served: Option<&'f boathook_table::Endpoint>,
+    /// The newest report: they are all of one store.
+    latest: Option<&'f EndpointReport>,
+}
+
+impl<'f> Facts<'f> {
+    fn of(decided: &'f Decided<'f>, object: &'f WebhookEndpoint, name: &'f ObjectName) -> Self {
+        let of_it =
+            |problem: &&Problem| problem.kind == boathook_table::Kind::Endpoint && problem.object == *name;
+        let reports = object.status.iter().flat_map(|status| &status.receivers);
+        Self {
+            problems: decided.built.problems.iter().filter(of_it).collect(),
+            served: decided
+                .built
+                .table
+                .endpoints()
+                .find(|endpoint| endpoint.name == *name)
+                .map(|endpoint| &**endpoint),
+            latest: reports.max_by_key(|report| report.report_time),
+            decided,
+            object,
+            name,
+        }
+    }
+
+    fn accepted(&self) -> State {
+        if let Some(first) = self.problems.first() {
+            let told: Vec<String> = self
+                .problems
+                .iter()
+                .take(PROBLEMS_TOLD_MAX)
+                .map(|problem| format!("{}: {}", problem.field, problem.message))
+                .collect();
+            let serves = match self.served {
+                Some(served) => format!(" Generation {} goes on being served.", served.generation),
+                None => String::new(),
+            };
+            return State::no(first.reason.as_str(), format!("{}.{serves}", told.join("; ")));
+        }
+        let rivals = self.decided.built.conflicts.iter().filter(|conflict| conflict.older == *self.name);
+        let rivals: Vec<&str> = rivals.map(|conflict| conflict.younger.name()).collect();
+        if rivals.is_empty() {
+            State::yes("Accepted", "the spec is sound, and all it names is there")
+        } else {
+            let message =
+                format!("served; {} wants the same URL and is not, being younger", rivals.join(", "));
+            State::yes("Accepted", message)
+        }
+    }
+
+    /// Every ready pod, and there is one, has loaded this generation, and the route is there.
+    fn programmed(&self) -> State {
+        let generation = self.object.metadata.generation.unwrap_or(0);
+        if !self.problems.is_empty() {
+            return State::no("HeldBack", format!("generation {generation} is not accepted"));
+        }
+        if let Some(failure) = &self.decided.observed.failure {
+            return State::no("ReceiversFail", failure.clone());
+        }
+        let ready: Vec<&str> =
+            self.decided.observed.pods.iter().filter(|pod| pod.ready).map(|pod| &*pod.name).collect();
+        if ready.is_empty() {
+            let what = format!("deployment/boathook-{}", self.decided.class.name);
+            return State::no("ReceiversPending", format!("no receiver is ready yet: see {what}"));
+        }
+        let reports = || self.object.status.iter().flat_map(|status| &status.receivers);
+        let loaded =
+            |pod: &str| reports().any(|report| report.pod == pod && report.serving == Some(generation));
+        if let Some(pod) = ready.into_iter().find(|pod| !loaded(pod)) {
+            return State::no(
+                "Loading",
+                format!("the receiver {pod} has not loaded generation {generation} yet"),
+            );
+        }
+        let host = self.served.and_then(|served| served.host.as_deref());
+        match self.decided.route_to(host) {
+            Some(route) if !self.decided.observed.ingresses.contains(&route) => {
+                State::no("RoutePending", format!("the Ingress {route} is not there yet"))
+            }
+            _ => State::yes("Programmed", format!("generation {generation} is served")),
+        }
+    }
+
+    fn receiving(&self) -> State {
+        match self.last_event() {
+            Some(_) => State::yes("EventsArrive", "genuine events have come"),
+            None => State::unknown(
+                "NoEventYet",
+                "no genuine event has come yet: send one from the provider's console",
+            ),
+        }
+    }
+
+    fn delivering(&self) -> State {
+        let failures = self.latest.map_or(0, |report| report.consecutive_failures);
+        let delivered = self.latest.and_then(|report| report.last_delivered_time);
+        if failures >= FAILURES_ARE_FAILED {
+            let message = format!("{failures} attempts in a row have failed: see the statuses of its sinks");
+            return State::no("SinksFail", message);
+        }
+        match delivered {
+            Some(_) => State::yes("SinksTake", "its sinks take events"),
+            None => State::unknown("NothingDelivered", "nothing was to be delivered yet"),
+        }
+    }
+
+    fn ready(&self) -> State {
+        let (accepted, programmed) = (self.accepted(), self.programmed());
+        match (accepted.holds(), programmed.holds()) {
+            (true, true) => State::yes("Ready", "accepted and served"),
+            (false, _) => accepted,
+            (true, false) => programmed,
+        }
+    }
+
+    fn stalled(&self) -> State {
+        match self.problems.iter().find(|problem| problem.reason.needs_another_spec()) {
+            Some(problem) => State::yes(problem.reason.as_str(), "the spec must be changed: see Accepted"),
+            None => State::no("NotStalled", "nothing in the spec is in the way"),
+        }
+    }
+
+    fn health(&self) -> Health {
+        let served = self.served.is_some() && self.decided.observed.pods.iter().any(|pod| pod.ready);
+        match (self.problems.is_empty(), served) {
+            (false, false) => Health::Failed,
+            _ if self.delivering().fails() => Health::Failed,
+            (true, false) => Health::Pending,
+            (true, true) if !self.programmed().holds() && self.last_event().is_none() => Health::Pending,
+            _ if self.last_event().is_none() => Health::Idle,
+            _ => Health::Healthy,
+        }
+    }
+
+    fn last_event(&self) -> Option<boathook_crds::Timestamp> {
+        let before = self.object.status.as_ref().and_then(|status| status.last_event_time);
+        self.latest.and_then(|report| report.last_event_time).or(before)
+    }
+
+    fn url(&self) -> Option<String> {
+        let served = self.served?;
+        let host = served.host.as_deref()?;
+        let scheme = if self.decided.class.route.tls_secret_name.is_some() { "https" } else { "http" };
+        Some(format!("{scheme}://{host}{}", served.path))
+    }
+}
+
+/// What people should hear of: whether it is accepted, and whether it is served.
+fn notices(name: &ObjectName, before: &WebhookEndpointStatus, now: &WebhookEndpointStatus) -> Vec<Notice> {
+    let watched = [ConditionType::Accepted, ConditionType::Programmed, ConditionType::Delivering];
+    let mut notices = Vec::new();
+    for condition in
+        now.conditions.iter().filter(|condition| watched.iter().any(|kind| kind.as_str() == condition.type_))
+    {
+        let known = before.conditions.iter().find(|known| known.type_ == condition.type_);
+        let changed = known
+            .is_none_or(|known| (&known.status, &known.reason) != (&condition.status, &condition.reason));
+        if changed && condition.status != "Unknown" {
+            notices.push(Notice {
+                object: name.clone(),
+                warning: condition.status == "False" && condition.reason != "Loading",
+                reason: condition.reason.clone(),
+                message: condition.message.clone(),
+            });
+        }
+    }
+    notices
+}

@@ -1,0 +1,346 @@
+//! What this pod says in the objects' statuses: its own entry of `status.receivers`, by server-side apply, and nothing else.
+//!
+//! What changes an endpoint's health is said at once, within a rate that the API server bears; counters once a minute.
+//! Nothing is written while nothing has changed.
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Instant};
+
+use boathook_crds::{DeliveryTotals, EndpointReport, EventTotals, SinkReport, WebhookEndpoint, WebhookSink};
+use boathook_event::{EndpointTotals, ObjectName, SinkTotals, Word};
+use boathook_store::{Reader, traits::Statistics};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use jiff::Timestamp;
+use kube::{
+    Api, Client, Resource,
+    api::{Patch, PatchParams},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use crate::{
+    ingress::Ingress,
+    limits::{
+        FAILURES_ARE_HEALTH, REPORT_COUNTERS_AFTER, REPORT_COUNTERS_PER_SECOND, REPORT_LOOK, REPORTS_AT_ONCE,
+        REPORTS_PER_SECOND,
+    },
+    serving::Serving,
+};
+
+/// Who reports.
+#[derive(Debug, Clone)]
+pub(crate) struct Pod {
+    pub(crate) name: String,
+    pub(crate) uid: String,
+}
+
+/// Writes this pod's entries.
+pub(crate) struct Reporting {
+    client: Client,
+    pod: Pod,
+    ingress: Arc<Ingress>,
+    reader: Reader,
+    endpoints: BTreeMap<ObjectName, Said<EndpointFacts>>,
+    sinks: BTreeMap<ObjectName, Said<SinkFacts>>,
+    urgent: DefaultDirectRateLimiter,
+    counters: DefaultDirectRateLimiter,
+}
+
+/// What was said last of an object, and when.
+struct Said<F> {
+    facts: F,
+    at: Instant,
+}
+
+/// What is known of an endpoint without asking the store.
+#[derive(Debug, Clone, PartialEq)]
+struct EndpointFacts {
+    generation: i64,
+    serving: Option<i64>,
+    last_event: Option<Timestamp>,
+    last_rejected: Option<Timestamp>,
+    last_delivered: Option<Timestamp>,
+    consecutive_failures: u64,
+}
+
+/// What is known of a sink without asking the store.
+#[derive(Debug, Clone, PartialEq)]
+struct SinkFacts {
+    generation: i64,
+    last_delivered: Option<Timestamp>,
+    last_error: Option<Timestamp>,
+    consecutive_failures: u64,
+}
+
+/// How soon a change is to be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    Now,
+    Sometime,
+}
+
+trait Facts: Clone + PartialEq {
+    /// What decides on health.
+    fn health(&self) -> (i64, Option<i64>, bool, bool);
+}
+
+impl Facts for EndpointFacts {
+    fn health(&self) -> (i64, Option<i64>, bool, bool) {
+        let failing = self.consecutive_failures >= FAILURES_ARE_HEALTH;
+        (self.generation, self.serving, self.last_event.is_some(), failing)
+    }
+}
+
+impl Facts for SinkFacts {
+    fn health(&self) -> (i64, Option<i64>, bool, bool) {
+        let failing = self.consecutive_failures >= FAILURES_ARE_HEALTH;
+        (self.generation, None, self.last_delivered.is_some(), failing)
+    }
+}
+
+/// Whether, and how soon, the facts are to be said.
+fn urgency<F: Facts>(said: Option<&Said<F>>, facts: &F, now: Instant) -> Option<Urgency> {
+    match said {
+        None => Some(Urgency::Now),
+        Some(said) if said.facts == *facts => None,
+        Some(said) if said.facts.health() != facts.health() => Some(Urgency::Now),
+        Some(said) if now.duration_since(said.at) >= REPORT_COUNTERS_AFTER => Some(Urgency::Sometime),
+        Some(_) => None,
+    }
+}
+
+impl Reporting {
+    pub(crate) fn new(client: Client, pod: Pod, ingress: Arc<Ingress>, reader: Reader) -> Self {
+        let rate = |per_second: NonZeroU32, at_once: NonZeroU32| {
+            RateLimiter::direct(Quota::per_second(per_second).allow_burst(at_once))
+        };
+        Self {
+            client,
+            pod,
+            ingress,
+            reader,
+            endpoints: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            urgent: rate(REPORTS_PER_SECOND, REPORTS_AT_ONCE),
+            counters: rate(REPORT_COUNTERS_PER_SECOND, REPORT_COUNTERS_PER_SECOND),
+        }
+    }
+
+    /// Never returns.
+    pub(crate) async fn run(mut self) {
+        let mut looks = tokio::time::interval(REPORT_LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "cannot report into the objects' statuses; trying again");
+            }
+        }
+    }
+
+    /// Says what is to be said now.
+    async fn look(&mut self) -> Result<(), kube::Error> {
+        let (serving, now) = (self.ingress.live.load_full(), Instant::now());
+        self.endpoints.retain(|name, _| serving.observed.endpoints.contains_key(name));
+        self.sinks.retain(|name, _| serving.observed.sinks.contains_key(name));
+        let endpoints = due(endpoint_facts(&serving), &self.endpoints, now);
+        let sinks = due(sink_facts(&serving), &self.sinks, now);
+        if endpoints.is_empty() && sinks.is_empty() {
+            return Ok(());
+        }
+        let Ok(statistics) = self.reader.statistics().await else { return Ok(()) };
+        for (urgency, name, facts) in endpoints {
+            if self.may(urgency) {
+                let entry = endpoint_entry(&self.pod, &facts, &name, &statistics);
+                self.say::<WebhookEndpoint>(&name, &entry).await?;
+                self.endpoints.insert(name, Said { facts, at: now });
+            }
+        }
+        for (urgency, name, facts) in sinks {
+            if self.may(urgency) {
+                let error = serving.sink(&name).and_then(|served| served.traffic.error());
+                let entry = sink_entry(&self.pod, &facts, error, &name, &statistics);
+                self.say::<WebhookSink>(&name, &entry).await?;
+                self.sinks.insert(name, Said { facts, at: now });
+            }
+        }
+        Ok(())
+    }
+
+    fn may(&self, urgency: Urgency) -> bool {
+        match urgency {
+            Urgency::Now => self.urgent.check().is_ok(),
+            Urgency::Sometime => self.counters.check().is_ok(),
+        }
+    }
+
+    /// Applies one entry. An object that is gone by now is none to report on.
+    async fn say<K>(&self, name: &ObjectName, entry: &impl Serialize) -> Result<(), kube::Error>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + std::fmt::Debug
+            + DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), name.namespace());
+        let manager = format!("boathook-receiver-{}", self.pod.name);
+        let manager = manager.get(..manager.floor_char_boundary(128)).unwrap_or_default();
+        let patch = json!({
+            "apiVersion": K::api_version(&()),
+            "kind": K::kind(&()),
+            "status": { "receivers": [entry] },
+        });
+        match api.patch_status(name.name(), &PatchParams::apply(manager).force(), &Patch::Apply(patch)).await
+        {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What is to be said, the urgent first.
+fn due<F: Facts>(
+    facts: impl Iterator<Item = (ObjectName, F)>,
+    said: &BTreeMap<ObjectName, Said<F>>,
+    now: Instant,
+) -> Vec<(Urgency, ObjectName, F)> {
+    let due = facts.filter_map(|(name, facts)| Some((urgency(said.get(&name), &facts, now)?, name, facts)));
+    let mut due: Vec<_> = due.collect();
+    due.sort_by_key(|(urgency, name, _)| {
+        // Of those that can wait, the one that has waited longest.
+        (*urgency, said.get(name).map(|said| said.at))
+    });
+    due
+}
+
+fn endpoint_facts(serving: &Serving) -> impl Iterator<Item = (ObjectName, EndpointFacts)> + '_ {
+    serving.observed.endpoints.iter().map(|(name, generation)| {
+        let served = serving.endpoint(name);
+        let traffic = served.map(|served| &served.traffic);
+        let facts = EndpointFacts {
+            generation: *generation,
+            serving: served.map(|served| served.endpoint.generation),
+            last_event: traffic.and_then(|traffic| traffic.last_event.get()),
+            last_rejected: traffic.and_then(|traffic| traffic.last_rejected.get()),
+            last_delivered: traffic.and_then(|traffic| traffic.last_delivered.get()),
+            consecutive_failures: traffic.map_or(0, |traffic| traffic.consecutive_failures()),
+        };
+        (name.clone(), facts)
+    })
+}
+
+fn sink_facts(serving: &Serving) -> impl Iterator<Item = (ObjectName, SinkFacts)> + '_ {
+    serving.observed.sinks.iter().filter_map(|(name, generation)| {
+        let traffic = &serving.sink(name)?.traffic;
+        let facts = SinkFacts {
+            generation: *generation,
+            last_delivered: traffic.last_delivered.get(),
+            last_error: traffic.last_error.get(),
+            consecutive_failures: traffic.consecutive_failures(),
+        };
+        Some((name.clone(), facts))
+    })
+}
+
+fn endpoint_entry(
+    pod: &Pod,
+    facts: &EndpointFacts,
+    name: &ObjectName,
+    statistics: &Statistics,
+) -> EndpointReport {
+    let totals = statistics.endpoints.iter().find(|totals| totals.endpoint == *name);
+    EndpointReport {
+        pod: pod.name.clone(),
+        uid: pod.uid.clone(),
+        generation: facts.generation,
+        serving: facts.serving,
+        report_time: Some(seconds(Timestamp::now())),
+        last_event_time: facts.last_event.map(seconds),
+        last_rejected_time: facts.last_rejected.map(seconds),
+        last_delivered_time: facts.last_delivered.map(seconds),
+        events: totals.map(events),
+        consecutive_failures: number(facts.consecutive_failures),
+    }
+}
+
+fn events(totals: &EndpointTotals) -> EventTotals {
+    EventTotals {
+        accepted: number(totals.of(Word::Accepted)),
+        duplicate: number(totals.of(Word::Duplicate)),
+        ignored: number(totals.of(Word::Ignored)),
+        rejected: number(totals.of(Word::Rejected)),
+        delivered: number(totals.delivered),
+        pending: number(totals.pending),
+        parked: number(totals.parked),
+    }
+}
+
+fn sink_entry(
+    pod: &Pod,
+    facts: &SinkFacts,
+    error: Option<String>,
+    name: &ObjectName,
+    statistics: &Statistics,
+) -> SinkReport {
+    let totals = statistics.sinks.iter().find(|totals| totals.sink == *name);
+    let deliveries = |totals: &SinkTotals| DeliveryTotals {
+        delivered: number(totals.delivered),
+        pending: number(totals.pending),
+        parked: number(totals.parked),
+        failed_attempts: number(totals.failed_attempts),
+    };
+    SinkReport {
+        pod: pod.name.clone(),
+        uid: pod.uid.clone(),
+        generation: facts.generation,
+        report_time: Some(seconds(Timestamp::now())),
+        deliveries: totals.map(deliveries),
+        last_delivered_time: facts.last_delivered.map(seconds),
+        last_error_time: facts.last_error.map(seconds),
+        last_error: error,
+        consecutive_failures: number(facts.consecutive_failures),
+    }
+}
+
+/// Whole seconds, as Kubernetes writes times.
+fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn facts(generation: i64, events: i64, failures: u64) -> SinkFacts {
+        SinkFacts {
+            generation,
+            last_delivered: (events > 0).then(|| Timestamp::from_second(events).unwrap()),
+            last_error: None,
+            consecutive_failures: failures,
+        }
+    }
+
+    #[test]
+    fn health_is_said_at_once_counters_after_a_minute_and_nothing_when_nothing_changed() {
+        let now = Instant::now();
+        let said = |facts: SinkFacts, ago: Duration| Some(Said { facts, at: now.checked_sub(ago).unwrap() });
+        let (short, long) = (Duration::from_secs(1), REPORT_COUNTERS_AFTER);
+        for (before, then, expected) in [
+            (None, facts(1, 0, 0), Some(Urgency::Now)),
+            (said(facts(1, 0, 0), long), facts(1, 0, 0), None),
+            (said(facts(1, 0, 0), short), facts(2, 0, 0), Some(Urgency::Now)),
+            (said(facts(1, 0, 0), short), facts(1, 5, 0), Some(Urgency::Now)),
+            (said(facts(1, 5, 0), short), facts(1, 6, 0), None),
+            (said(facts(1, 5, 0), long), facts(1, 6, 0), Some(Urgency::Sometime)),
+            (said(facts(1, 5, 0), short), facts(1, 5, FAILURES_ARE_HEALTH), Some(Urgency::Now)),
+            (said(facts(1, 5, FAILURES_ARE_HEALTH), short), facts(1, 5, 0), Some(Urgency::Now)),
+        ] {
+            assert_eq!(urgency(before.as_ref(), &then, now), expected, "{then:?}");
+        }
+    }
+}

@@ -63,7 +63,8 @@ fn report(namespace: &str, manager: &str, status: &Value) {
 
 #[test]
 fn every_example_is_taken_without_a_warning_kept_as_written_and_unchanged_by_a_second_apply() {
-    for example in examples("quick-start").into_iter().chain(examples("valid")) {
+    let examples = ["quick-start", "kubernetes", "valid"].into_iter().flat_map(examples);
+    for example in examples {
         let namespace = cluster().namespace().unwrap();
         for document in example.placed(&namespace).split("\n---\n") {
             let place = format!("{}: {document}", example.name);

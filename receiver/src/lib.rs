@@ -6,6 +6,8 @@ mod admin;
 pub mod config;
 mod deliveries;
 mod flood;
+mod gate;
+mod held;
 mod ingress;
 pub mod limits;
 mod listener;

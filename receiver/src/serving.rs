@@ -12,7 +12,7 @@ use boathook_table::{Endpoint, Table};
 use jiff::Timestamp;
 
 use crate::{
-    ingress::Gate,
+    gate::Gate,
     limits::LOGGED_ENDPOINTS_MAX,
     metrics::Metrics,
     traffic::{EndpointTraffic, SinkTraffic},

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::{
     flood::Flood,
-    ingress::BodiesHeld,
+    held::BodiesHeld,
     metrics::{EndpointMeters, Metrics, SinkMeters},
 };
 

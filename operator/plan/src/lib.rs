@@ -6,6 +6,7 @@
 pub mod class;
 mod conditions;
 mod decide;
+mod decided;
 pub mod limits;
 pub mod names;
 pub mod objects;

@@ -8,8 +8,9 @@ use boathook_table::{Accepted, Input, Objects, Problem, build};
 use crate::{
     World,
     conditions::{Conditions, State},
-    decide::name_of,
+    decided::name_of,
     limits::{FAILURES_ARE_FAILED, PROBLEMS_TOLD_MAX},
+    status::sentence,
 };
 
 /// The statuses of a namespace's sinks. They belong to no class, and every class compiles them alike.
@@ -71,7 +72,7 @@ fn ready(problems: &[Problem]) -> State {
             let told = problems.iter().take(PROBLEMS_TOLD_MAX);
             let told: Vec<String> =
                 told.map(|problem| format!("{}: {}", problem.field, problem.message)).collect();
-            State::no(first.reason.as_str(), format!("{}.", told.join("; ")))
+            State::no(first.reason.as_str(), sentence(told.join("; ")))
         }
     }
 }

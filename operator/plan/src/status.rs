@@ -6,7 +6,7 @@ use boathook_table::Problem;
 use crate::{
     Plan, World,
     conditions::{Conditions, State},
-    decide::{Decided, name_of},
+    decided::{Decided, name_of},
     limits::{FAILURES_ARE_FAILED, PROBLEMS_TOLD_MAX},
     world::Notice,
 };
@@ -74,6 +74,9 @@ pub(crate) fn without_class(world: &World<'_>, object: &WebhookEndpoint, plan: &
     plan.endpoints.push((name, status));
 }
 
+/// Reasons that every start goes through.
+const STARTING: [&str; 3] = ["ReceiversPending", "Loading", "RoutePending"];
+
 /// What is known of an endpoint.
 struct Facts<'f> {
     decided: &'f Decided<'f>,
@@ -114,11 +117,11 @@ impl<'f> Facts<'f> {
                 .take(PROBLEMS_TOLD_MAX)
                 .map(|problem| format!("{}: {}", problem.field, problem.message))
                 .collect();
-            let serves = match self.served {
-                Some(served) => format!(" Generation {} goes on being served.", served.generation),
-                None => String::new(),
-            };
-            return State::no(first.reason.as_str(), format!("{}.{serves}", told.join("; ")));
+            let mut message = sentence(told.join("; "));
+            if let Some(served) = self.served {
+                message.push_str(&format!(" Generation {} goes on being served.", served.generation));
+            }
+            return State::no(first.reason.as_str(), message);
         }
         let rivals = self.decided.built.conflicts.iter().filter(|conflict| conflict.older == *self.name);
         let rivals: Vec<&str> = rivals.map(|conflict| conflict.younger.name()).collect();
@@ -228,6 +231,11 @@ impl<'f> Facts<'f> {
     }
 }
 
+/// The text with a mark at its end.
+pub(crate) fn sentence(text: String) -> String {
+    if text.ends_with(['.', '?', '!']) { text } else { text + "." }
+}
+
 /// What people should hear of: whether it is accepted, and whether it is served.
 fn notices(name: &ObjectName, before: &WebhookEndpointStatus, now: &WebhookEndpointStatus) -> Vec<Notice> {
     let watched = [ConditionType::Accepted, ConditionType::Programmed, ConditionType::Delivering];
@@ -241,7 +249,7 @@ fn notices(name: &ObjectName, before: &WebhookEndpointStatus, now: &WebhookEndpo
         if changed && condition.status != "Unknown" {
             notices.push(Notice {
                 object: name.clone(),
-                warning: condition.status == "False" && condition.reason != "Loading",
+                warning: condition.status == "False" && !STARTING.contains(&condition.reason.as_str()),
                 reason: condition.reason.clone(),
                 message: condition.message.clone(),
             });

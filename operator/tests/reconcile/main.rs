@@ -173,6 +173,17 @@ fn a_deleted_endpoint_loses_route_and_key_at_once_and_its_receiver_when_nothing_
 }
 
 #[test]
+fn an_operator_does_not_start_on_older_kinds_than_its_own() {
+    let cluster = own_cluster();
+    let older = "boathook.dev/schema-version=0";
+    let arguments = ["annotate", "--overwrite", "crd", "webhooksinks.boathook.dev", older];
+    cluster.plane.kubectl(&arguments).unwrap().success().unwrap();
+    let _operator = cluster.start("early");
+    let told = "webhooksinks.boathook.dev has schema version 0, and this operator needs 1: upgrade the chart boathook-crds";
+    until("it to say so", || cluster.log("early").contains(told).then_some(()));
+}
+
+#[test]
 fn when_another_operator_leads_nothing_is_written_twice() {
     let cluster = own_cluster();
     let first = cluster.start("first");

@@ -20,7 +20,7 @@ use super::{
     exchange::Exchange,
     outcome::{Outcome, Refusal},
 };
-use crate::{limits::STORE_TIME_MAX, serving::Served};
+use crate::{held::Holders, limits::STORE_TIME_MAX, serving::Served};
 
 impl Ingress {
     /// Takes a request or refuses it.
@@ -37,7 +37,7 @@ impl Ingress {
         may_call(endpoint, source)?;
         gate.admit_source(source).map_err(Refusal::SourceRate)?;
         is_open(endpoint)?;
-        let holders = capture::Holders { all: &self.bodies, endpoint: &traffic.bodies };
+        let holders = Holders { all: &self.bodies, endpoint: &traffic.bodies };
         let (body, _held) = capture::body(body, endpoint.body_bytes_max, holders).await?;
         let request = capture::raw(head, body);
         let read = {

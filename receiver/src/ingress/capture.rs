@@ -1,6 +1,4 @@
 //! Reading a request off the wire, under its bounds: what comes out is held whole and believed in nothing.
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
 use boathook_verify::RawRequest;
 use bytes::Bytes;
 use http::{header, request::Parts};
@@ -9,55 +7,10 @@ use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
 use super::Refusal;
-use crate::limits::{
-    BODIES_BYTES_MAX, BODY_TIME_MAX, ENDPOINT_BODIES_BYTES_MAX, LEFTOVER_BYTES_MAX, LEFTOVER_TIME_MAX,
+use crate::{
+    held::{Full, Held, Holders},
+    limits::{BODY_TIME_MAX, LEFTOVER_BYTES_MAX, LEFTOVER_TIME_MAX},
 };
-
-/// Bytes of bodies that are held before they are stored.
-#[derive(Debug, Default)]
-pub(crate) struct BodiesHeld(AtomicUsize);
-
-/// Whose bytes a body's are: everybody's, and an endpoint's.
-#[derive(Clone, Copy)]
-pub(super) struct Holders<'h> {
-    pub(super) all: &'h BodiesHeld,
-    pub(super) endpoint: &'h BodiesHeld,
-}
-
-/// Bytes of one body; given back when dropped.
-pub(super) struct Held<'h> {
-    holders: Holders<'h>,
-    bytes: usize,
-}
-
-impl BodiesHeld {
-    pub(crate) fn bytes(&self) -> usize {
-        self.0.load(Relaxed)
-    }
-
-    /// Whether they are within the bound with these.
-    fn take(&self, bytes: usize, bytes_max: usize) -> bool {
-        self.0.fetch_add(bytes, Relaxed) + bytes <= bytes_max
-    }
-}
-
-impl Held<'_> {
-    fn more(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let Holders { all, endpoint } = self.holders;
-        self.bytes += bytes;
-        let fits = [all.take(bytes, BODIES_BYTES_MAX), endpoint.take(bytes, ENDPOINT_BODIES_BYTES_MAX)];
-        if fits == [true, true] { Ok(()) } else { Err(Refusal::Crowded) }
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        let Holders { all, endpoint } = self.holders;
-        for held in [all, endpoint] {
-            held.0.fetch_sub(self.bytes, Relaxed);
-        }
-    }
-}
 
 /// The host that was called, without port: HTTP/2 and absolute targets name it in the URI.
 pub(super) fn host(head: &Parts) -> Option<&str> {
@@ -79,7 +32,7 @@ pub(super) async fn body<'h, B: Body<Data = Bytes> + Unpin>(
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(Refusal::BodyTooLarge { bytes_max });
     }
-    let mut held = Held { holders, bytes: 0 };
+    let mut held = Held::new(holders);
     let collected = timeout(BODY_TIME_MAX, collected(body, bytes_max, &mut held)).await;
     Ok((collected.unwrap_or(Err(Refusal::BodyLate))?, held))
 }
@@ -96,7 +49,7 @@ async fn collected<B: Body<Data = Bytes> + Unpin>(
         if whole.len() + data.len() > bytes_max {
             return Err(Refusal::BodyTooLarge { bytes_max });
         }
-        held.more(data.len())?;
+        held.more(data.len()).map_err(|Full| Refusal::Crowded)?;
         if whole.is_empty() {
             whole.reserve_exact(data.len());
         }
@@ -142,6 +95,7 @@ mod tests {
     use hyper::body::Frame;
 
     use super::*;
+    use crate::held::BodiesHeld;
 
     fn chunks(texts: &'static [&'static str]) -> impl Body<Data = Bytes, Error = Infallible> + Unpin {
         let frames = texts.iter().map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes()))));
@@ -174,17 +128,6 @@ mod tests {
         let chunked = body(&mut chunks(&["abc", "def"]), 5, Holders { all: &all, endpoint: &endpoint }).await;
         assert!(matches!(chunked.err(), Some(Refusal::BodyTooLarge { bytes_max: 5 })));
         assert_eq!(all.bytes(), 0);
-    }
-
-    #[tokio::test]
-    async fn when_all_bodies_of_everybody_or_of_an_endpoint_are_too_much_the_next_one_is_told_so() {
-        for (all, endpoint) in [(BODIES_BYTES_MAX - 2, 0), (0, ENDPOINT_BODIES_BYTES_MAX - 2)] {
-            let held = [all, endpoint].map(|bytes| BodiesHeld(AtomicUsize::new(bytes)));
-            let holders = Holders { all: &held[0], endpoint: &held[1] };
-            let crowded = body(&mut chunks(&["abc"]), 5, holders).await;
-            assert!(matches!(crowded.err(), Some(Refusal::Crowded)));
-            assert_eq!(held.each_ref().map(BodiesHeld::bytes), [all, endpoint]);
-        }
     }
 
     #[tokio::test(start_paused = true)]

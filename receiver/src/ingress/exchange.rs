@@ -1,12 +1,13 @@
 //! One request from its head to its answer: what is learnt of it on the way, and the one log line and the counts that
 //! it ends with, also when the sender goes away.
-use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Instant};
+use std::{borrow::Cow, net::IpAddr, time::Instant};
 
-use boathook_event::{Event, Uid, Word};
+use boathook_event::Word;
 use boathook_table::Statuses;
 use jiff::Timestamp;
 
 use super::{
+    noted::Noted,
     outcome::{Outcome, Refusal},
     reply::{Reply, reply},
 };
@@ -23,35 +24,6 @@ pub(super) struct Exchange<'x> {
     /// Its events are with the store, which counts them.
     pub(super) submitted: bool,
     answered: bool,
-}
-
-/// What is learnt of a request's first event.
-#[derive(Debug, Default)]
-pub(super) struct Noted(Option<Arc<Event>>);
-
-impl Noted {
-    pub(super) fn first(&mut self, event: Option<&Arc<Event>>) {
-        self.0 = event.cloned();
-    }
-
-    /// The provider's id, else ours.
-    pub(super) fn event_id(&self) -> Option<Cow<'_, str>> {
-        let event = self.0.as_ref()?;
-        Some(event.id.as_deref().map_or_else(|| event.uid.to_string().into(), Cow::Borrowed))
-    }
-
-    /// Ours.
-    fn uid(&self) -> Option<Uid> {
-        self.0.as_ref().map(|event| event.uid)
-    }
-
-    pub(super) fn event_type(&self) -> Option<&str> {
-        self.0.as_ref().and_then(|event| event.event_type.as_deref())
-    }
-
-    pub(super) fn entity(&self) -> Option<&str> {
-        self.0.as_ref().and_then(|event| event.entity.as_deref())
-    }
 }
 
 impl<'x> Exchange<'x> {

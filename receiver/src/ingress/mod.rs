@@ -3,7 +3,7 @@ mod accept;
 mod capture;
 mod code;
 mod exchange;
-mod gate;
+mod noted;
 mod outcome;
 mod reply;
 mod source;
@@ -19,12 +19,13 @@ use http::{Request, request::Parts};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
-pub(crate) use self::{capture::BodiesHeld, gate::Gate, reply::Reply, source::TrustedProxies};
 use self::{
-    exchange::{Exchange, Noted},
+    exchange::Exchange,
+    noted::Noted,
     outcome::{Outcome, Refusal},
 };
-use crate::{flood::Flood, limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, serving::Live};
+pub(crate) use self::{reply::Reply, source::TrustedProxies};
+use crate::{flood::Flood, held::BodiesHeld, limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, serving::Live};
 
 /// Everything that a request meets.
 pub(crate) struct Ingress {

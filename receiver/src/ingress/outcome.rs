@@ -7,8 +7,8 @@ use boathook_table::Statuses;
 use boathook_verify::Rejection;
 use http::StatusCode;
 
-use super::{code::Code, gate::Wait};
-use crate::limits::RETRY_AFTER_SECONDS;
+use super::code::Code;
+use crate::{gate::Wait, limits::RETRY_AFTER_SECONDS};
 
 /// How a request ended.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::Value;
 
-use super::{exchange::Noted, outcome::Outcome};
+use super::{noted::Noted, outcome::Outcome};
 
 /// An answer.
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -89,10 +89,8 @@ mod tests {
     use futures::FutureExt as _;
     use http_body_util::BodyExt as _;
 
-    use super::{
-        super::{gate::Wait, outcome::Refusal},
-        *,
-    };
+    use super::{super::outcome::Refusal, *};
+    use crate::gate::Wait;
 
     /// A provider that wants its own statuses.
     const OWN: Statuses = Statuses { success: 202, duplicate: 409, refused: 403, unavailable: 500 };

@@ -1,20 +1,49 @@
-//! A webhook as GitHub sends it, signed for the quick-start folder.
-use std::{fs, io, net::SocketAddr, process, time::SystemTime};
+//! A webhook as GitHub sends it, signed for the examples, and its way to an endpoint and out of the receiver again.
+use std::{
+    fmt, fs,
+    net::SocketAddr,
+    process,
+    time::{Duration, SystemTime},
+};
 
+use anyhow::{Context, bail};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::http::{self, Answer};
+use crate::{http, lines::Lines};
 
-/// The secret in `crds/examples/quick-start`: the one that GitHub's documentation signs with.
+/// The secret in `crds/examples`: the one that GitHub's documentation signs with.
 pub(crate) const SECRET: &str = "It's a Secret to Everybody";
-/// The path of the endpoint in `crds/examples/quick-start`.
-pub(crate) const PATH: &str = "/github";
+/// A `log` sink has nothing to wait for.
+const ARRIVAL_WAIT: Duration = Duration::from_secs(10);
 /// A push, shortened to what one looks for first.
 const BODY: &str = concat!(
     r#"{"ref":"refs/heads/main","repository":{"full_name":"octo-org/octo-repo"},"#,
     r#""pusher":{"name":"octocat"},"head_commit":{"message":"Try Boathook"}}"#
 );
+
+/// Where GitHub would call.
+#[derive(Clone, Copy)]
+pub(crate) struct Endpoint {
+    pub(crate) receiver: SocketAddr,
+    pub(crate) path: &'static str,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}:{}{}", http::HOST, self.receiver.port(), self.path)
+    }
+}
+
+impl Endpoint {
+    /// Two lines for a shell that send a delivery; its id is the time, so that it is no duplicate.
+    pub(crate) fn shell_lines(&self) -> String {
+        format!(
+            r#"body='{BODY}'; signature=$(printf %s "$body" | openssl dgst -sha256 -hmac "{SECRET}" | sed 's/.* //')
+curl -i {self} -H 'Content-Type: application/json' -H 'X-GitHub-Event: push' -H "X-GitHub-Delivery: $(date +%s%N)" -H "X-Hub-Signature-256: sha256=$signature" --data-binary "$body""#
+        )
+    }
+}
 
 /// One delivery.
 pub(crate) struct Delivery {
@@ -35,11 +64,17 @@ impl Delivery {
         Self { id }
     }
 
-    /// Sends it, signed with a secret.
+    /// Sends it, signed with a secret, and says how it was answered; `what` is what that status means.
     ///
     /// # Errors
-    /// When no answer comes.
-    pub(crate) fn send(&self, receiver: SocketAddr, secret: &str) -> io::Result<Answer> {
+    /// When no answer comes, or one with another status.
+    pub(crate) fn send(
+        &self,
+        endpoint: Endpoint,
+        secret: &str,
+        status: u16,
+        what: &str,
+    ) -> anyhow::Result<()> {
         let headers = [
             ("Content-Type", "application/json"),
             ("User-Agent", "boathook-xtask"),
@@ -47,16 +82,33 @@ impl Delivery {
             ("X-GitHub-Delivery", &self.id),
             ("X-Hub-Signature-256", &signature(secret, BODY)),
         ];
-        http::post(receiver, PATH, &headers, BODY)
+        let answer = http::post(endpoint.receiver, endpoint.path, &headers, BODY);
+        let answer = answer.with_context(|| format!("no answer from {endpoint}"))?;
+        if answer.status != status {
+            bail!(
+                "a delivery to {endpoint} that must be {what} ({status}) was answered {}: {}",
+                answer.status,
+                answer.body
+            );
+        }
+        println!("{what}: {status} {}", answer.body);
+        Ok(())
     }
-}
 
-/// Two lines for a shell that send one more; its id is the time, so that it is no duplicate.
-pub(crate) fn shell_lines(receiver: SocketAddr) -> String {
-    format!(
-        r#"body='{BODY}'; signature=$(printf %s "$body" | openssl dgst -sha256 -hmac "{SECRET}" | sed 's/.* //')
-curl -i http://{receiver}{PATH} -H 'Content-Type: application/json' -H 'X-GitHub-Event: push' -H "X-GitHub-Delivery: $(date +%s%N)" -H "X-Hub-Signature-256: sha256=$signature" --data-binary "$body""#
-    )
+    /// Waits for it among the lines that the receiver writes, and shows it.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub(crate) fn arrive(&self, lines: &Lines) -> anyhow::Result<()> {
+        let Ok(line) = lines.awaited(ARRIVAL_WAIT) else {
+            bail!(
+                "the delivery {} was stored but did not arrive on the receiver's standard output in {ARRIVAL_WAIT:?}",
+                self.id
+            );
+        };
+        println!("delivered: {line}");
+        Ok(())
+    }
 }
 
 /// GitHub's `X-Hub-Signature-256`.
@@ -79,12 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn the_quick_start_still_has_this_secret_and_path() {
-        let folder = steps::root().unwrap().join("crds/examples/quick-start");
-        let text = fs::read_to_string(folder.join("github.yaml")).unwrap();
-        let has = |line: &str| text.lines().any(|other| other.trim() == line);
-        assert!(has(&format!("secret: \"{SECRET}\"")), "change SECRET along with {folder:?}");
-        assert!(has(&format!("path: {PATH}")), "change PATH along with {folder:?}");
+    fn the_examples_still_have_this_secret() {
+        let examples = steps::root().unwrap().join("crds/examples");
+        for file in ["quick-start/github.yaml", "kubernetes/github.yaml"] {
+            let text = fs::read_to_string(examples.join(file)).unwrap();
+            let line = format!("secret: \"{SECRET}\"");
+            assert!(text.lines().any(|other| other.trim() == line), "change SECRET along with {file}");
+        }
     }
 
     #[test]

@@ -11,7 +11,9 @@ use anyhow::Context;
 
 use crate::{
     addresses::Addresses,
-    receiver::{self, Receiver},
+    process::Process,
+    programs::{self, RECEIVER},
+    receiver,
 };
 
 const ROUNDS: usize = 5;
@@ -25,7 +27,7 @@ const IDLE: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the receiver cannot be built, started or looked at.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let program = receiver::build("release")?;
+    let [program] = programs::build([RECEIVER], "release")?;
     let (mut ready, mut resident) = (Vec::new(), Vec::new());
     for number in 1..=ROUNDS {
         let round = round(&program)?;
@@ -49,8 +51,8 @@ fn round(program: &Path) -> anyhow::Result<Round> {
     let addresses = Addresses::free()?;
     let mut command = receiver::quick_start(program, data.path(), &addresses)?;
     let started = Instant::now();
-    let mut receiver = Receiver::start(command.stdout(Stdio::null()), addresses.private)?;
-    receiver.wait_until_ready(READY_POLL)?;
+    let mut receiver = Process::start("receiver", command.stdout(Stdio::null()))?;
+    receiver::wait_until_ready(&mut receiver, addresses.private, READY_POLL)?;
     let ready = started.elapsed();
     thread::sleep(IDLE);
     let path = format!("/proc/{}/status", receiver.id());

@@ -3,9 +3,12 @@ mod addresses;
 mod delivery;
 mod http;
 mod idle;
+mod kubernetes;
 mod lines;
 mod lint;
 mod packages;
+mod process;
+mod programs;
 mod receiver;
 mod signals;
 mod steps;
@@ -31,6 +34,10 @@ enum Command {
         /// The public port on 127.0.0.1; without it 8080, or a free one where that is taken.
         #[arg(long, value_parser = value_parser!(u16).range(1..))]
         port: Option<u16>,
+        /// In a Kubernetes control plane on this machine, with the operator, until the endpoint is Healthy. The
+        /// first time etcd, kube-apiserver and the others are built: about 7 minutes.
+        #[arg(long)]
+        kubernetes: bool,
     },
     /// Run the tests, and say how many ran.
     Test {
@@ -62,7 +69,8 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     match Xtask::parse().command {
-        Command::Up { port } => up::run(port),
+        Command::Up { port, kubernetes: false } => up::run(port),
+        Command::Up { port, kubernetes: true } => kubernetes::run(port),
         Command::Test { level } => test::run(level),
         Command::Generate { check } => generate(check),
         Command::Lint => lint::run(),

@@ -1,19 +1,25 @@
 //! Ctrl-C is for the receiver: we pass it on and stay until the receiver has drained.
-use std::{io, thread};
-
-use tokio::{
-    runtime::{Builder, Runtime},
-    signal::unix::{Signal, SignalKind, signal},
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
-use crate::receiver;
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::process;
 
 /// The signals that ask for an end; from [`Signals::catch`] on they do not end us.
-pub(crate) struct Signals {
-    runtime: Runtime,
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
+pub(crate) struct Signals(Arc<Mutex<State>>);
+
+/// What has come, and who is to get it.
+#[derive(Default)]
+struct State {
+    came: bool,
+    process: Option<u32>,
 }
 
 impl Signals {
@@ -24,29 +30,50 @@ impl Signals {
     pub(crate) fn catch() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().build()?;
         let inside = runtime.enter();
-        let interrupt = signal(SignalKind::interrupt())?;
-        let terminate = signal(SignalKind::terminate())?;
-        let hangup = signal(SignalKind::hangup())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         drop(inside);
-        Ok(Self { runtime, interrupt, terminate, hangup })
-    }
-
-    /// Passes each of them on as a request to drain. The process must not get the terminal's own Ctrl-C besides: it
-    /// is started in a process group of its own.
-    pub(crate) fn pass_on(self, process: u32) {
-        let Self { runtime, mut interrupt, mut terminate, mut hangup } = self;
-        let pass_on = async move {
+        let state = Arc::new(Mutex::new(State::default()));
+        let ours = Arc::clone(&state);
+        let take = async move {
             loop {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                     _ = hangup.recv() => {}
                 }
-                if let Err(error) = receiver::terminate(process) {
-                    eprintln!("» cannot pass the signal on to process {process}: {error}");
-                }
+                let mut state = lock(&ours);
+                state.came = true;
+                state.process.into_iter().for_each(pass_on);
             }
         };
-        thread::spawn(move || runtime.block_on(pass_on));
+        thread::spawn(move || runtime.block_on(take));
+        Ok(Self(state))
+    }
+
+    /// Passes each of them on as a request to drain, also one that has come already. The process must not get the
+    /// terminal's own Ctrl-C besides: it is started in a process group of its own.
+    pub(crate) fn pass_on(&self, process: u32) {
+        let mut state = lock(&self.0);
+        state.process = Some(process);
+        if state.came {
+            pass_on(process);
+        }
+    }
+
+    /// Whether one has come.
+    pub(crate) fn came(&self) -> bool {
+        lock(&self.0).came
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn pass_on(process: u32) {
+    if let Err(error) = process::terminate(process) {
+        eprintln!("» cannot pass the signal on to process {process}: {error}");
     }
 }

@@ -15,7 +15,8 @@ use crate::{packages, steps};
 pub(crate) enum Level {
     /// The pure crates and the API; needs nothing but cargo.
     Unit,
-    /// The API on a real Kubernetes API server, which is built where it is not there: minutes, once.
+    /// The API, receivers and the operator on a real Kubernetes API server, which is built where it is not there: minutes,
+    /// once.
     Api,
     /// Where events go.
     Sinks,
@@ -31,9 +32,10 @@ impl Level {
                 "boathook-event",
                 "boathook-dispatch",
                 "boathook-table",
+                "boathook-plan",
                 "boathook-crds",
             ],
-            Self::Api => &["boathook-testbed", "boathook-tests"],
+            Self::Api => &["boathook-testbed", "boathook-tests", "boathook-receiver", "boathook-operator"],
             Self::Sinks => &["boathook-sinks"],
         }
     }
@@ -41,7 +43,9 @@ impl Level {
     /// Of these packages' tests, those that belong to it; none = all.
     fn targets(self) -> &'static [&'static str] {
         match self {
-            Self::Api => &["--lib", "--test", "control_plane", "--test", "api_*"],
+            Self::Api => {
+                &["--test", "control_plane", "--test", "api_*", "--test", "cluster", "--test", "reconcile"]
+            }
             Self::Unit | Self::Sinks => &[],
         }
     }
@@ -147,14 +151,17 @@ mod tests {
             ["test", "--locked", "--no-fail-fast", "--package", "boathook-sinks"]
         );
         let api = arguments(Some(Level::Api)).join(" ");
-        assert!(api.ends_with("--package boathook-tests --lib --test control_plane --test api_*"), "{api}");
+        let targets =
+            "--package boathook-operator --test control_plane --test api_* --test cluster --test reconcile";
+        assert!(api.ends_with(targets), "{api}");
     }
 
     /// A crate that is pure bans the rest by a link to `clippy-pure.toml`.
     #[test]
     fn every_pure_crate_is_in_the_unit_level() {
-        let receiver = steps::root().unwrap().join("receiver");
-        for folder in std::fs::read_dir(receiver).unwrap().map(|folder| folder.unwrap().path()) {
+        let root = steps::root().unwrap();
+        let folders = ["receiver", "operator"].map(|edge| std::fs::read_dir(root.join(edge)).unwrap());
+        for folder in folders.into_iter().flatten().map(|folder| folder.unwrap().path()) {
             if folder.join("clippy.toml").exists() {
                 let name = format!("boathook-{}", folder.file_name().unwrap().to_str().unwrap());
                 assert!(Level::Unit.packages().contains(&name.as_str()), "{name}");

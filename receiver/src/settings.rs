@@ -41,6 +41,9 @@ pub struct Settings {
     /// In Kubernetes: this pod's uid.
     #[arg(long, env = "BOATHOOK_POD_UID", value_name = "UID", default_value = "")]
     pub pod_uid: String,
+    /// In Kubernetes: where the class's Secret is mounted, so that a start while the API server is away has its keys.
+    #[arg(long, env = "BOATHOOK_KEYS", value_name = "DIR")]
+    pub keys: Option<PathBuf>,
     /// In Kubernetes: loopback networks that sinks may call. With --config all are allowed.
     #[arg(long, env = "BOATHOOK_SINK_ALLOW", value_name = "CIDR,…", default_value = "")]
     pub sink_allow: Networks,

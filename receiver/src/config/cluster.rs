@@ -21,9 +21,9 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::{sync::watch as channel, time::timeout};
+use tokio::sync::watch as channel;
 
-use super::Configuration;
+use super::{Configuration, last_known::LastKnown};
 use crate::{
     limits::{CHANGES_TOGETHER, WAITING_TOLD},
     metrics::Metrics,
@@ -43,6 +43,9 @@ pub(crate) struct ClusterSource {
     /// What was accepted last, for what is not acceptable now.
     accepted: Accepted,
     told: Vec<String>,
+    last_known: LastKnown,
+    /// The mounted document, until the API server has said what it has.
+    recalled: Option<Document>,
     configuration: Arc<Configuration>,
 }
 
@@ -84,14 +87,39 @@ impl ClusterSource {
             secrets: Known::default(),
             accepted: Accepted::default(),
             told: Vec::new(),
+            last_known: LastKnown::new(&settings.data, settings.keys.as_deref()),
+            recalled: None,
             configuration: Arc::new(Configuration::new(guard, metrics)),
         };
-        while !source.serve() {
-            if timeout(WAITING_TOLD, source.take()).await.is_err() {
-                tracing::warn!(missing = source.missing().join(", "), "waiting for the Kubernetes API");
+        source.wait().await;
+        Ok(source)
+    }
+
+    /// Waits until something can be served: what the API server says or, while it is away, what was known last.
+    async fn wait(&mut self) {
+        let mut patience = tokio::time::interval(WAITING_TOLD);
+        patience.tick().await;
+        while !self.serve() {
+            tokio::select! {
+                () = self.take() => {}
+                _ = patience.tick() => {
+                    tracing::warn!(missing = self.missing().join(", "), "waiting for the Kubernetes API");
+                    self.recall();
+                }
             }
         }
-        Ok(source)
+        if self.recalled.is_some() {
+            tracing::warn!("the Kubernetes API is away: what was known last is served");
+        }
+    }
+
+    /// Takes what was known last for what the API server has not said.
+    fn recall(&mut self) {
+        let Some(document) = self.last_known.document(&self.namespace) else { return };
+        let Some(objects) = self.last_known.objects() else { return };
+        self.endpoints.recall(objects.endpoints);
+        self.sinks.recall(objects.sinks);
+        self.recalled = Some(document);
     }
 
     pub(crate) fn configuration(&self) -> &Arc<Configuration> {
@@ -130,7 +158,12 @@ impl ClusterSource {
         match change {
             Change::Endpoint(event) => self.endpoints.apply(event),
             Change::Sink(event) => self.sinks.apply(event),
-            Change::Secret(event) => self.secrets.apply(event),
+            Change::Secret(event) => {
+                self.secrets.apply(event);
+                if self.secrets.listed {
+                    self.recalled = None;
+                }
+            }
             Change::Failed(what, error) => tracing::warn!(%error, "the watch of {what} failed; trying again"),
         }
     }
@@ -155,7 +188,11 @@ impl ClusterSource {
         };
         let Built { table, mut problems, accepted, .. } = build(&input);
         self.accepted = accepted;
-        let served = self.configuration.serve(table, observed(&objects), |found| {
+        let observed = observed(&objects);
+        if self.recalled.is_none() {
+            self.last_known.keep(objects);
+        }
+        let served = self.configuration.serve(table, observed, |found| {
             problems.extend(found);
             Ok::<_, std::convert::Infallible>(())
         });
@@ -176,6 +213,9 @@ impl ClusterSource {
 
     /// What the operator has written for this class, if it can be read.
     fn document(&self) -> Option<Document> {
+        if !self.secrets.listed {
+            return self.recalled.clone();
+        }
         let secret = self.secrets.objects.get(&secret_name(&self.class))?;
         let bytes = secret.data.as_ref()?.get(DOCUMENT_KEY)?;
         Document::from_json(&self.namespace, &bytes.0)
@@ -198,6 +238,14 @@ impl<K> Default for Known<K> {
 }
 
 impl<K: Resource + Clone + Debug> Known<K> {
+    /// Takes these as a list, until there is one.
+    fn recall(&mut self, objects: Vec<K>) {
+        if !self.listed {
+            self.objects = objects.into_iter().map(|object| (object.name_any(), object)).collect();
+            self.listed = true;
+        }
+    }
+
     /// An object that cannot be read is left as it was.
     fn apply(&mut self, event: Event<DeserializeGuard<K>>) {
         match event {

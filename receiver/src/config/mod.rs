@@ -3,6 +3,7 @@ mod cluster;
 mod document;
 pub mod folder;
 mod from_folder;
+mod last_known;
 mod position;
 mod sinks;
 mod watch;

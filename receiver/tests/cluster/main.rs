@@ -118,6 +118,13 @@ fn while_the_api_server_is_away_what_is_served_goes_on_and_changes_come_after() 
         assert_eq!(team.send(&receiver, "one", &format!("away-{sent}")).status, 200);
         sent += 1;
     }
+    // A receiver that starts meanwhile has what was known last, and the keys that its pod has mounted.
+    let folders = receiver.kill();
+    let mounted = folders.path().join("config/table.json");
+    std::fs::write(mounted, team.document(&[("hook", "secret", "one")])).unwrap();
+    let receiver = team.receiver_in(folders);
+    assert_eq!(team.send(&receiver, "one", "after-the-restart").status, 200);
+    sent += 1;
     plane.start_apiserver().unwrap();
     team.keys(&[("hook", "secret", "two")]);
     until("the change made after it", || (team.send(&receiver, "two", "2").status == 200).then_some(()));

@@ -1,10 +1,14 @@
 //! A namespace with what the operator would make in it: an account with the receiver's rights, and the class's Secret.
-use std::{path::PathBuf, sync::Mutex};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use boathook_table::{Accepted, Class, DOCUMENT_KEY, Document, Keys};
 use boathook_testbed::ControlPlane;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::program::{Answer, Program, Request, bare_command, folders};
 
@@ -61,19 +65,24 @@ impl<'p> Team<'p> {
 
     /// Writes the class's Secret with these keys: Secret, key, value.
     pub(crate) fn keys(&self, values: &[(&str, &str, &str)]) {
-        let mut keys = Keys::default();
-        for (name, key, value) in values {
-            keys.insert(&self.namespace, name, [((*key).to_owned(), value.as_bytes().to_vec())]);
-        }
-        let class = Class { name: "default".into(), ..Class::default() };
-        let document = Document { class, keys, held_back: Accepted::default() };
-        let data = STANDARD.encode(&*document.to_json(&self.namespace));
+        let data = STANDARD.encode(self.document(values));
         self.apply(&json!({
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": { "name": "boathook-default", "namespace": self.namespace },
             "data": { (DOCUMENT_KEY): data },
         }));
+    }
+
+    /// What the operator would write with these keys.
+    pub(crate) fn document(&self, values: &[(&str, &str, &str)]) -> Vec<u8> {
+        let mut keys = Keys::default();
+        for (name, key, value) in values {
+            keys.insert(&self.namespace, name, [((*key).to_owned(), value.as_bytes().to_vec())]);
+        }
+        let class = Class { name: "default".into(), ..Class::default() };
+        let document = Document { class, keys, held_back: Accepted::default() };
+        document.to_json(&self.namespace).to_vec()
     }
 
     pub(crate) fn sink(&self, name: &str, spec: &Value) -> Value {
@@ -107,8 +116,13 @@ impl<'p> Team<'p> {
 
     /// A receiver of this namespace, with its account's rights alone.
     pub(crate) fn receiver(&self) -> Program {
-        let folders = folders("");
+        self.receiver_in(folders(""))
+    }
+
+    /// The same over these folders; that of the configuration stands for the mounted Secret.
+    pub(crate) fn receiver_in(&self, folders: Arc<TempDir>) -> Program {
         let mut command = bare_command(folders.path());
+        command.arg("--keys").arg(folders.path().join("config"));
         command
             .args(["--namespace", &self.namespace, "--pod-name", "pod-1", "--pod-uid", "uid-1"])
             .args(["--sink-allow", "127.0.0.0/8"])

@@ -10,6 +10,8 @@ use crate::{
 
 /// Where the volume is.
 const DATA: &str = "/var/lib/boathook";
+/// Where the class's Secret is.
+const KEYS: &str = "/etc/boathook/keys";
 /// The user and group of the process and of the volume's files, the image's own. Written out because the kubelet cannot
 /// see whether a user who is given by name is root.
 const USER: u32 = 65_532;
@@ -42,7 +44,11 @@ fn pod(need: &Need<'_>) -> Value {
             "seccompProfile": { "type": "RuntimeDefault" },
         },
         "containers": [container(need)],
-        "volumes": [{ "name": "data", "persistentVolumeClaim": { "claimName": name } }],
+        "volumes": [
+            { "name": "data", "persistentVolumeClaim": { "claimName": name } },
+            // For a start while the API server is away; a new pod needs it anyway.
+            { "name": "keys", "secret": { "secretName": name, "optional": true } },
+        ],
     })
 }
 
@@ -65,7 +71,10 @@ fn container(need: &Need<'_>) -> Value {
         },
         // Why it ended is then told in the pod's status, where people and the operator look.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{ "name": "data", "mountPath": DATA }],
+        "volumeMounts": [
+            { "name": "data", "mountPath": DATA },
+            { "name": "keys", "mountPath": KEYS, "readOnly": true },
+        ],
     })
 }
 
@@ -76,6 +85,7 @@ fn arguments(need: &Need<'_>) -> Vec<String> {
         ("--namespace", (*namespace).to_owned()),
         ("--class", class.name.clone()),
         ("--data", DATA.to_owned()),
+        ("--keys", KEYS.to_owned()),
         ("--listen", format!("0.0.0.0:{PUBLIC_PORT}")),
         ("--admin", format!("0.0.0.0:{ADMIN_PORT}")),
         ("--pod-name", "$(POD_NAME)".to_owned()),

@@ -67,6 +67,9 @@ pub enum Reason {
     /// The endpoint decides by the caller's address, and the class does not know the proxies in front. Whoever runs the
     /// operator sets `trustedProxies`.
     ProxiesUnknown,
+    /// The class's Secret in this namespace has no room for the endpoint's keys: those of the newest endpoints are left
+    /// out. The author uses shorter keys, or fewer, or another class.
+    KeysFull,
 }
 
 impl Reason {
@@ -85,6 +88,7 @@ impl Reason {
             Self::PathNotAllowed => "PathNotAllowed",
             Self::InsecureRoute => "InsecureRoute",
             Self::ProxiesUnknown => "ProxiesUnknown",
+            Self::KeysFull => "KeysFull",
         }
     }
 }
@@ -104,7 +108,8 @@ impl Reason {
             | Self::SecretInvalid
             | Self::SinkMissing
             | Self::InsecureRoute
-            | Self::ProxiesUnknown => false,
+            | Self::ProxiesUnknown
+            | Self::KeysFull => false,
         }
     }
 }

@@ -19,7 +19,8 @@ use crate::{
     apply,
     fetch::{self, Values, fetch},
     limits::{
-        CHANGES_TOGETHER, DRAINING_LOOK, NAMESPACES_AT_ONCE, RESYNC, RETRY_MAX, RETRY_MIN, WAITING_MAX,
+        CHANGES_TOGETHER, DRAINING_LOOK, LOOKS_APART, NAMESPACES_AT_ONCE, RESYNC, RETRY_MAX, RETRY_MIN,
+        WAITING_MAX,
     },
     report::report,
     watches::{self, Stores},
@@ -50,6 +51,8 @@ pub(crate) async fn run(client: Client, configuration: Arc<Configuration>) {
     let controller = Arc::new(Controller { client, configuration, stores, memories: Mutex::default() });
     let mut due: BTreeMap<String, Instant> = BTreeMap::new();
     let mut at_work: BTreeSet<String> = BTreeSet::new();
+    // Namespaces that were looked at within the last second, and when the next look may come.
+    let mut rests: BTreeMap<String, Instant> = BTreeMap::new();
     let mut works = JoinSet::new();
     let mut resync = tokio::time::interval(RESYNC);
     loop {
@@ -73,7 +76,9 @@ pub(crate) async fn run(client: Client, configuration: Arc<Configuration>) {
         };
         tokio::select! {
             Some(namespace) = touched.recv() => {
-                due.entry(namespace).or_insert(Instant::now() + CHANGES_TOGETHER);
+                let soon = Instant::now() + CHANGES_TOGETHER;
+                let at = rests.get(&namespace).map_or(soon, |rest| soon.max(*rest));
+                due.entry(namespace).or_insert(at);
             }
             Some(ended) = works.join_next(), if !works.is_empty() => {
                 // A panic of one namespace's work is a bug, and must not stop the others.
@@ -83,6 +88,9 @@ pub(crate) async fn run(client: Client, configuration: Arc<Configuration>) {
                     continue;
                 };
                 at_work.remove(&namespace);
+                let ended = Instant::now();
+                rests.retain(|_, rest| *rest > ended);
+                rests.insert(namespace.clone(), ended + LOOKS_APART);
                 if let Some(pause) = again {
                     let at = Instant::now() + pause;
                     let known = due.entry(namespace).or_insert(at);

@@ -9,8 +9,10 @@ pub(crate) const LEASE_RENEWED_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) const LEASE_LOOK: Duration = Duration::from_secs(2);
 /// Namespaces that are worked on at once.
 pub(crate) const NAMESPACES_AT_ONCE: usize = 4;
-/// Time in which changes of one namespace are taken together; also the pause between two writes of its keys.
+/// Time in which changes of one namespace are taken together: a file that is applied is several changes.
 pub(crate) const CHANGES_TOGETHER: Duration = Duration::from_millis(200);
+/// Pause between two looks at one namespace, and so between two writes of its keys, which every receiver reads whole.
+pub(crate) const LOOKS_APART: Duration = Duration::from_secs(1);
 /// Pause before a namespace is tried again after a failure; doubled each time.
 pub(crate) const RETRY_MIN: Duration = Duration::from_secs(1);
 /// The longest such pause.

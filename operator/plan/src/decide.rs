@@ -7,7 +7,7 @@ use boathook_table::Accepted;
 use crate::{
     Plan, World,
     decided::{Decided, name_of},
-    names, sink_status, status,
+    names, room, sink_status, status,
     world::{DeadEntry, Gone, GoneKind, ObservedClass},
 };
 
@@ -59,12 +59,11 @@ pub fn references(
     let written = endpoints.iter().map(|endpoint| &endpoint.spec);
     let before =
         accepted.values().flat_map(|accepted| accepted.endpoints.values().map(|written| &written.spec));
-    let of_endpoints = written.chain(before).flat_map(|spec| &spec.secrets).map(|secret| secret.name.clone());
+    let of_endpoints = written.chain(before).flat_map(room::of_endpoint);
     let written = sinks.iter().map(|sink| &sink.spec);
     let before = accepted.values().flat_map(|accepted| accepted.sinks.values().map(|written| &written.spec));
-    let headers = written.chain(before).filter_map(|spec| spec.http.as_ref()).flat_map(|http| &http.headers);
-    let of_sinks = headers.filter_map(|header| header.secret_ref.as_ref()).map(|secret| secret.name.clone());
-    of_endpoints.chain(of_sinks).collect()
+    let of_sinks = written.chain(before).flat_map(room::of_sink);
+    of_endpoints.chain(of_sinks).map(|(secret, _)| secret.to_owned()).collect()
 }
 
 fn of_class<'e>(endpoints: &'e [WebhookEndpoint], class: &str) -> Vec<&'e WebhookEndpoint> {

@@ -5,11 +5,13 @@ use boathook_crds::WebhookEndpoint;
 use boathook_event::ObjectName;
 use boathook_table::{self as table, Accepted, Built, Document, Input, Keys, Objects, build};
 use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
 
 use crate::{
     Class, Need, World,
     class::RouteKind,
     names, objects,
+    room::LeftOut,
     world::{Gone, GoneKind, ObservedClass},
 };
 
@@ -17,9 +19,9 @@ use crate::{
 pub(crate) struct Decided<'w> {
     pub(crate) class: &'w Class,
     pub(crate) observed: &'w ObservedClass,
-    pub(crate) settings: table::Class,
     pub(crate) built: Built,
-    keys: Keys,
+    /// What receivers read.
+    document: Zeroizing<Vec<u8>>,
     pub(crate) held_until: Option<Timestamp>,
 }
 
@@ -38,27 +40,36 @@ impl<'w> Decided<'w> {
         let none = Accepted::default();
         let accepted = world.accepted.get(&class.name).unwrap_or(&none);
         let (all, held_until) = with_held(world, class);
-        let mut built = build(&Input { objects: &objects, keys: &all, class: Some(&settings), accepted });
+        let mut left_out = LeftOut::default();
+        let (mut built, document) = loop {
+            let keys = all.without(world.namespace, &left_out.values(&objects, accepted));
+            let built = build(&Input { objects: &objects, keys: &keys, class: Some(&settings), accepted });
+            let keys = keys.only(world.namespace, &left_out.names(&objects, &built.accepted));
+            let held_back = held_back(world, &built.accepted);
+            let document = Document { class: settings.clone(), keys: keys.clone(), held_back };
+            let document = document.to_json(world.namespace);
+            if !left_out.more(document.len(), world.namespace, &objects, &keys, accepted) {
+                break (built, document);
+            }
+        };
         if held_until.is_some() {
             // What is held goes on counting, and is told as missing all the same.
-            let strict = Input { objects: &objects, keys: world.keys, class: Some(&settings), accepted };
+            let there = world.keys.without(world.namespace, &left_out.values(&objects, accepted));
+            let strict = Input { objects: &objects, keys: &there, class: Some(&settings), accepted };
             built.problems = build(&strict).problems;
         }
-        let keys = named(world, &all, &objects, &built.accepted);
-        Self { class, observed, settings, built, keys, held_until }
+        left_out.tell(&mut built.problems);
+        Self { class, observed, built, document, held_until }
     }
 
     /// Everything that the class needs here.
     pub(crate) fn objects(&self, world: &World<'_>) -> Vec<serde_json::Value> {
-        let held_back = held_back(world, &self.built.accepted);
-        let document = Document { class: self.settings.clone(), keys: self.keys.clone(), held_back };
-        let table_json = document.to_json(world.namespace);
         objects(&Need {
             namespace: world.namespace,
             class: self.class,
             image: world.configuration.image_of(self.class),
             owner_uid: self.observed.service_account.as_deref(),
-            table_json: &table_json,
+            table_json: &self.document,
             routes: self.routes(),
         })
     }
@@ -125,19 +136,6 @@ fn with_held(world: &World<'_>, class: &Class) -> (Keys, Option<Timestamp>) {
         until = Some(until.map_or(end, |until: Timestamp| until.min(end)));
     }
     (keys, until)
-}
-
-/// The values that the objects name, as they are written and as they were accepted; nothing else leaves a Secret.
-fn named(world: &World<'_>, keys: &Keys, objects: &Objects, accepted: &Accepted) -> Keys {
-    let endpoints = objects.endpoints.iter().map(|endpoint| &endpoint.spec);
-    let endpoints = endpoints.chain(accepted.endpoints.values().map(|written| &written.spec));
-    let sinks = objects.sinks.iter().map(|sink| &sink.spec);
-    let sinks = sinks.chain(accepted.sinks.values().map(|written| &written.spec));
-    let headers = sinks.filter_map(|spec| spec.http.as_ref()).flat_map(|http| &http.headers);
-    let of_sinks =
-        headers.filter_map(|header| header.secret_ref.as_ref()).map(|secret| (&*secret.name, &*secret.key));
-    let of_endpoints = endpoints.flat_map(|spec| &spec.secrets).map(|secret| (&*secret.name, &*secret.key));
-    keys.only(world.namespace, &of_endpoints.chain(of_sinks).collect())
 }
 
 /// What is served although something else is written: a receiver that starts anew must know it.

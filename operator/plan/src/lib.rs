@@ -10,6 +10,7 @@ mod decided;
 pub mod limits;
 pub mod names;
 pub mod objects;
+mod room;
 pub mod same;
 mod sink_status;
 mod status;

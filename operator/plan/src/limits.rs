@@ -45,3 +45,6 @@ pub const STARTUP_SECONDS_MAX: u64 = 300;
 pub const FAILURES_ARE_FAILED: i64 = 10;
 /// Problems that a condition tells: a message is read, not studied; the next ones come when these are mended.
 pub const PROBLEMS_TOLD_MAX: usize = 3;
+/// Bytes of the document with a class's keys: a Secret holds 1 MiB, and what goes on being served while something else is
+/// written needs room, too.
+pub const DOCUMENT_BYTES_MAX: usize = 900 * 1024;

@@ -54,6 +54,10 @@ fn endpoint(name: &str, generation: i64, more: Value, status: &Value) -> Webhook
     serde_json::from_value(whole).unwrap()
 }
 
+fn time(day: i8) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Time {
+    serde_json::from_value(json!(format!("2026-01-{day:02}T00:00:00Z"))).unwrap()
+}
+
 fn report(pod: &str, serving: i64, more: Value) -> Value {
     let mut report = json!({ "pod": pod, "generation": serving, "serving": serving, "reportTime": "2026-01-01T00:00:00Z" });
     if let Value::Object(more) = more {
@@ -203,6 +207,41 @@ fn a_mistake_stalls_what_is_missing_does_not_and_what_was_accepted_is_in_the_doc
 fn only_values_that_are_named_leave_a_secret() {
     let document = compiled(&Place::whole().plan());
     assert!(document.contains("b25l") && !document.contains("dW51c2Vk"), "one, and not unused");
+}
+
+#[test]
+fn keys_that_do_not_fit_are_those_of_the_newest_endpoint_and_what_is_accepted_stays() {
+    let mut place = Place::whole();
+    let add = |place: &mut Place, name: &str, day: i8| {
+        let key = |place: usize| format!("key-{place}");
+        place.keys.insert(TEAM, name, (0..8).map(|place| (key(place), vec![b'k'; 8_000])));
+        let secrets: Vec<Value> = (0..8).map(|place| json!({ "name": name, "key": key(place) })).collect();
+        let mut endpoint = endpoint(name, 1, json!({ "secrets": secrets }), &json!({}));
+        endpoint.metadata.creation_timestamp = Some(time(day));
+        place.endpoints.push(endpoint);
+    };
+    let refused = |plan: &Plan| -> Vec<String> {
+        let statuses = plan.endpoints.iter().filter(|(_, status)| told(status, "Accepted").0 != "True");
+        let full = statuses.inspect(|(_, status)| assert_eq!(told(status, "Accepted").1, "KeysFull"));
+        full.map(|(name, _)| name.name().to_owned()).collect()
+    };
+    for (name, day) in (5..).take(10).map(|day| (format!("hook-{day}"), day)) {
+        add(&mut place, &name, day);
+    }
+    assert!(refused(&place.plan()).is_empty());
+    add(&mut place, "oldest", 1);
+    let full = place.plan();
+    assert_eq!(refused(&full), ["hook-14"], "nothing is accepted yet: the newest");
+    assert!(compiled(&full).len() < 900 * 1024);
+    assert_eq!(told(&full.endpoints[10].1, "Stalled"), pair("False", "NotStalled"));
+    // The same with ten that are accepted, whoever decides.
+    let oldest = place.endpoints.pop().unwrap();
+    let told = place.plan().endpoints;
+    for (endpoint, (_, status)) in place.endpoints.iter_mut().zip(told) {
+        endpoint.status = Some(status);
+    }
+    place.endpoints.push(oldest);
+    assert_eq!(refused(&place.plan()), ["oldest"]);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The values of Secrets, by the names under which objects refer to them.
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use zeroize::Zeroizing;
 
@@ -24,16 +27,29 @@ impl Keys {
 
     /// These of a namespace's values alone: Secret and key.
     #[must_use]
-    pub fn only(&self, namespace: &str, named: &std::collections::BTreeSet<(&str, &str)>) -> Self {
-        let mut only = Self::default();
-        for (name, data) in self.of(namespace) {
-            let values = data.iter().filter(|(key, _)| named.contains(&(name, key.as_str())));
-            let values: Vec<_> = values.map(|(key, value)| (key.clone(), value.to_vec())).collect();
-            if !values.is_empty() {
-                only.insert(namespace, name, values);
-            }
-        }
+    pub fn only(&self, namespace: &str, named: &BTreeSet<(&str, &str)>) -> Self {
+        let mut only = self.clone();
+        only.0.retain(|(of, name), data| {
+            data.retain(|key, _| of == namespace && named.contains(&(name.as_str(), key.as_str())));
+            !data.is_empty()
+        });
         only
+    }
+
+    /// All but these of a namespace's values. A Secret of which nothing is left stays known.
+    #[must_use]
+    pub fn without(&self, namespace: &str, named: &BTreeSet<(&str, &str)>) -> Self {
+        let mut others = self.clone();
+        for ((of, name), data) in &mut others.0 {
+            data.retain(|key, _| of != namespace || !named.contains(&(name.as_str(), key.as_str())));
+        }
+        others
+    }
+
+    /// How many bytes they take in a [`Document`](crate::Document), about: Base64 and a name for each value.
+    pub fn document_bytes(&self) -> usize {
+        let values = self.0.values().flatten();
+        values.map(|(key, value)| key.len() + value.len().div_ceil(3) * 4).sum()
     }
 
     /// The Secrets of a namespace, by name.

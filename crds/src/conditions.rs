@@ -119,6 +119,8 @@ impl Reason {
 pub enum Notice {
     /// The proof does not cover the body: only TLS protects it.
     BodyNotProtected,
+    /// Nothing is proved: whoever knows the URL is believed.
+    NothingProved,
     /// The timestamp is not signed: freshness proves little.
     TimestampNotSigned,
     /// It names no sink.
@@ -132,6 +134,9 @@ impl Notice {
     pub const fn message(self) -> &'static str {
         match self {
             Self::BodyNotProtected => "the provider's proof does not cover the body: accept it over TLS only",
+            Self::NothingProved => {
+                "nothing proves who sends: whoever knows the URL is believed, so allow only the provider's addresses"
+            }
             Self::TimestampNotSigned => {
                 "the provider does not sign its timestamp: deduplication is what stops replays"
             }

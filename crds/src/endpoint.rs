@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{WebhookEndpointStatus, schema};
+use crate::{SecretRef, WebhookEndpointStatus, schema};
 
 /// Receives the deliveries of one provider at one URL, verifies and stores each, and hands it to sinks.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -42,6 +42,7 @@ use crate::{WebhookEndpointStatus, schema};
 #[kube(printcolumn(name = "Class", type_ = "string", json_path = ".spec.receiverClassName", priority = 1))]
 #[kube(printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"))]
 #[x_kube(validation = Rule::new("has(self.provider) != has(self.scheme)").message("exactly one of provider and scheme must be set"))]
+#[x_kube(validation = Rule::new("(has(self.secrets) && size(self.secrets) > 0) || (has(self.scheme) && self.scheme.kind == 'none')").message("secrets must name at least one: only a scheme of kind none has none"))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookEndpointSpec {
     /// The id of a preset, such as `github` or `stripe`; an unknown one is answered with the nearest. Exactly one of
@@ -69,8 +70,9 @@ pub struct WebhookEndpointSpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("receiverClassName cannot be changed: delete the endpoint and make it anew"))]
     pub receiver_class_name: String,
     /// The secrets that the provider may sign with. Any of them may match: name the old and the new one while you
-    /// rotate. The first is used where one must be chosen.
-    #[schemars(length(min = 1, max = 8))]
+    /// rotate. The first is used where one must be chosen. Left out only for schemes of kind `none`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
     pub secrets: Vec<EndpointSecret>,
     /// How strictly deliveries are checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,6 +122,15 @@ pub struct Verification {
     /// the provider sends no timestamp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Duration>,
+    /// The URL as it is registered at the provider, for those that sign it; its query too, where it has one. Default:
+    /// `status.url`.
+    #[serde(default, rename = "publicURL", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub public_url: Option<String>,
+    /// The verify token of the provider's handshake (`hub.verify_token` and the like): any text that you give to the
+    /// provider, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_token: Option<SecretRef>,
     /// Addresses that may call, as CIDR blocks; others get 403. Default: all. Behind a proxy the receiver must know its
     /// trusted proxies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

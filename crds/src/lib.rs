@@ -7,6 +7,7 @@
 
 mod conditions;
 pub mod endpoint;
+mod providers;
 mod reference;
 mod schema;
 mod shared;
@@ -20,6 +21,7 @@ pub use k8s_openapi::{
     jiff::Timestamp,
 };
 pub use kube::core::ObjectMeta;
+pub use providers::{FOLDER as PROVIDER_PAGES, list as provider_list};
 pub use schema::{SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION, crds, generated, members};
 pub use shared::SecretRef;
 pub use sink::*;

@@ -3,10 +3,10 @@ use kube::CustomResourceExt;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use crate::{WebhookEndpoint, WebhookSink, reference};
+use crate::{WebhookEndpoint, WebhookSink, providers, reference};
 
 /// Counts up with every change of the schemas. An operator does not start on definitions with a lower one.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 /// The annotation of a definition that says its version.
 pub const SCHEMA_VERSION_ANNOTATION: &str = "boathook.dev/schema-version";
 
@@ -38,9 +38,9 @@ pub fn generated() -> Vec<(String, String)> {
     let others = [
         ("charts/boathook-crds/Chart.yaml".to_owned(), yaml(&chart())),
         ("crds/docs/fields.md".to_owned(), reference::fields(&crds())),
-        ("crds/docs/providers.md".to_owned(), reference::providers()),
+        ("crds/docs/providers.md".to_owned(), providers::index()),
     ];
-    plain.chain(charted).chain(others).collect()
+    plain.chain(charted).chain(others).chain(providers::pages()).collect()
 }
 
 /// The chart of the definitions: no Kubernetes older than all that the schemas use.

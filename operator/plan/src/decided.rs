@@ -114,6 +114,7 @@ fn settings(class: &Class) -> table::Class {
         hosts: class.hosts.iter().map(grant).collect(),
         routed,
         secure: class.route.tls_secret_name.is_some() || class.allow_insecure,
+        tls: class.route.tls_secret_name.is_some(),
         proxies_known: !class.trusted_proxies.is_empty(),
     }
 }

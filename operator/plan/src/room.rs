@@ -15,7 +15,9 @@ pub(crate) type Named<'n> = (&'n str, &'n str);
 
 /// What an endpoint's spec names.
 pub(crate) fn of_endpoint(spec: &WebhookEndpointSpec) -> impl Iterator<Item = Named<'_>> {
-    spec.secrets.iter().map(|secret| (&*secret.name, &*secret.key))
+    let token = spec.verification.iter().filter_map(|verification| verification.verify_token.as_ref());
+    let token = token.map(|token| (&*token.name, &*token.key));
+    spec.secrets.iter().map(|secret| (&*secret.name, &*secret.key)).chain(token)
 }
 
 /// What a sink's spec names.

@@ -1,8 +1,8 @@
 //! From a genuine request to events: what each is, which type, whose, and by what it is known again.
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap, sync::Arc};
 
 use boathook_template::{Place, Pointers, ScanError, Slot, Source, Template, Values};
-use boathook_verify::{BodyKind, Kind, RawRequest, Scheme, SchemeError, Verified};
+use boathook_verify::{BodyKind, RawRequest, Scheme, SchemeError, Verified, form_as_json, is_parameter};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
@@ -59,6 +59,9 @@ pub enum ReadError {
     /// The body is of none of the kinds that the scheme accepts.
     #[error("the body is {0}")]
     Body(#[from] ScanError),
+    /// The body is no form, which the scheme demands.
+    #[error("the body is no form (application/x-www-form-urlencoded)")]
+    Form,
     /// More items than [`BATCH_ITEMS_MAX`].
     #[error("the batch has {0} events, more than {BATCH_ITEMS_MAX}")]
     BatchTooLarge(usize),
@@ -78,10 +81,12 @@ pub struct Reading {
     answer: BTreeMap<Box<str>, Template>,
     /// The pointers of a whole request that may be a batch, and the slot of its array.
     batch: Option<(Pointers, Slot)>,
-    any_body: bool,
+    bodies: Vec<BodyKind>,
     content_types: Vec<String>,
     /// Headers that are not kept: they carry the secret itself.
     credentials: Vec<HeaderName>,
+    /// The query parameter that carries it.
+    credential_query: Option<Box<str>>,
     id_signed: bool,
     id_stable: bool,
     body_unique: bool,
@@ -126,14 +131,10 @@ impl Reading {
             batch: scheme.batch.as_deref().and_then(|pointer| compiler.batch(pointer)),
             pointers: compiler.pointers,
             endpoint,
-            any_body: scheme.body.contains(&BodyKind::Any),
+            bodies: if scheme.body.is_empty() { vec![BodyKind::Json] } else { scheme.body.clone() },
             content_types: scheme.content_types.iter().map(|kind| kind.to_ascii_lowercase()).collect(),
-            credentials: match scheme.kind {
-                Kind::Token => {
-                    scheme.signature.from.headers.iter().filter_map(|name| name.parse().ok()).collect()
-                }
-                Kind::Hmac => Vec::new(),
-            },
+            credentials: scheme.credential_headers().iter().filter_map(|name| name.parse().ok()).collect(),
+            credential_query: scheme.credential_query().map(Into::into),
             id_signed: scheme.id_signed,
             id_stable: scheme.id_stable,
             body_unique: scheme.body_unique,
@@ -149,8 +150,9 @@ impl Reading {
         let request = verified.request();
         self.check_content_type(request)?;
         let head = Arc::new(self.head(request));
+        let room = OnceCell::new();
         let items = match &self.batch {
-            Some((pointers, slot)) => pointers.scan(&request.body)?.items(*slot),
+            Some((pointers, slot)) => self.scanned(pointers, &request.body, &room)?.items(*slot),
             None => None,
         };
         let mut read = Read { events: Vec::new(), answer: BTreeMap::new() };
@@ -169,6 +171,29 @@ impl Reading {
         Ok(read)
     }
 
+    /// The values of a JSON body, or of a form's fields, which `room` keeps as JSON; none of a body of another kind that
+    /// the scheme takes.
+    fn scanned<'b>(
+        &self,
+        pointers: &Pointers,
+        body: &'b [u8],
+        room: &'b OnceCell<String>,
+    ) -> Result<Values<'b>, ReadError> {
+        let takes = |kind| self.bodies.contains(&kind);
+        let scanned = takes(BodyKind::Json).then(|| pointers.scan(body));
+        if let Some(Ok(values)) = scanned {
+            return Ok(values);
+        }
+        if let Some(form) = form_as_json(body).filter(|_| takes(BodyKind::Form)) {
+            return Ok(pointers.scan(room.get_or_init(|| form).as_bytes())?);
+        }
+        match scanned {
+            _ if takes(BodyKind::Any) => Ok(Values::none()),
+            Some(Err(error)) => Err(error.into()),
+            _ => Err(ReadError::Form),
+        }
+    }
+
     /// Adds one event: the request's only one, or the item at `index`.
     fn add(
         &self,
@@ -179,11 +204,8 @@ impl Reading {
         body: &Bytes,
         index: Option<u32>,
     ) -> Result<(), ReadError> {
-        let values = match self.pointers.scan(body) {
-            Ok(values) => values,
-            Err(_) if self.any_body => Values::none(),
-            Err(error) => return Err(error.into()),
-        };
+        let room = OnceCell::new();
+        let values = self.scanned(&self.pointers, body, &room)?;
         let source = FromRequest {
             request: verified.request(),
             endpoint: &self.endpoint,
@@ -253,9 +275,18 @@ impl Reading {
         Head {
             method: request.method.clone(),
             path: request.path.clone(),
-            query: request.query.clone(),
+            query: self.query(request.query.as_deref()),
             headers: self.kept(&request.headers),
         }
+    }
+
+    /// The query without the secret.
+    fn query(&self, query: Option<&str>) -> Option<Box<str>> {
+        let (Some(query), Some(secret)) = (query, &self.credential_query) else {
+            return query.map(Into::into);
+        };
+        let kept: Vec<&str> = query.split('&').filter(|pair| !is_parameter(pair, secret)).collect();
+        (!kept.is_empty()).then(|| kept.join("&").into())
     }
 
     /// The headers that are kept, with their values copied into one buffer: those of a request are slices of what its

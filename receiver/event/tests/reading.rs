@@ -7,7 +7,7 @@
 use std::{fs, path::Path};
 
 use boathook_event::{Facts, ObjectName, Read, ReadError, Reading, ReadingSpec, Uid};
-use boathook_verify::{RawRequest, Scheme, Secret, Verifier, preset, preset_ids};
+use boathook_verify::{RawRequest, Scheme, Secret, Setup, Verified, Verifier, preset, preset_ids};
 use http::{HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -23,7 +23,8 @@ fn read_as(spec: ReadingSpec<'_>, headers: &[(&str, &str)], body: &str) -> Resul
         not_before: None,
         not_after: None,
     };
-    let verifier = Verifier::compile(spec.scheme, &[secret], None).unwrap();
+    let secrets = [secret];
+    let verifier = Verifier::compile(spec.scheme, &Setup { secrets: &secrets, ..Setup::default() }).unwrap();
     let pairs = headers
         .iter()
         .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()));
@@ -36,19 +37,48 @@ fn read_as(spec: ReadingSpec<'_>, headers: &[(&str, &str)], body: &str) -> Resul
     };
     verifier.sign(&mut request, Timestamp::UNIX_EPOCH).unwrap();
     let verified = verifier.verify(&request, Timestamp::UNIX_EPOCH).unwrap();
+    read(&Reading::compile(spec).unwrap(), &verified)
+}
+
+fn read(reading: &Reading, verified: &Verified<'_>) -> Result<Read, ReadError> {
     let mut number = 0;
     let mut uid = || {
         number += 1;
         Uid::new(number, &[0; 10])
     };
-    Reading::compile(spec)
-        .unwrap()
-        .read(&verified, &mut Facts { received_at: Timestamp::UNIX_EPOCH, uid: &mut uid })
+    reading.read(verified, &mut Facts { received_at: Timestamp::UNIX_EPOCH, uid: &mut uid })
 }
 
-fn strings(value: &Value) -> Vec<(String, String)> {
-    let pairs = value.as_array().unwrap().iter();
-    pairs.map(|pair| (pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned())).collect()
+/// Reads a vector as it is: its own request, secrets and clock.
+fn read_vector(scheme: &Scheme, vector: &Value) -> Read {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let secret = |value: &Value| Secret {
+        text: text(value).unwrap().into_bytes().into(),
+        not_before: None,
+        not_after: None,
+    };
+    let secrets: Vec<Secret> =
+        vector["secrets"].as_array().unwrap().iter().map(|one| secret(&one["text"])).collect();
+    let public_url = text(&vector["publicURL"]);
+    let setup = Setup { secrets: &secrets, public_url: public_url.as_deref(), ..Setup::default() };
+    let sent = &vector["request"];
+    let pairs = sent["headers"].as_array().unwrap().iter();
+    let path = text(&sent["path"]).unwrap();
+    let request = RawRequest {
+        method: sent["method"].as_str().unwrap().parse().unwrap(),
+        path: path.split('?').next().unwrap().into(),
+        query: path.split_once('?').map(|(_, query)| query.into()),
+        headers: pairs
+            .map(|pair| {
+                let value = HeaderValue::from_bytes(pair[1].as_str().unwrap().as_bytes()).unwrap();
+                (pair[0].as_str().unwrap().parse::<HeaderName>().unwrap(), value)
+            })
+            .collect(),
+        body: text(&sent["body"]).unwrap().into(),
+    };
+    let verifier = Verifier::compile(scheme, &setup).unwrap();
+    let verified = verifier.verify(&request, vector["now"].as_str().unwrap().parse().unwrap()).unwrap();
+    read(&Reading::compile(spec(scheme)).unwrap(), &verified).unwrap()
 }
 
 #[test]
@@ -64,17 +94,7 @@ fn every_vector_that_names_ids_and_types_is_read_so() {
                 (_, Value::Array(items)) => items.clone(),
                 _ => continue,
             };
-            let headers = strings(&vector["request"]["headers"]);
-            let headers: Vec<(&str, &str)> =
-                headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-            let mut kept = headers.clone();
-            let time = scheme
-                .timestamp
-                .as_ref()
-                .map(|rule| serde_json::to_value(&rule.from).unwrap()["header"].clone());
-            kept.retain(|(name, _)| time.as_ref().is_none_or(|time| time != name));
-            let read = read_as(spec(&scheme), &kept, vector["request"]["body"].as_str().unwrap()).unwrap();
-            let found: Vec<Value> = read
+            let found: Vec<Value> = read_vector(&scheme, &vector)
                 .events
                 .iter()
                 .map(|(event, _)| serde_json::json!({ "id": event.id, "type": event.event_type }))
@@ -104,6 +124,24 @@ fn a_token_is_not_kept_with_the_event() {
     let scheme = preset("jiwaku-seed").unwrap();
     let read = read_as(spec(&scheme), &[], r#"{"id":"1"}"#).unwrap();
     assert!(!read.events[0].0.head.headers.contains_key("authorization"));
+}
+
+#[test]
+fn a_token_in_the_query_is_not_kept_with_the_event() {
+    let scheme = preset("azure-event-grid").unwrap();
+    let read = read_as(spec(&scheme), &[], r#"[{"id":"1"}]"#).unwrap();
+    assert_eq!(read.events[0].0.head.query.as_deref(), Some("team=search"));
+}
+
+#[test]
+fn fields_of_a_form_are_read_like_members() {
+    let mut scheme = preset("github").unwrap();
+    scheme.body = vec![boathook_verify::BodyKind::Form];
+    let of = ReadingSpec { event_type: Some("{/Status|'none'}"), id: Some("{/Sid}"), ..spec(&scheme) };
+    let event = read_as(of.clone(), &[], "Sid=S+1&Status=").unwrap().events.remove(0).0;
+    assert_eq!((event.id.as_deref(), event.event_type.as_deref()), (Some("S 1"), Some("none")));
+    assert_eq!(event.body, "Sid=S+1&Status=");
+    assert_eq!(read_as(of, &[], "Sid=%ff").unwrap_err(), ReadError::Form);
 }
 
 #[test]

@@ -51,9 +51,9 @@ pub(crate) struct ClusterSource {
 
 /// One step of one of the watches.
 enum Change {
-    Endpoint(Event<DeserializeGuard<WebhookEndpoint>>),
-    Sink(Event<DeserializeGuard<WebhookSink>>),
-    Secret(Event<DeserializeGuard<Secret>>),
+    Endpoint(Box<Event<DeserializeGuard<WebhookEndpoint>>>),
+    Sink(Box<Event<DeserializeGuard<WebhookSink>>>),
+    Secret(Box<Event<DeserializeGuard<Secret>>>),
     /// A watch failed; it is tried again.
     Failed(&'static str, watcher::Error),
 }
@@ -156,10 +156,10 @@ impl ClusterSource {
 
     fn apply(&mut self, change: Change) {
         match change {
-            Change::Endpoint(event) => self.endpoints.apply(event),
-            Change::Sink(event) => self.sinks.apply(event),
+            Change::Endpoint(event) => self.endpoints.apply(*event),
+            Change::Sink(event) => self.sinks.apply(*event),
             Change::Secret(event) => {
-                self.secrets.apply(event);
+                self.secrets.apply(*event);
                 if self.secrets.listed {
                     self.recalled = None;
                 }
@@ -306,9 +306,11 @@ fn secret_name(class: &str) -> String {
 fn changes(client: &Client, namespace: &str, secret: &str) -> BoxStream<'static, Change> {
     let all = watcher::Config::default();
     let one = watcher::Config::default().fields(&format!("metadata.name={secret}"));
-    let endpoints = watched(client, namespace, all.clone(), "WebhookEndpoints", Change::Endpoint);
-    let sinks = watched(client, namespace, all, "WebhookSinks", Change::Sink);
-    let secrets = watched(client, namespace, one, "the Secret", Change::Secret);
+    let endpoints = watched(client, namespace, all.clone(), "WebhookEndpoints", |event| {
+        Change::Endpoint(Box::new(event))
+    });
+    let sinks = watched(client, namespace, all, "WebhookSinks", |event| Change::Sink(Box::new(event)));
+    let secrets = watched(client, namespace, one, "the Secret", |event| Change::Secret(Box::new(event)));
     futures::stream::select_all([endpoints.boxed(), sinks.boxed(), secrets.boxed()]).boxed()
 }
 

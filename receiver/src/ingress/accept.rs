@@ -33,23 +33,30 @@ impl Ingress {
         exchange: &mut Exchange<'_>,
     ) -> Result<Outcome, Refusal> {
         let Served { endpoint, gate, traffic } = served;
-        is_post(&head)?;
+        takes_method(endpoint, &head)?;
         may_call(endpoint, source)?;
         gate.admit_source(source).map_err(Refusal::SourceRate)?;
         is_open(endpoint)?;
         let holders = Holders { all: &self.bodies, endpoint: &traffic.bodies };
         let (body, _held) = capture::body(body, endpoint.body_bytes_max, holders).await?;
         let request = capture::raw(head, body);
+        if let Some(answered) = endpoint.handshakes.before_proof(&request) {
+            return Ok(Outcome::Handshake(answered.map_err(Refusal::NotGenuine)?));
+        }
         let read = {
             let before = Instant::now();
             let verified =
                 endpoint.verifier.verify(&request, Timestamp::now()).map_err(Refusal::NotGenuine)?;
             self.metrics.verify_seconds.observe(before.elapsed().as_secs_f64());
             gate.admit_genuine().map_err(Refusal::Rate)?;
+            if request.method != Method::POST {
+                let answered = endpoint.handshakes.after_proof(&verified);
+                return answered.map(Outcome::Handshake).ok_or_else(|| not_taken(endpoint));
+            }
             let mut facts = Facts { received_at: exchange.received_at, uid: &mut new_uid };
             let read = endpoint.reading.read(&verified, &mut facts).map_err(Refusal::Unreadable)?;
-            if let Some(text) = endpoint.handshakes.answer(&verified) {
-                return Ok(Outcome::Handshake(text));
+            if let Some(answered) = endpoint.handshakes.after_proof(&verified) {
+                return Ok(Outcome::Handshake(answered));
             }
             read
         };
@@ -147,8 +154,16 @@ impl<'e> Chosen<'e> {
 
 type EventWithKeys = (std::sync::Arc<Event>, Vec<boathook_event::DedupeKey>);
 
-fn is_post(head: &Parts) -> Result<(), Refusal> {
-    if head.method == Method::POST { Ok(()) } else { Err(Refusal::Method) }
+/// Deliveries are a POST; handshakes may be others.
+fn takes_method(endpoint: &Endpoint, head: &Parts) -> Result<(), Refusal> {
+    let takes = head.method == Method::POST || endpoint.handshakes.take(&head.method);
+    if takes { Ok(()) } else { Err(not_taken(endpoint)) }
+}
+
+fn not_taken(endpoint: &Endpoint) -> Refusal {
+    let others = [Method::GET, Method::HEAD, Method::OPTIONS];
+    let others = others.iter().filter(|method| endpoint.handshakes.take(method));
+    Refusal::Method { allow: others.fold("POST".to_owned(), |all, method| all + ", " + method.as_str()) }
 }
 
 fn may_call(endpoint: &Endpoint, source: IpAddr) -> Result<(), Refusal> {

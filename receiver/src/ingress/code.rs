@@ -8,7 +8,7 @@ use boathook_verify as verify;
 pub(crate) enum Code {
     /// Nothing is received at this URL.
     NotFound,
-    /// Only POST is taken.
+    /// This method is not taken.
     MethodNotAllowed,
     /// The caller's address is not among the allowed ones.
     SourceNotAllowed,
@@ -36,6 +36,8 @@ pub(crate) enum Code {
     InvalidContentType,
     /// The body is not the JSON that it should be.
     InvalidJson,
+    /// The body is not the form that it should be.
+    InvalidForm,
     /// More events in one request than are taken.
     BatchTooLarge,
     /// The endpoint refuses events of this type.
@@ -47,7 +49,7 @@ pub(crate) enum Code {
 impl Code {
     /// Every code, in the order in which a request meets them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::SourceNotAllowed,
@@ -63,6 +65,7 @@ impl Code {
         Self::StaleTimestamp,
         Self::InvalidContentType,
         Self::InvalidJson,
+        Self::InvalidForm,
         Self::BatchTooLarge,
         Self::UnknownType,
         Self::Unavailable,
@@ -86,6 +89,7 @@ impl Code {
             Self::StaleTimestamp => "stale_timestamp",
             Self::InvalidContentType => "invalid_content_type",
             Self::InvalidJson => "invalid_json",
+            Self::InvalidForm => "invalid_form",
             Self::BatchTooLarge => "batch_too_large",
             Self::UnknownType => "unknown_type",
             Self::Unavailable => "unavailable",
@@ -96,7 +100,7 @@ impl Code {
     pub(crate) const fn message(self) -> &'static str {
         match self {
             Self::NotFound => "nothing is received at this URL",
-            Self::MethodNotAllowed => "send a POST",
+            Self::MethodNotAllowed => "this method is not taken: deliveries are a POST",
             Self::SourceNotAllowed => "this address may not call",
             Self::RateLimited => "too many requests: wait and send again",
             Self::Paused => "this endpoint takes nothing for now: send again later",
@@ -110,6 +114,7 @@ impl Code {
             Self::StaleTimestamp => "the timestamp is too far from the present",
             Self::InvalidContentType => "the content type is not accepted",
             Self::InvalidJson => "the body is not valid JSON",
+            Self::InvalidForm => "the body is not a form",
             Self::BatchTooLarge => "the batch has too many events",
             Self::UnknownType => "events of this type are not taken here",
             Self::Unavailable => "not stored: send again later",
@@ -134,6 +139,7 @@ impl From<&ReadError> for Code {
         match error {
             ReadError::ContentType { .. } => Self::InvalidContentType,
             ReadError::Body(_) => Self::InvalidJson,
+            ReadError::Form => Self::InvalidForm,
             ReadError::BatchTooLarge(_) => Self::BatchTooLarge,
         }
     }

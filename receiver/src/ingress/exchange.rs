@@ -3,7 +3,7 @@
 use std::{borrow::Cow, net::IpAddr, time::Instant};
 
 use boathook_event::Word;
-use boathook_table::Statuses;
+use boathook_table::Profile;
 use jiff::Timestamp;
 
 use super::{
@@ -41,9 +41,9 @@ impl<'x> Exchange<'x> {
     }
 
     /// Counts and logs how it ended, and makes the answer.
-    pub(super) fn end(mut self, outcome: &Outcome, statuses: &Statuses) -> Reply {
+    pub(super) fn end(mut self, outcome: &Outcome, profile: &Profile) -> Reply {
         self.answered = true;
-        let reply = reply(outcome, statuses, &self.noted);
+        let reply = reply(outcome, profile, &self.noted);
         self.count(outcome.word());
         if let Outcome::Refused(refusal) = outcome {
             self.metrics.refusal(self.traffic.name(), refusal.code().as_str());

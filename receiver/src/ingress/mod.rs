@@ -53,7 +53,7 @@ impl Ingress {
         let mut exchange = Exchange::begin(&served.traffic, &self.metrics, source);
         let outcome = self.accept(served, head, &mut body, source, &mut exchange).await;
         capture::leftover(body);
-        exchange.end(&outcome.unwrap_or_else(Outcome::from), &served.endpoint.statuses)
+        exchange.end(&outcome.unwrap_or_else(Outcome::from), &served.endpoint.profile)
     }
 
     fn unrouted(&self, head: &Parts, source: IpAddr) -> Reply {

@@ -3,8 +3,8 @@ use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use boathook_event::{ReadError, Word};
 use boathook_store::SubmitError;
-use boathook_table::Statuses;
-use boathook_verify::Rejection;
+use boathook_table::Profile;
+use boathook_verify::{Answered, Rejection};
 use http::StatusCode;
 
 use super::code::Code;
@@ -20,8 +20,8 @@ pub(crate) enum Outcome {
         /// Members of the answer that the provider's scheme asks for.
         answer: BTreeMap<Box<str>, Option<Box<str>>>,
     },
-    /// A genuine handshake, answered with this text.
-    Handshake(String),
+    /// A handshake, and its answer.
+    Handshake(Answered),
     /// Anything else.
     Refused(Refusal),
 }
@@ -31,8 +31,11 @@ pub(crate) enum Outcome {
 pub(crate) enum Refusal {
     /// No endpoint has this URL.
     UnknownUrl,
-    /// Not a POST.
-    Method,
+    /// Not a POST, and no handshake.
+    Method {
+        /// What is taken, as the header `Allow` says it.
+        allow: String,
+    },
     /// The caller's address is not among the allowed ones.
     Source,
     /// The caller's rate is used up.
@@ -75,12 +78,12 @@ impl Outcome {
         }
     }
 
-    pub(crate) fn status(&self, statuses: &Statuses) -> StatusCode {
+    pub(crate) fn status(&self, profile: &Profile) -> StatusCode {
         let number = match self {
-            Self::Taken { word: Word::Duplicate, .. } => statuses.duplicate,
-            Self::Taken { .. } => statuses.success,
-            Self::Handshake(_) => 200,
-            Self::Refused(refusal) => refusal.status(statuses),
+            Self::Taken { word: Word::Duplicate, .. } => profile.duplicate,
+            Self::Taken { .. } => profile.success,
+            Self::Handshake(answered) => answered.status,
+            Self::Refused(refusal) => refusal.status(profile),
         };
         StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -90,7 +93,7 @@ impl Refusal {
     fn word(&self) -> Word {
         match self {
             Self::UnknownUrl
-            | Self::Method
+            | Self::Method { .. }
             | Self::Source
             | Self::BodyTooLarge { .. }
             | Self::BodyLate
@@ -105,25 +108,25 @@ impl Refusal {
         }
     }
 
-    fn status(&self, statuses: &Statuses) -> u16 {
+    fn status(&self, profile: &Profile) -> u16 {
         match self {
             Self::UnknownUrl => 404,
-            Self::Method => 405,
+            Self::Method { .. } => 405,
             Self::Source => 403,
             Self::SourceRate(_) | Self::Rate(_) => 429,
             Self::BodyTooLarge { .. } => 413,
             Self::BodyLate => 408,
             Self::BodyBroken | Self::Unreadable(_) | Self::UnknownType => 400,
             Self::Paused | Self::Crowded => 503,
-            Self::NotGenuine(_) => statuses.refused,
-            Self::NotStored(_) => statuses.unavailable,
+            Self::NotGenuine(_) => profile.refused,
+            Self::NotStored(_) => profile.unavailable,
         }
     }
 
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::UnknownUrl => Code::NotFound,
-            Self::Method => Code::MethodNotAllowed,
+            Self::Method { .. } => Code::MethodNotAllowed,
             Self::Source => Code::SourceNotAllowed,
             Self::SourceRate(_) | Self::Rate(_) => Code::RateLimited,
             Self::Paused => Code::Paused,

@@ -1,11 +1,15 @@
 //! From an outcome to the answer: one place for statuses, headers and bodies.
-use boathook_table::Statuses;
+use boathook_table::Profile;
+use boathook_verify::Answered;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::Value;
 
-use super::{noted::Noted, outcome::Outcome};
+use super::{
+    noted::Noted,
+    outcome::{Outcome, Refusal},
+};
 
 /// An answer.
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -14,13 +18,18 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// Answers where no endpoint can say what its provider wants.
-pub(super) const PLAIN: Statuses = Statuses { success: 200, duplicate: 200, refused: 401, unavailable: 503 };
+pub(super) const PLAIN: Profile =
+    Profile { success: 200, duplicate: 200, refused: 401, unavailable: 503, text: None };
 
 /// The answer to a request. `noted` is what was learnt of its first event.
-pub(super) fn reply(outcome: &Outcome, statuses: &Statuses, noted: &Noted) -> Reply {
-    let status = outcome.status(statuses);
+pub(super) fn reply(outcome: &Outcome, profile: &Profile, noted: &Noted) -> Reply {
+    let status = outcome.status(profile);
     match outcome {
-        Outcome::Handshake(text) => with_body(status, TEXT, text.clone().into_bytes()),
+        Outcome::Handshake(answered) => handshake(status, answered),
+        Outcome::Taken { .. } if profile.text.is_some() => {
+            let text = profile.text.as_deref().unwrap_or_default();
+            with_body(status, Some(TEXT).filter(|_| !text.is_empty()), text.as_bytes().to_vec())
+        }
         Outcome::Taken { answer, .. } => {
             let event_id = noted.event_id();
             let mut members: Vec<(&str, Option<&str>)> = vec![
@@ -34,12 +43,14 @@ pub(super) fn reply(outcome: &Outcome, statuses: &Statuses, noted: &Noted) -> Re
                     None => members.push((name, value.as_deref())),
                 }
             }
-            with_body(status, JSON, success(&members))
+            with_body(status, Some(JSON), success(&members))
         }
         Outcome::Refused(refusal) => {
-            let mut reply = with_body(status, JSON, failure(refusal.code().as_str(), &refusal.message()));
-            if status == StatusCode::METHOD_NOT_ALLOWED {
-                reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+            let mut reply =
+                with_body(status, Some(JSON), failure(refusal.code().as_str(), &refusal.message()));
+            if let Refusal::Method { allow } = refusal {
+                let allow = HeaderValue::from_str(allow).expect("methods are visible ASCII");
+                reply.headers_mut().insert(header::ALLOW, allow);
             }
             if let Some(seconds) = refusal.retry_after() {
                 reply.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -49,10 +60,22 @@ pub(super) fn reply(outcome: &Outcome, statuses: &Statuses, noted: &Noted) -> Re
     }
 }
 
-fn with_body(status: StatusCode, kind: HeaderValue, body: Vec<u8>) -> Reply {
+/// What the provider sent is sent back to it: never to be taken for a page.
+fn handshake(status: StatusCode, answered: &Answered) -> Reply {
+    let mut reply = with_body(status, None, answered.body.clone().into_bytes());
+    reply.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    for (name, value) in &answered.headers {
+        reply.headers_mut().append(name, value.clone());
+    }
+    reply
+}
+
+fn with_body(status: StatusCode, kind: Option<HeaderValue>, body: Vec<u8>) -> Reply {
     let mut reply = Response::new(Full::new(body.into()));
     *reply.status_mut() = status;
-    reply.headers_mut().insert(header::CONTENT_TYPE, kind);
+    if let Some(kind) = kind {
+        reply.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
     reply
 }
 
@@ -89,14 +112,18 @@ mod tests {
     use futures::FutureExt as _;
     use http_body_util::BodyExt as _;
 
-    use super::{super::outcome::Refusal, *};
+    use super::*;
     use crate::gate::Wait;
 
     /// A provider that wants its own statuses.
-    const OWN: Statuses = Statuses { success: 202, duplicate: 409, refused: 403, unavailable: 500 };
+    const OWN: Profile = Profile { success: 202, duplicate: 409, refused: 403, unavailable: 500, text: None };
 
     fn taken(word: Word) -> Outcome {
         Outcome::Taken { word, answer: [].into() }
+    }
+
+    fn answered(status: u16) -> Answered {
+        Answered { status, headers: vec![(header::CONTENT_TYPE, TEXT)], body: "c".into() }
     }
 
     fn not_genuine(code: Code) -> Outcome {
@@ -121,9 +148,9 @@ mod tests {
             (taken(Word::Accepted), [200, 202], "", Word::Accepted),
             (taken(Word::Duplicate), [200, 409], "", Word::Duplicate),
             (taken(Word::Ignored), [200, 202], "", Word::Ignored),
-            (Outcome::Handshake("c".into()), [200, 200], "", Word::Handshake),
+            (Outcome::Handshake(answered(204)), [204, 204], "", Word::Handshake),
             (UnknownUrl.into(), [404, 404], "not_found", Word::Rejected),
-            (Method.into(), [405, 405], "method_not_allowed", Word::Rejected),
+            (Method { allow: "POST, GET".into() }.into(), [405, 405], "method_not_allowed", Word::Rejected),
             (Source.into(), [403, 403], "source_not_allowed", Word::Rejected),
             (SourceRate(wait(1)).into(), [429, 429], "rate_limited", Word::Busy),
             (Paused.into(), [503, 503], "paused", Word::Busy),
@@ -137,6 +164,7 @@ mod tests {
             (not_genuine(Code::InvalidTimestamp), [401, 403], "invalid_timestamp", Word::Rejected),
             (not_genuine(Code::StaleTimestamp), [401, 403], "stale_timestamp", Word::Rejected),
             (Rate(wait(1)).into(), [429, 429], "rate_limited", Word::Busy),
+            (unreadable(ReadError::Form), [400, 400], "invalid_form", Word::Rejected),
             (unreadable(ReadError::BatchTooLarge(9)), [400, 400], "batch_too_large", Word::Rejected),
             (
                 unreadable(ReadError::ContentType { expected: "a/b".into() }),
@@ -184,6 +212,27 @@ mod tests {
             told,
             r#"{"success":true,"eventId":null,"eventType":"update","entityId":null,"kind\"":null}"#
         );
+    }
+
+    #[test]
+    fn a_text_of_the_scheme_replaces_the_json_of_what_was_taken() {
+        for (text, kind) in [("[accepted]", Some(&TEXT)), ("", None)] {
+            let profile = Profile { text: Some(text.into()), ..PLAIN };
+            let told = reply(&taken(Word::Duplicate), &profile, &Noted::default());
+            assert_eq!(told.headers().get(header::CONTENT_TYPE), kind);
+            assert_eq!(body(told), text);
+        }
+    }
+
+    #[test]
+    fn other_methods_are_told_what_is_taken_and_handshakes_get_what_they_asked_for() {
+        let refusal = Refusal::Method { allow: "POST, GET".into() };
+        let told = reply(&refusal.into(), &PLAIN, &Noted::default());
+        assert_eq!(told.headers()[header::ALLOW], "POST, GET");
+        let told = reply(&Outcome::Handshake(answered(200)), &PLAIN, &Noted::default());
+        assert_eq!(told.headers()[header::CONTENT_TYPE], TEXT);
+        assert_eq!(told.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(body(told), "c");
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct Class {
     /// Whether the route has TLS, or may do without.
     #[serde(default)]
     pub secure: bool,
+    /// Whether the route has TLS itself.
+    #[serde(default)]
+    pub tls: bool,
     /// Whether the receivers know the proxies in front of them.
     #[serde(default)]
     pub proxies_known: bool,
@@ -41,6 +44,13 @@ impl Class {
     /// The host by which the endpoint is called.
     pub(crate) fn host_of<'s>(&'s self, spec: &'s WebhookEndpointSpec) -> Option<&'s str> {
         spec.host.as_deref().or(self.host.as_deref())
+    }
+
+    /// The URL under which its route leads to the endpoint.
+    pub fn url_of(&self, spec: &WebhookEndpointSpec, path: &str) -> Option<String> {
+        let host = self.host_of(spec).filter(|_| self.routed)?;
+        let scheme = if self.tls { "https" } else { "http" };
+        Some(format!("{scheme}://{}{path}", host.to_ascii_lowercase()))
     }
 
     /// Tells what the class does not let the endpoint have.

@@ -5,7 +5,9 @@ use boathook_crds::{
     EndpointSecret, Events, Limits, Mode, Notice, Reason, UnknownTypes, Verification, WebhookEndpointSpec,
 };
 use boathook_event::{ObjectName, Reading, ReadingSpec, TypePatterns};
-use boathook_verify::{Handshakes, Scheme, SchemeError, Secret, Verifier, nearest, preset};
+use boathook_verify::{
+    Handshakes, Kind as Proof, Scheme, SchemeError, Secret, Setup, Verifier, nearest, preset,
+};
 use ipnet::IpNet;
 
 use crate::{
@@ -35,7 +37,7 @@ pub struct Endpoint {
     /// Makes events of genuine requests.
     pub reading: Reading,
     /// What the provider wants to hear.
-    pub statuses: Statuses,
+    pub profile: Profile,
     /// Addresses that may call; empty = all.
     pub allowed_sources: Vec<IpNet>,
     /// Bytes of a body.
@@ -57,9 +59,9 @@ pub struct Endpoint {
     unknown_types: UnknownTypes,
 }
 
-/// HTTP statuses by outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Statuses {
+/// What a provider wants to hear: HTTP statuses by outcome, and a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
     /// Accepted or ignored.
     pub success: u16,
     /// Seen before.
@@ -68,6 +70,8 @@ pub struct Statuses {
     pub refused: u16,
     /// Our own failure.
     pub unavailable: u16,
+    /// The body of the answer to what was taken; `None` = JSON about its first event.
+    pub text: Option<Box<str>>,
 }
 
 /// One sink of an endpoint.
@@ -122,15 +126,15 @@ pub(crate) fn compile(
     sinks: &BTreeMap<ObjectName, Sink>,
 ) -> Result<Endpoint, Vec<Problem>> {
     let Written { generation, spec } = written;
-    let Input { keys, class, .. } = *input;
+    let class = input.class;
     let mut problems = Problems { kind: Kind::Endpoint, object: name, found: Vec::new() };
     let Some((scheme, at)) = scheme(spec, &mut problems) else { return Err(problems.found) };
     let verification = spec.verification.clone().unwrap_or_default();
     let events = spec.events.clone().unwrap_or_default();
     let limits = spec.limits.clone().unwrap_or_default();
-    let verifier = verifier(spec, &scheme, &verification, keys, at, &mut problems);
-    let handshakes = Handshakes::compile(&scheme.handshakes);
-    let handshakes = kept(handshakes, Reason::InvalidTemplate, at, &mut problems);
+    let path = path(name, spec, &mut problems);
+    class.into_iter().for_each(|class| class.check(spec, &path, &mut problems));
+    let checks = checks(spec, &scheme, &verification, &path, input, at, &mut problems);
     let reading = reading(name, &scheme, &events, at, &mut problems);
     let body_bytes_max = limits.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT);
     problems.within("spec.limits.bodyBytesMax", body_bytes_max, 1..=BODY_BYTES_MAX);
@@ -145,13 +149,10 @@ pub(crate) fn compile(
     let route = SinkRoutes { sinks, problems: &mut problems }.all(spec);
     let answer = scheme.answer.clone().unwrap_or_default();
     let success = answer.success.unwrap_or(200);
-    let parts = (verifier, handshakes, reading);
     let allowed_sources = sources(&verification, &mut problems);
     let dedupe_window = window(spec, &scheme, &mut problems);
-    let path = path(name, spec, &mut problems);
-    class.into_iter().for_each(|class| class.check(spec, &path, &mut problems));
     let host = class.map_or(spec.host.as_deref(), |class| class.host_of(spec));
-    let (Some(verifier), Some(handshakes), Some(reading)) = parts else { return Err(problems.found) };
+    let (Some((verifier, handshakes)), Some(reading)) = (checks, reading) else { return Err(problems.found) };
     if !problems.found.is_empty() {
         return Err(problems.found);
     }
@@ -160,11 +161,12 @@ pub(crate) fn compile(
         host: host.map(str::to_ascii_lowercase),
         path,
         notices: notices(&scheme, &route),
-        statuses: Statuses {
+        profile: Profile {
             success,
             duplicate: answer.duplicate.unwrap_or(success),
             refused: answer.refused.unwrap_or(401),
             unavailable: answer.unavailable.unwrap_or(503),
+            text: answer.text.map(Into::into),
         },
         allowed_sources,
         body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
@@ -210,15 +212,62 @@ fn scheme(spec: &WebhookEndpointSpec, problems: &mut Problems<'_>) -> Option<(Sc
     }
 }
 
-fn verifier(
+/// What checks requests, and what answers handshakes.
+fn checks(
     spec: &WebhookEndpointSpec,
     scheme: &Scheme,
     verification: &Verification,
-    keys: &Keys,
+    path: &str,
+    input: &Input<'_>,
     at: &str,
     problems: &mut Problems<'_>,
-) -> Option<Verifier> {
+) -> Option<(Verifier, Handshakes)> {
     let before = problems.found.len();
+    let secrets = secrets(spec, input.keys, problems);
+    let verify_token = verify_token(scheme, verification, input.keys, problems);
+    if let Some(tolerance) = verification.tolerance {
+        problems.at_most("spec.verification.tolerance", tolerance.std(), TOLERANCE_MAX);
+    }
+    let ours = input.class.and_then(|class| class.url_of(spec, path));
+    let setup = Setup {
+        secrets: &secrets,
+        tolerance: verification.tolerance,
+        public_url: verification.public_url.as_deref().or(ours.as_deref()).filter(|_| scheme.signs_url()),
+        verify_token: verify_token.as_ref(),
+    };
+    // A missing secret is told once; the scheme would only add that there are too few.
+    let missing = problems.found.len() > before;
+    let verifier = Verifier::compile(scheme, &setup);
+    let handshakes = Handshakes::compile(&scheme.handshakes, &setup);
+    match (verifier, handshakes) {
+        (Ok(verifier), Ok(handshakes)) => Some((verifier, handshakes)),
+        _ if missing => None,
+        (verifier, handshakes) => {
+            let mut errors = verifier.err().unwrap_or_default();
+            for error in handshakes.err().unwrap_or_default() {
+                if !errors.contains(&error) {
+                    errors.push(error);
+                }
+            }
+            errors.into_iter().for_each(|error| tell(error, at, problems));
+            None
+        }
+    }
+}
+
+/// What is wrong with the scheme, or with what the endpoint adds to it, under the field where it is written.
+fn tell(SchemeError { field, message }: SchemeError, at: &str, problems: &mut Problems<'_>) {
+    match &*field {
+        "publicURL" => problems.add("spec.verification.publicURL", Reason::InvalidValue, message),
+        "verifyToken" => problems.add("spec.verification.verifyToken", Reason::SecretMissing, message),
+        _ => match field.strip_prefix("secrets") {
+            Some(rest) => problems.add(format!("spec.secrets{rest}"), Reason::SecretInvalid, message),
+            None => problems.add(format!("{at}.{field}"), Reason::InvalidScheme, message),
+        },
+    }
+}
+
+fn secrets(spec: &WebhookEndpointSpec, keys: &Keys, problems: &mut Problems<'_>) -> Vec<Secret> {
     let mut secrets = Vec::with_capacity(spec.secrets.len());
     for (index, EndpointSecret { name, key, not_before, not_after }) in spec.secrets.iter().enumerate() {
         match keys.value(problems.object.namespace(), name, key) {
@@ -234,21 +283,29 @@ fn verifier(
             problems.add(format!("spec.secrets[{index}].notAfter"), Reason::InvalidValue, message);
         }
     }
-    if let Some(tolerance) = verification.tolerance {
-        problems.at_most("spec.verification.tolerance", tolerance.std(), TOLERANCE_MAX);
+    secrets
+}
+
+fn verify_token(
+    scheme: &Scheme,
+    verification: &Verification,
+    keys: &Keys,
+    problems: &mut Problems<'_>,
+) -> Option<Secret> {
+    const FIELD: &str = "spec.verification.verifyToken";
+    let reference = verification.verify_token.as_ref()?;
+    if !scheme.needs_verify_token() {
+        problems.add(
+            FIELD,
+            Reason::InvalidValue,
+            "this provider has no handshake that asks for one: leave it out",
+        );
+        return None;
     }
-    // A missing secret is told once; the scheme would only add that there are too few.
-    let missing = problems.found.len() > before;
-    match Verifier::compile(scheme, &secrets, verification.tolerance) {
-        Ok(verifier) => Some(verifier),
-        Err(_) if missing => None,
-        Err(errors) => {
-            for SchemeError { field, message } in errors {
-                match field.strip_prefix("secrets") {
-                    Some(rest) => problems.add(format!("spec.secrets{rest}"), Reason::SecretInvalid, message),
-                    None => problems.add(format!("{at}.{field}"), Reason::InvalidScheme, message),
-                }
-            }
+    match keys.value(problems.object.namespace(), &reference.name, &reference.key) {
+        Ok(text) => Some(Secret { text: text.clone(), not_before: None, not_after: None }),
+        Err(message) => {
+            problems.add(FIELD, Reason::SecretMissing, message);
             None
         }
     }
@@ -373,7 +430,9 @@ fn notices(scheme: &Scheme, sinks: &[SinkRoute]) -> Vec<Notice> {
     let identified = (!scheme.id.is_empty() && scheme.id_stable) || scheme.body_unique;
     let fresh = clock.is_some_and(|rule| rule.signed && rule.enforce);
     let mut notices = Vec::new();
-    notices.extend((!scheme.body_protected).then_some(Notice::BodyNotProtected));
+    let proved = scheme.kind != Proof::None;
+    notices.extend((!proved).then_some(Notice::NothingProved));
+    notices.extend((proved && !scheme.body_protected).then_some(Notice::BodyNotProtected));
     notices.extend(clock.is_some_and(|rule| !rule.signed).then_some(Notice::TimestampNotSigned));
     notices.extend((!identified && !fresh).then_some(Notice::NoReplayGuard));
     notices.extend(sinks.is_empty().then_some(Notice::NoSink));

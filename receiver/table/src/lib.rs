@@ -20,7 +20,7 @@ pub use accepted::{Accepted, Written};
 pub use build::{Built, Conflict, Input, build};
 pub use class::{Class, HostGrant};
 pub use document::{DOCUMENT_KEY, Document, DocumentError};
-pub use endpoint::{Choice, Endpoint, SinkRoute, Statuses};
+pub use endpoint::{Choice, Endpoint, Profile, SinkRoute};
 pub use keys::Keys;
 pub use problem::{Kind, Problem};
 pub use sink::{Header, HeaderContent, Sink, Target};

@@ -228,6 +228,46 @@ fn weak_schemes_are_served_with_a_notice() {
 }
 
 #[test]
+fn what_a_provider_needs_beside_its_secret_is_asked_for() {
+    let field = |spec: Value| {
+        let (_, problems) = built(vec![endpoint("a", &spec)]);
+        problems.first().map(|problem| (problem.field.clone(), problem.reason))
+    };
+    let url = "https://hooks.example.com/a";
+    let token = |key: &str| json!({ "verifyToken": { "name": "hook", "key": key } });
+    let public_url = "spec.verification.publicURL".to_owned();
+    let verify_token = "spec.verification.verifyToken".to_owned();
+    for (spec, expected) in [
+        (json!({ "provider": "square" }), Some((public_url.clone(), Reason::InvalidValue))),
+        (
+            json!({ "provider": "square", "verification": { "publicURL": "hooks.example.com" } }),
+            Some((public_url, Reason::InvalidValue)),
+        ),
+        (json!({ "provider": "square", "verification": { "publicURL": url } }), None),
+        (json!({ "provider": "meta" }), Some((verify_token.clone(), Reason::SecretMissing))),
+        (
+            json!({ "provider": "meta", "verification": token("lost") }),
+            Some((verify_token.clone(), Reason::SecretMissing)),
+        ),
+        (json!({ "provider": "meta", "verification": token("secret") }), None),
+        (json!({ "verification": token("secret") }), Some((verify_token, Reason::InvalidValue))),
+        (json!({ "secrets": [] }), Some(("spec.secrets".into(), Reason::SecretInvalid))),
+    ] {
+        assert_eq!(field(spec.clone()), expected, "{spec}");
+    }
+}
+
+#[test]
+fn who_believes_everybody_is_told_so() {
+    let none = json!({ "kind": "none", "bodyProtected": false });
+    let (table, problems) =
+        built(vec![endpoint("a", &json!({ "provider": null, "scheme": none, "secrets": [] }))]);
+    assert_eq!(problems, []);
+    let notices = table.lookup(None, "/default/a").map(|endpoint| endpoint.notices.clone());
+    assert_eq!(notices, Some(vec![Notice::NothingProved, Notice::NoReplayGuard]));
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let (table, _) = built(vec![endpoint("a", &json!({}))]);
     assert!(!format!("{:?} {table:?}", keys()).contains("hush"));

@@ -45,6 +45,7 @@ fn class() -> Class {
         ],
         routed: true,
         secure: true,
+        tls: true,
         proxies_known: false,
     }
 }
@@ -155,4 +156,14 @@ fn the_document_comes_back_as_it_was_and_shows_nothing_when_it_is_broken() {
         assert!(!error.contains("hush"), "{error}");
     }
     assert!(!format!("{document:?}").contains("hush-hush"));
+}
+
+#[test]
+fn a_url_that_the_provider_signs_is_that_of_the_route() {
+    let square = endpoint("square", 1, &json!({ "provider": "square" }));
+    let built = built(vec![square.clone()], &class(), &Accepted::default());
+    assert_eq!(built.problems, []);
+    let unrouted = Class { routed: false, ..class() };
+    let built = self::built(vec![square], &unrouted, &Accepted::default());
+    assert_eq!(built.problems[0].field, "spec.verification.publicURL");
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boathook_verify::{RawRequest, Secret, Verifier, preset};
+use boathook_verify::{RawRequest, Secret, Setup, Verifier, preset};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -233,8 +233,9 @@ impl Request {
 
     /// Adds what the provider's scheme adds.
     pub(crate) fn sign(mut self, provider: &str, secret: &str) -> Self {
-        let secret = Secret { text: secret.as_bytes().to_vec().into(), not_before: None, not_after: None };
-        let verifier = Verifier::compile(&preset(provider).unwrap(), &[secret], None).unwrap();
+        let secrets = [Secret { text: secret.as_bytes().to_vec().into(), not_before: None, not_after: None }];
+        let setup = Setup { secrets: &secrets, ..Setup::default() };
+        let verifier = Verifier::compile(&preset(provider).unwrap(), &setup).unwrap();
         let mut raw = RawRequest {
             method: Method::POST,
             path: "/".into(),

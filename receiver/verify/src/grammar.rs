@@ -1,13 +1,17 @@
-//! How a signature header is built: read strictly, written for signing.
-use base64::{Engine, engine::general_purpose::STANDARD};
-
-use crate::{
-    Encoding, KeyValue, List,
-    limits::{SIGNATURE_HEADER_BYTES_MAX, SIGNATURES_MAX},
+//! How a signature's text is built: read strictly, written for signing.
+use base64::{
+    Engine,
+    alphabet::URL_SAFE as URL_ALPHABET,
+    engine::{
+        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig,
+        general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+    },
 };
 
-/// Bytes of a SHA-256 digest.
-const DIGEST_BYTES: usize = 32;
+use crate::{
+    Encoding, KeyValue, Pairs, Positional,
+    limits::{SIGNATURE_HEADER_BYTES_MAX, SIGNATURES_MAX},
+};
 
 /// A grammar, compiled.
 pub(crate) enum Form {
@@ -15,107 +19,149 @@ pub(crate) enum Form {
     Prefix(Box<str>),
     /// Keys and values.
     KeyValue(KeyValue),
-    /// Versions and signatures.
-    List(List),
+    /// Signatures, and their versions where they have some.
+    List {
+        separator: Box<str>,
+        /// The version that counts, and what stands behind it.
+        tag: Option<(Box<str>, Box<str>)>,
+    },
+    /// The timestamp, then signatures.
+    Positional(Positional),
+    /// Names and signatures.
+    Pairs(Pairs),
 }
 
-/// What a signature header claims.
+/// What the texts claim.
 pub(crate) struct Claims<'h> {
-    /// The signatures, any of which may match.
-    pub(crate) signatures: Signatures,
-    /// The timestamp's text, where the grammar has a key for it.
+    signatures: [&'h str; SIGNATURES_MAX],
+    count: usize,
+    /// The timestamp's text, where the grammar has a place for it.
     pub(crate) timestamp: Option<&'h str>,
 }
 
-/// Up to [`SIGNATURES_MAX`] digests, without allocating.
-#[derive(Default)]
-pub(crate) struct Signatures {
-    digests: [[u8; DIGEST_BYTES]; SIGNATURES_MAX],
-    count: usize,
-}
+/// Base64 for URLs: padding optional, canonical.
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
+    &URL_ALPHABET,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 impl Form {
-    /// Reads a header. `None` when it is not of this form: too long, without a single signature that decodes, with
-    /// more of them than the limit, or with two different timestamps.
-    pub(crate) fn read<'h>(&self, header: &'h str, encoding: Encoding) -> Option<Claims<'h>> {
-        if header.len() > SIGNATURE_HEADER_BYTES_MAX {
+    /// Reads the texts. `None` when one is not of this form: too long, without its prefix, with two different timestamps;
+    /// and when all together have no signature, or more than the limit.
+    pub(crate) fn read<'h>(&self, texts: impl Iterator<Item = &'h str>) -> Option<Claims<'h>> {
+        let mut claims = Claims { signatures: [""; SIGNATURES_MAX], count: 0, timestamp: None };
+        for text in texts {
+            self.read_one(text, &mut claims)?;
+        }
+        (claims.count > 0).then_some(claims)
+    }
+
+    fn read_one<'h>(&self, text: &'h str, claims: &mut Claims<'h>) -> Option<()> {
+        if text.len() > SIGNATURE_HEADER_BYTES_MAX {
             return None;
         }
-        let mut claims = Claims { signatures: Signatures::default(), timestamp: None };
         match self {
-            Self::Prefix(prefix) => claims.add_signature(header.strip_prefix(&**prefix)?, encoding)?,
-            Self::KeyValue(grammar) => claims.read_pairs(header, grammar, encoding)?,
-            Self::List(grammar) => {
-                for element in elements(header, &grammar.separator) {
-                    if let Some((tag, text)) = cut(element, &grammar.tag_separator)
-                        && tag == grammar.tag
-                    {
-                        claims.add_signature(text, encoding)?;
+            Self::Prefix(prefix) => claims.add(text.strip_prefix(&**prefix)?)?,
+            Self::KeyValue(grammar) => {
+                let pairs = elements(text, &grammar.separator).filter_map(|pair| pair.split_once('='));
+                for (key, value) in pairs {
+                    if key == grammar.signature {
+                        claims.add(value)?;
+                    } else if Some(key) == grammar.timestamp.as_deref() {
+                        claims.set_timestamp(value)?;
                     }
                 }
             }
+            Self::List { separator, tag: None } => {
+                elements(text, separator).try_for_each(|element| claims.add(element))?;
+            }
+            Self::List { separator, tag: Some((tag, tag_separator)) } => {
+                for element in elements(text, separator) {
+                    if let Some((version, signature)) = cut(element, tag_separator)
+                        && version == &**tag
+                    {
+                        claims.add(signature)?;
+                    }
+                }
+            }
+            Self::Positional(Positional { separator }) => {
+                let mut elements = elements(text, separator);
+                claims.set_timestamp(elements.next()?)?;
+                elements.try_for_each(|element| claims.add(element))?;
+            }
+            Self::Pairs(Pairs { separator, pair_separator }) => {
+                let pairs = elements(text, separator).filter_map(|pair| cut(pair, pair_separator));
+                for (_, signature) in pairs {
+                    claims.add(signature)?;
+                }
+            }
         }
-        (claims.signatures.count > 0).then_some(claims)
+        Some(())
     }
 
-    /// Writes a header with one signature.
-    pub(crate) fn write(
-        &self,
-        digest: &[u8; DIGEST_BYTES],
-        encoding: Encoding,
-        timestamp: Option<&str>,
-    ) -> String {
+    /// Writes a text with one signature.
+    pub(crate) fn write(&self, signature: &[u8], encoding: Encoding, timestamp: Option<&str>) -> String {
         let signature = match encoding {
-            Encoding::Hex => hex::encode(digest),
-            Encoding::Base64 => STANDARD.encode(digest),
+            Encoding::Hex => hex::encode(signature),
+            Encoding::Base64 => STANDARD.encode(signature),
+            Encoding::Base64url => URL_SAFE_NO_PAD.encode(signature),
         };
+        let timestamp = timestamp.unwrap_or_default();
         match self {
             Self::Prefix(prefix) => format!("{prefix}{signature}"),
             Self::KeyValue(KeyValue { separator, signature: key, timestamp: Some(time_key) }) => {
-                let timestamp = timestamp.unwrap_or_default();
                 format!("{time_key}={timestamp}{separator}{key}={signature}")
             }
             Self::KeyValue(KeyValue { signature: key, timestamp: None, .. }) => format!("{key}={signature}"),
-            Self::List(List { tag, tag_separator, .. }) => format!("{tag}{tag_separator}{signature}"),
+            Self::List { tag: Some((tag, tag_separator)), .. } => format!("{tag}{tag_separator}{signature}"),
+            Self::List { tag: None, .. } => signature,
+            Self::Positional(Positional { separator }) => format!("{timestamp}{separator}{signature}"),
+            Self::Pairs(Pairs { pair_separator, .. }) => format!("key{pair_separator}{signature}"),
         }
     }
 }
 
 impl<'h> Claims<'h> {
-    fn read_pairs(&mut self, header: &'h str, grammar: &KeyValue, encoding: Encoding) -> Option<()> {
-        for (key, value) in elements(header, &grammar.separator).filter_map(|pair| pair.split_once('=')) {
-            if key == grammar.signature {
-                self.add_signature(value, encoding)?;
-            } else if Some(key) == grammar.timestamp.as_deref()
-                && *self.timestamp.get_or_insert(value) != value
-            {
-                return None;
-            }
+    /// The signatures' texts in their order.
+    pub(crate) fn signatures(&self) -> impl Iterator<Item = &'h str> {
+        self.signatures.iter().take(self.count).copied()
+    }
+
+    /// An empty signature is none; `None` when there are too many.
+    fn add(&mut self, text: &'h str) -> Option<()> {
+        if text.is_empty() {
+            return Some(());
         }
+        *self.signatures.get_mut(self.count)? = text;
+        self.count += 1;
         Some(())
     }
 
-    /// Adds a signature; one that does not decode is no match, as providers put other forms beside theirs. `None`
-    /// when there are too many.
-    fn add_signature(&mut self, text: &str, encoding: Encoding) -> Option<()> {
-        let Some(digest) = decode(text, encoding) else { return Some(()) };
-        let Signatures { digests, count } = &mut self.signatures;
-        *digests.get_mut(*count)? = digest;
-        *count += 1;
-        Some(())
+    /// `None` when another one was there before.
+    fn set_timestamp(&mut self, text: &'h str) -> Option<()> {
+        (*self.timestamp.get_or_insert(text) == text).then_some(())
     }
 }
 
-impl Signatures {
-    /// The signatures in the header's order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8; DIGEST_BYTES]> {
-        self.digests.iter().take(self.count)
-    }
+/// The bytes of a signature's text, written to the front of `room`; `None` where it is not so encoded, or longer. Strict: one
+/// signature has one text (hex: one per case; base64url: one with padding and one without), so that a changed character is
+/// never the same signature.
+pub(crate) fn decode<'o>(text: &str, encoding: Encoding, room: &'o mut [u8]) -> Option<&'o [u8]> {
+    let length = match encoding {
+        Encoding::Hex => {
+            let length = text.len() / 2;
+            hex::decode_to_slice(text, room.get_mut(..length)?).ok()?;
+            length
+        }
+        Encoding::Base64 => STANDARD.decode_slice(text, room).ok()?,
+        Encoding::Base64url => URL_SAFE.decode_slice(text, room).ok()?,
+    };
+    room.get(..length)
 }
 
 /// The pieces between separators, without the blanks around them.
-fn elements<'h>(header: &'h str, separator: &str) -> impl Iterator<Item = &'h str> {
-    let mut rest = Some(header);
+fn elements<'h>(text: &'h str, separator: &str) -> impl Iterator<Item = &'h str> {
+    let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
         let (element, after) =
@@ -133,26 +179,12 @@ fn cut<'h>(text: &'h str, separator: &str) -> Option<(&'h str, &'h str)> {
     }
 }
 
-/// Strict: one digest has one text (hex: one per case), so that a changed character is never the same signature.
-fn decode(text: &str, encoding: Encoding) -> Option<[u8; DIGEST_BYTES]> {
-    match encoding {
-        Encoding::Hex => {
-            let mut digest = [0; DIGEST_BYTES];
-            hex::decode_to_slice(text, &mut digest).ok()?;
-            Some(digest)
-        }
-        Encoding::Base64 => {
-            // The decoder wants room for the padding, too.
-            let mut room = [0; DIGEST_BYTES + 1];
-            let length = STANDARD.decode_slice(text, &mut room).ok()?;
-            room.first_chunk().copied().filter(|_| length == DIGEST_BYTES)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Bytes of a SHA-256 digest.
+    const DIGEST_BYTES: usize = 32;
 
     fn key_value() -> Form {
         let (separator, signature) = (",".into(), "v1".into());
@@ -160,13 +192,19 @@ mod tests {
     }
 
     fn list() -> Form {
-        Form::List(List { separator: " ".into(), tag: "v1".into(), tag_separator: ",".into() })
+        Form::List { separator: " ".into(), tag: Some(("v1".into(), ",".into())) }
     }
 
     /// First bytes of the signatures, and the timestamp.
     fn read(form: &Form, header: &str, encoding: Encoding) -> Option<(Vec<u8>, Option<String>)> {
-        let Claims { signatures, timestamp } = form.read(header, encoding)?;
-        Some((signatures.iter().map(|digest| digest[0]).collect(), timestamp.map(str::to_owned)))
+        let claims = form.read([header].into_iter())?;
+        let first = |text: &str| {
+            let mut room = [0; DIGEST_BYTES + 3];
+            let digest = decode(text, encoding, &mut room).filter(|digest| digest.len() == DIGEST_BYTES);
+            digest.and_then(|digest| digest.first().copied())
+        };
+        let signatures: Vec<u8> = claims.signatures().filter_map(first).collect();
+        (!signatures.is_empty()).then(|| (signatures, claims.timestamp.map(str::to_owned)))
     }
 
     fn hex_of(byte: u8) -> String {
@@ -223,8 +261,42 @@ mod tests {
     }
 
     #[test]
+    fn lists_without_versions_and_pairs_take_every_element() {
+        let list = Form::List { separator: ",".into(), tag: None };
+        let header = format!("{}, broken,,{}", hex_of(1), hex_of(2));
+        assert_eq!(read(&list, &header, Encoding::Hex), Some((vec![1, 2], None)));
+        let (separator, pair_separator) = ("&".into(), "|".into());
+        let pairs = Form::Pairs(Pairs { separator, pair_separator });
+        let text = format!("a|{}&b&c|{}", hex_of(1), hex_of(2));
+        assert_eq!(read(&pairs, &text, Encoding::Hex), Some((vec![1, 2], None)));
+        assert_eq!(read(&pairs, &hex_of(1), Encoding::Hex), None);
+    }
+
+    #[test]
+    fn positions_are_the_timestamp_and_then_signatures() {
+        let form = Form::Positional(Positional { separator: ",".into() });
+        let header = format!("12, {},{}", hex_of(1), hex_of(2));
+        assert_eq!(read(&form, &header, Encoding::Hex), Some((vec![1, 2], Some("12".into()))));
+        assert_eq!(read(&form, "12", Encoding::Hex), None);
+    }
+
+    #[test]
+    fn base64_for_urls_may_be_padded_and_is_canonical() {
+        let bare = Form::Prefix("".into());
+        let unpadded = URL_SAFE_NO_PAD.encode([0xfb; DIGEST_BYTES]);
+        let padded = format!("{unpadded}=");
+        for good in [&unpadded, &padded] {
+            assert_eq!(read(&bare, good, Encoding::Base64url), Some((vec![0xfb], None)), "{good}");
+        }
+        let other_bits = format!("{}t", &unpadded[..unpadded.len() - 1]);
+        for bad in [&other_bits, &STANDARD.encode([0xfb; DIGEST_BYTES]), &format!("{padded}=")] {
+            assert_eq!(read(&bare, bad, Encoding::Base64url), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn separators_may_be_longer_than_one_character() {
-        let form = Form::List(List { separator: "; ".into(), tag: "v1".into(), tag_separator: "::".into() });
+        let form = Form::List { separator: "; ".into(), tag: Some(("v1".into(), "::".into())) };
         let header = format!("v1::{}; v2::x;v1::y; v1::{}", hex_of(1), hex_of(2));
         assert_eq!(read(&form, &header, Encoding::Hex), Some((vec![1, 2], None)));
     }

@@ -7,7 +7,9 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use jiff::Timestamp;
+use sha1::{Digest as _, Sha1};
 use subtle::Choice;
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use crate::{Diagnosis, KeyDecode, limits::SECRET_BYTES_MAX};
@@ -66,8 +68,8 @@ pub(crate) fn find<K>(
     found
 }
 
-/// The `whsec_` with which Standard Webhooks marks a secret.
-const PREFIX: &[u8] = b"whsec_";
+/// With which Standard Webhooks marks a secret, and a public key.
+const PREFIXES: [&[u8]; 2] = [b"whsec_", b"whpk_"];
 
 /// For secrets: padding optional, as people lose it, and unused bits ignored, as the providers' libraries ignore them.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -88,9 +90,13 @@ pub(crate) fn decode(text: &[u8], how: KeyDecode) -> Result<Zeroizing<Vec<u8>>, 
     let key = match how {
         KeyDecode::Utf8 => Zeroizing::new(text.to_vec()),
         KeyDecode::Base64 => base64(text)?,
-        KeyDecode::PrefixedBase64 => base64(text.strip_prefix(PREFIX).unwrap_or(text))?,
+        KeyDecode::PrefixedBase64 => base64(without_prefix(text))?,
+        KeyDecode::Hex => hex(text)?,
+        KeyDecode::Sha1OfUtf8 => Zeroizing::new(Sha1::digest(text).to_vec()),
+        KeyDecode::NfkdUtf8 => nfkd(text)?,
+        KeyDecode::Spki => spki(text)?,
     };
-    let blank = text == PREFIX || text.iter().all(u8::is_ascii_whitespace);
+    let blank = PREFIXES.contains(&text) || text.iter().all(u8::is_ascii_whitespace);
     if blank || key.iter().all(|byte| *byte == 0) {
         Err("is empty: copy the provider's secret into it".into())
     } else {
@@ -101,6 +107,42 @@ pub(crate) fn decode(text: &[u8], how: KeyDecode) -> Result<Zeroizing<Vec<u8>>, 
 fn without_line_end(text: &[u8]) -> &[u8] {
     let text_only = text.strip_suffix(b"\n").unwrap_or(text);
     if text_only.len() == text.len() { text } else { text_only.strip_suffix(b"\r").unwrap_or(text_only) }
+}
+
+fn without_prefix(text: &[u8]) -> &[u8] {
+    PREFIXES.iter().find_map(|prefix| text.strip_prefix(*prefix)).unwrap_or(text)
+}
+
+fn hex(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut key = Zeroizing::new(vec![0; text.len() / 2]);
+    let wrong = "is not hex (RFC 4648 § 8), which this scheme wants: copy the secret whole";
+    hex::decode_to_slice(text, &mut key).map_err(|_| wrong)?;
+    Ok(key)
+}
+
+fn nfkd(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+    let text = std::str::from_utf8(text).map_err(|_| "is no text (UTF-8), which this scheme wants")?;
+    let mut key = Zeroizing::new(Vec::with_capacity(text.len() * 4));
+    for character in text.nfkd() {
+        key.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    Ok(key)
+}
+
+/// The DER of a public key: between the lines of a PEM (RFC 7468), or the whole text.
+fn spki(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+    const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
+    const END: &str = "-----END PUBLIC KEY-----";
+    let text = std::str::from_utf8(text).map_err(|_| "is no PEM, and no Base64 of a public key")?;
+    let inner = match text.split_once(BEGIN) {
+        Some((_, rest)) => rest
+            .split_once(END)
+            .map(|(inner, _)| inner)
+            .ok_or("has no line END PUBLIC KEY: copy the key whole")?,
+        None => text,
+    };
+    let plain: String = inner.chars().filter(|character| !character.is_ascii_whitespace()).collect();
+    base64(plain.as_bytes())
 }
 
 /// Decodes into memory that is zeroed and never moves.
@@ -126,6 +168,11 @@ mod tests {
             (KeyDecode::Base64, "AQIDBA", &[1, 2, 3, 4]),
             (KeyDecode::PrefixedBase64, "whsec_AQID", &[1, 2, 3]),
             (KeyDecode::PrefixedBase64, "AQID", &[1, 2, 3]),
+            (KeyDecode::PrefixedBase64, "whpk_AQID", &[1, 2, 3]),
+            (KeyDecode::Hex, "0102fF", &[1, 2, 255]),
+            (KeyDecode::NfkdUtf8, "\u{fb01}é", "fie\u{301}".as_bytes()),
+            (KeyDecode::Spki, "-----BEGIN PUBLIC KEY-----\nAQ\nID\n-----END PUBLIC KEY-----", &[1, 2, 3]),
+            (KeyDecode::Spki, "AQID", &[1, 2, 3]),
         ] {
             assert_eq!(decode(text.as_bytes(), how).expect(text).as_slice(), key, "{text}");
         }
@@ -161,6 +208,13 @@ mod tests {
             (KeyDecode::Base64, "A"),
             (KeyDecode::Base64, "AQ ID"),
             (KeyDecode::Base64, "AQ_D"),
+            (KeyDecode::Hex, "0"),
+            (KeyDecode::Hex, "0g"),
+            (KeyDecode::Hex, "0000"),
+            (KeyDecode::Sha1OfUtf8, ""),
+            (KeyDecode::NfkdUtf8, ""),
+            (KeyDecode::Spki, "-----BEGIN PUBLIC KEY-----\nAQID"),
+            (KeyDecode::Spki, "?"),
             (KeyDecode::PrefixedBase64, "whsec_"),
             (KeyDecode::PrefixedBase64, "whsec_\r\n"),
             (KeyDecode::PrefixedBase64, "whsec_whsec_AQID"),

@@ -3,25 +3,33 @@
 //!
 //! The presets are the files of `providers/`; each is proved by the vectors of the same name in `vectors/`.
 mod compile;
+mod credential_proof;
+mod digest;
 mod duration;
+mod form;
 mod grammar;
 mod handshake;
-mod hmac_proof;
 mod key;
 pub mod limits;
+mod parsed;
+mod place;
 mod providers;
+mod public_key;
 mod rejection;
 mod request;
 mod scheme;
+mod signature_proof;
+mod signed_text;
 mod timestamp;
-mod token_proof;
+mod url;
 mod verifier;
 
 pub use duration::{Duration, InvalidDuration};
-pub use handshake::Handshakes;
+pub use form::{form_as_json, is_parameter};
+pub use handshake::{Answered, Handshakes};
 pub use key::Secret;
 pub use providers::{nearest, preset, preset_ids};
 pub use rejection::{Code, Diagnosis, Rejection};
 pub use request::RawRequest;
 pub use scheme::*;
-pub use verifier::{SchemeError, Verified, Verifier};
+pub use verifier::{SchemeError, Setup, Verified, Verifier};

@@ -30,3 +30,16 @@ pub const HANDSHAKES_MAX: usize = 8;
 pub const CANDIDATES_MAX: usize = 8;
 /// Bytes of a preset's id that [`nearest`](crate::nearest) looks at: the edit distance costs their product.
 pub const PRESET_ID_BYTES_MAX: usize = 64;
+/// Fields of a form body, and parameters of a query, that are read before a signature is checked: more than any provider
+/// sends, and few enough to sort.
+pub const FORM_FIELDS_MAX: usize = 1024;
+/// Headers that a scheme may demand: the providers that do demand two.
+pub const REQUIREMENTS_MAX: usize = 4;
+/// Bytes of a public URL: longer ones are cut by proxies.
+pub const URL_BYTES_MAX: usize = 2048;
+/// Bytes of a public-key signature: RSA with the longest key has 1024.
+pub const PUBLIC_SIGNATURE_BYTES_MAX: usize = 1024;
+/// Characters of a text that a handshake has signed: it must never be something that is a delivery.
+pub const HANDSHAKE_SIGNED_BYTES_MAX: usize = 128;
+/// Bytes of the name of a form field or query parameter: longer than any provider's.
+pub const FIELD_NAME_BYTES_MAX: usize = 128;

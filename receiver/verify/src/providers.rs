@@ -47,17 +47,49 @@ fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Handshakes, Secret, Verifier};
+    use crate::{Algorithm, Handshakes, KeyDecode, Kind, Secret, Setup, Verifier};
+
+    /// A secret that can be read as the scheme reads it.
+    fn secret_of(scheme: &Scheme) -> Option<&'static str> {
+        const EC: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTNG72bfocs3+257rn0s2ldbqkLJK2KRiMohYjlrQ==";
+        const RSA: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo4lgOEePzNm0tRgeLezV6ffAt0gunVTLw7onLRnrq0/IzW7yWR7QkrmBL7jTKEn5u+qKhbwKfBstIs+bMY2Zkp18gnTxKLxoS2tFczGkPLPgizskuemMghRniWaoLcyehkd3qqGElvW/VDL5AaWTg0nLVkjRo9z+40RQzuVaE8AkAFmxZzow3x+VJYKdjykkJ0iT9wCS0DRTXu269V264Vf/3jvredZiKRkgwlL9xNAwxXFg0x/XFw005UWVRIkdgcKWTjpBP2dPwVZ4WWC+9aGVd+Gyn1o0CLelf4rEjGoXbAAEgAqeGUxrcIlbjXfbcmwIDAQAB";
+        match (scheme.kind, scheme.key.as_ref().map(|key| key.decode), scheme.algorithm) {
+            (Kind::None, ..) => None,
+            (Kind::Basic, ..) => Some("user:password"),
+            (Kind::PublicKey, Some(KeyDecode::Hex), _) => {
+                Some("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+            }
+            (Kind::PublicKey, Some(KeyDecode::Base64 | KeyDecode::PrefixedBase64), _) => {
+                Some("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
+            }
+            (Kind::PublicKey, _, Some(Algorithm::EcdsaP256Sha256)) => Some(EC),
+            (Kind::PublicKey, ..) => Some(RSA),
+            (_, Some(KeyDecode::Hex), _) => Some("4d6f6e646179"),
+            (_, Some(KeyDecode::Base64), _) => Some("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            // Base64 of the usual length, so that it suits every other decoding.
+            _ => Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        }
+    }
 
     #[test]
     fn every_preset_is_found_and_compiles() {
         for id in preset_ids() {
-            // Base64 of the usual length, so that it suits every decoding.
-            let text = b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_vec().into();
-            let secret = Secret { text, not_before: None, not_after: None };
             let scheme = preset(id).expect(id);
-            assert_eq!(Verifier::compile(&scheme, &[secret], None).err(), None, "{id}");
-            assert_eq!(Handshakes::compile(&scheme.handshakes).err(), None, "{id}");
+            let secret = |text: &str| Secret {
+                text: text.as_bytes().to_vec().into(),
+                not_before: None,
+                not_after: None,
+            };
+            let secrets: Vec<Secret> = secret_of(&scheme).into_iter().map(secret).collect();
+            let token = secret("token");
+            let setup = Setup {
+                secrets: &secrets,
+                public_url: scheme.signs_url().then_some("https://hooks.example.com/hook"),
+                verify_token: scheme.needs_verify_token().then_some(&token),
+                tolerance: None,
+            };
+            assert_eq!(Verifier::compile(&scheme, &setup).err(), None, "{id}");
+            assert_eq!(Handshakes::compile(&scheme.handshakes, &setup).err(), None, "{id}");
             assert_eq!(nearest(id), Some(id));
         }
         assert!(preset_ids().is_sorted() && preset_ids().len() > 0);

@@ -29,30 +29,58 @@ pub enum Code {
 /// What a person needs to know; never told to the sender, never secret or payload.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Diagnosis {
-    /// No signature header.
-    #[error("the header {header} is missing: is a secret configured at the provider?")]
+    /// No signature.
+    #[error("the {place} is missing: is a secret configured at the provider?")]
     SignatureMissing {
-        /// The first header that is looked for.
-        header: Box<str>,
+        /// The first place that is looked at, such as `header x-signature`.
+        place: Box<str>,
     },
-    /// The header does not have the form of the scheme.
-    #[error("the header {header} has no signature of the form that this provider sends")]
+    /// What is there does not have the form of the scheme.
+    #[error("the {place} has no signature of the form that this provider sends")]
     SignatureMalformed {
-        /// The header that was read.
-        header: Box<str>,
+        /// The place that was read.
+        place: Box<str>,
     },
-    /// A header that decides came more than once, and the values could be read in more than one way.
-    #[error("the header {header} came more than once: does a proxy add it?")]
-    HeaderRepeated {
-        /// Its name.
-        header: Box<str>,
+    /// Something that decides came more than once, and the values could be read in more than one way.
+    #[error("the {place} came more than once: does a proxy add it?")]
+    Repeated {
+        /// Which.
+        place: Box<str>,
     },
     /// A part of the signed text is missing.
-    #[error("the header {header}, which the signature covers, is missing")]
-    SignedHeaderMissing {
+    #[error("the {place}, which the signature covers, is missing")]
+    SignedPartMissing {
+        /// Which.
+        place: Box<str>,
+    },
+    /// What must be read before the signature can be checked cannot be.
+    #[error("the request cannot be read as {wanted}, in which the signature is")]
+    BodyUnreadable {
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// The body is not the one whose digest is signed.
+    #[error(
+        "the body's SHA-256 is not that in the query parameter {parameter}: was the body changed on its way?"
+    )]
+    BodyDigestDiffers {
+        /// The parameter.
+        parameter: Box<str>,
+    },
+    /// A header does not have the value that the scheme demands.
+    #[error("the header {header} must be `{wanted}`")]
+    RequirementBroken {
         /// Its name.
         header: Box<str>,
+        /// The value that it must have.
+        wanted: Box<str>,
     },
+    /// We cannot sign as this provider does: its signature is not in a header, or its key is not ours.
+    #[error("requests of this scheme cannot be signed here: only its sender can")]
+    NotSignedByUs,
+    /// The verify token of a handshake is another one.
+    #[error("the verify token is not that of verification.verifyToken")]
+    VerifyTokenDiffers,
     /// No secret matches.
     #[error("no configured secret makes this signature: is it the secret of this endpoint?")]
     NoSecretMatches,
@@ -96,8 +124,13 @@ impl From<Diagnosis> for Rejection {
         let code = match diagnosis {
             Diagnosis::SignatureMissing { .. } => Code::MissingSignature,
             Diagnosis::SignatureMalformed { .. }
-            | Diagnosis::HeaderRepeated { .. }
-            | Diagnosis::SignedHeaderMissing { .. }
+            | Diagnosis::Repeated { .. }
+            | Diagnosis::SignedPartMissing { .. }
+            | Diagnosis::BodyUnreadable { .. }
+            | Diagnosis::BodyDigestDiffers { .. }
+            | Diagnosis::RequirementBroken { .. }
+            | Diagnosis::NotSignedByUs
+            | Diagnosis::VerifyTokenDiffers
             | Diagnosis::NoSecretMatches
             | Diagnosis::SecretOutOfValidity { .. } => Code::InvalidSignature,
             Diagnosis::TimestampMissing => Code::MissingTimestamp,

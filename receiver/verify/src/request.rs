@@ -1,6 +1,10 @@
 //! A request as it came in: nothing in it is believed yet.
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use crate::form;
 
 /// Method, target, headers and the raw body, before anything is checked.
 #[derive(Debug, Clone)]
@@ -24,6 +28,11 @@ impl RawRequest {
     /// The header's first value, when it is there and is visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The first value of a query parameter, percent-decoded (`+` is a blank, as forms write it).
+    pub fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
+        form::value(self.query.as_deref()?, name)
     }
 
     /// The header's only value. What is signed or signs must be unambiguous: of two values, a proxy or a consumer

@@ -2,12 +2,20 @@
 //!
 //! A preset's id is its file's name. Only shapes are checked here; rules across members are checked when a
 //! [`Verifier`](crate::Verifier) is compiled.
-use std::collections::BTreeMap;
+mod answer;
+mod handshake;
+mod signature;
+mod signed;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Duration;
+pub use self::{
+    answer::{Answer, BodyKind, CatalogueEntry, RetryHints},
+    handshake::{Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod},
+    signature::{Encoding, Grammar, KeyValue, List, Pairs, Positional, Signature, SignatureFrom},
+    signed::{FormSorted, Part, Requirement, TimeFormat, TimeFormats, TimestampFrom, TimestampRule},
+};
 
 /// How a provider proves that a delivery is its own, and where the delivery says what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,24 +33,33 @@ pub struct Scheme {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub setup: Option<String>,
-    /// The proof: `hmac` (a keyed digest over parts of the request) or `token` (a header equals the secret).
+    /// The proof: `hmac` (a keyed digest over parts of the request), `hash` (a plain digest over parts and the secret),
+    /// `publicKey` (a signature that the sender's public key checks), `token`, `basic`, `bodyToken`, `queryToken` (the
+    /// secret itself in a header, in Basic credentials, in the body or in the query) or `none` (everybody is believed).
     pub kind: Kind,
-    /// The digest of kind `hmac`. Default: sha256.
+    /// The digest of kinds `hmac` and `hash` (default: sha256), or the algorithm of kind `publicKey`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
     /// How the secret's text becomes the key's bytes. Default: utf8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
-    /// Where the signature (or the token) is, and how it is written.
-    pub signature: Signature,
-    /// The bytes that are signed, in order: `body`, `timestamp` (as received), `{literal: TEXT}`, `{header: NAME}`.
-    /// Default: the body. For kind `hmac` only.
+    /// Where the signature (or the token) is, and how it is written. Not for kinds `basic` and `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+    /// The bytes that are signed, in order: `body`, `timestamp` (as received), `{literal: TEXT}`, `{header: NAME}`,
+    /// `method`, `url`, `urlUnescaped`, `urlEitherPort`, `querySorted`, `bodySha256`, `bodySha256Hex`, `{query: NAME}`,
+    /// `{form: NAME}`, `{pointer: /p}`, `{formSorted: {digestQuery: NAME}}`, and for kind `hash` `secret`. Default: the
+    /// body. For kinds `hmac`, `hash` and `publicKey` only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "signed_parts")]
+    #[schemars(schema_with = "signed::signed_parts")]
     pub signed: Vec<Part>,
     /// The time that makes a delivery fresh. Default: none; replays are then caught by deduplication alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<TimestampRule>,
+    /// Headers that must have a certain value. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub require: Vec<Requirement>,
     /// Requests that the provider sends to prove that the URL is ours; answered at once and not delivered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
@@ -113,24 +130,55 @@ pub struct Scheme {
 pub enum Kind {
     /// A keyed digest (RFC 2104) over parts of the request.
     Hmac,
+    /// A plain digest over parts of the request and the secret.
+    Hash,
+    /// A signature that is checked with the sender's public key; the Secret holds that key.
+    PublicKey,
     /// A header equals the secret. Proves the sender, not the body.
     Token,
+    /// HTTP Basic credentials (RFC 7617) equal the secret `user:password`. Proves the sender, not the body.
+    Basic,
+    /// A value in the JSON body equals the secret. Proves the sender, not the body.
+    BodyToken,
+    /// A query parameter equals the secret. Proves the sender, not the body.
+    QueryToken,
+    /// Nothing is proved: whoever knows the URL is believed.
+    None,
 }
 
-/// The digest of kind `hmac`. Default: sha256.
+/// The digest of kinds `hmac` and `hash`, or the algorithm of kind `publicKey`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Algorithm {
+    /// SHA-1 (FIPS 180-4). Sound in an HMAC, weak as a plain digest.
+    Sha1,
     /// SHA-256 (FIPS 180-4).
     Sha256,
+    /// SHA-384 (FIPS 180-4).
+    Sha384,
+    /// SHA-512 (FIPS 180-4).
+    Sha512,
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+    /// ECDSA over P-256 with SHA-256, the signature in DER (FIPS 186-5).
+    EcdsaP256Sha256,
+    /// RSA PKCS#1 v1.5 with SHA-256, 2048 to 8192 bits (RFC 8017 § 8.2).
+    RsaPkcs1Sha256,
+    /// RSA PKCS#1 v1.5 with SHA-512, 2048 to 8192 bits (RFC 8017 § 8.2).
+    RsaPkcs1Sha512,
+    /// RSA PSS with SHA-256, 2048 to 8192 bits (RFC 8017 § 8.1).
+    RsaPssSha256,
+    /// RSA PSS with SHA-512, 2048 to 8192 bits (RFC 8017 § 8.1).
+    RsaPssSha512,
 }
 
 /// How the secret's text becomes the key's bytes. Default: utf8.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
-    /// `utf8` the text as it is · `base64` decoded, padding optional · `prefixedBase64` a prefix such as `whsec_`
-    /// is dropped when present, the rest decoded.
+    /// `utf8` the text as it is · `base64` decoded, padding optional · `hex` decoded · `prefixedBase64` a prefix such as
+    /// `whsec_` is dropped when present, the rest decoded · `sha1OfUtf8` the SHA-1 of the text · `nfkdUtf8` the text in
+    /// Unicode's form NFKD · `spki` a public key as PEM, or as the Base64 of its DER.
     pub decode: KeyDecode,
 }
 
@@ -142,267 +190,54 @@ pub enum KeyDecode {
     Utf8,
     /// Base64 (RFC 4648 § 4), padding optional.
     Base64,
-    /// The same after a `whsec_` prefix, which may be missing (Standard Webhooks).
-    PrefixedBase64,
-}
-
-/// Where the signature is and how it is written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Signature {
-    /// Where it is.
-    pub from: SignatureFrom,
-    /// How the header is built. Default: it is the signature alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grammar: Option<Grammar>,
-    /// How the signature's bytes are written: `hex` (either case) or `base64` (padded, canonical). Default: hex.
-    /// Ignored for kind `token`, where the text itself is compared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encoding: Option<Encoding>,
-}
-
-/// Where the signature is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SignatureFrom {
-    /// Header names; the first that is present counts.
-    #[schemars(length(min = 1, max = 4), inner(length(min = 1, max = 128)))]
-    pub headers: Vec<String>,
-}
-
-/// How the header is built; exactly one member. Default: it is the signature alone.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Grammar {
-    /// A fixed text before the signature, such as `sha256=`; case matters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub prefix: Option<String>,
-    /// `t=1492774577,v1=5257a8…`: keys and values; unknown keys are ignored, a key may repeat.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_value: Option<KeyValue>,
-    /// `v1,K5oZ… v1,g0hM…`: elements; any may match, those of another version are ignored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list: Option<List>,
-}
-
-/// `t=1492774577,v1=5257a8…`: keys and values; unknown keys are ignored, a key may repeat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct KeyValue {
-    /// Between the elements, such as `,`.
-    #[schemars(length(min = 1, max = 4))]
-    pub separator: String,
-    /// The key of a signature, such as `v1`.
-    #[schemars(length(min = 1, max = 64))]
-    pub signature: String,
-    /// The key of the timestamp, where it is in this header.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub timestamp: Option<String>,
-}
-
-/// `v1,K5oZ… v1,g0hM…`: elements; any may match, those of another version are ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct List {
-    /// Between the elements, such as one space.
-    #[schemars(length(min = 1, max = 4))]
-    pub separator: String,
-    /// The version that counts, such as `v1`.
-    #[schemars(length(min = 1, max = 64))]
-    pub tag: String,
-    /// Between version and signature, such as `,`.
-    #[schemars(length(min = 1, max = 4))]
-    pub tag_separator: String,
-}
-
-/// How the signature's bytes are written: `hex` (either case) or `base64` (padded, canonical). Default: hex. Ignored
-/// for kind `token`, where the text itself is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Encoding {
-    /// Base 16, either case (RFC 4648 § 8).
+    /// Base16 (RFC 4648 § 8), either case.
     Hex,
-    /// Base 64, padded, canonical (RFC 4648 § 4).
-    Base64,
+    /// Base64 after a `whsec_` (or, for public keys, `whpk_`) prefix, which may be missing (Standard Webhooks).
+    PrefixedBase64,
+    /// The SHA-1 of the text's bytes (Braintree).
+    Sha1OfUtf8,
+    /// The text in Unicode's normalization form KD (EasyPost).
+    NfkdUtf8,
+    /// A SubjectPublicKeyInfo (RFC 5280 § 4.1) as PEM, or as the Base64 of its DER.
+    Spki,
 }
 
-/// One part of the signed bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Part {
-    /// The raw body.
-    Body,
-    /// The timestamp's text exactly as received.
-    Timestamp,
-    /// A fixed text.
-    Literal(String),
-    /// A header's value.
-    Header(String),
-}
-
-/// The time that makes a delivery fresh. Default: none; replays are then caught by deduplication alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TimestampRule {
-    /// `signature` (the timestamp's key in the signature header) or `{header: NAME}`.
-    #[schemars(schema_with = "timestamp_from")]
-    pub from: TimestampFrom,
-    /// `unixSeconds`, `unixMillis` or `rfc3339`; one, or a list that is tried in order.
-    #[schemars(schema_with = "time_formats")]
-    pub format: TimeFormats,
-    /// How far it may be from our clock, both ways. Default: 5m.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tolerance: Option<Duration>,
-    /// Whether the signature covers it. Where it does not, freshness proves little, and a condition says so.
-    /// Default: true.
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
-    pub signed: bool,
-    /// Whether a stale or missing timestamp is refused. Default: true.
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
-    pub enforce: bool,
-}
-
-/// Where the timestamp is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum TimestampFrom {
-    /// The timestamp's key in the signature header (grammar `keyValue`).
-    Signature,
-    /// A header.
-    Header(String),
-}
-
-/// One time format or several, tried in order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum TimeFormats {
-    /// One.
-    One(TimeFormat),
-    /// Several, tried in order.
-    Several(Vec<TimeFormat>),
-}
-
-/// How a timestamp is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum TimeFormat {
-    /// Whole seconds since 1970-01-01T00:00:00Z, decimal digits only.
-    UnixSeconds,
-    /// Whole milliseconds since then.
-    UnixMillis,
-    /// RFC 3339, any offset, 0 to 9 fractional digits.
-    #[serde(rename = "rfc3339")]
-    Rfc3339,
-}
-
-/// A request by which the provider makes sure that the URL is ours. It is answered only after its signature was
-/// found genuine, with a text that the request itself carries: never with anything made from the secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Handshake {
-    /// Which requests it is.
-    #[serde(rename = "match")]
-    pub matches: HandshakeMatch,
-    /// What is answered.
-    pub answer: HandshakeAnswer,
-}
-
-/// Which requests are a handshake.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HandshakeMatch {
-    /// A JSON pointer into the body…
-    #[schemars(length(max = 256))]
-    pub pointer: String,
-    /// …whose value is this text.
-    #[schemars(length(max = 256))]
-    pub equals: String,
-}
-
-/// What a handshake is answered with: status 200 and a text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HandshakeAnswer {
-    /// A template over the request, such as `{/challenge}`; sent as text/plain.
-    #[schemars(length(max = 1024))]
-    pub text: String,
-}
-
-/// What a body may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum BodyKind {
-    /// One JSON document (RFC 8259).
-    Json,
-    /// Anything: stored unparsed.
-    Any,
-}
-
-/// The statuses and the body that the provider wants.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Answer {
-    /// Status of an accepted (or ignored) delivery. Default: 200.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 200, max = 299))]
-    pub success: Option<u16>,
-    /// Status of a delivery seen before. Default: that of `success`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 200, max = 499))]
-    pub duplicate: Option<u16>,
-    /// Status of a delivery that is not genuine. Default: 401.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 400, max = 499))]
-    pub refused: Option<u16>,
-    /// Status of our own failures, such as a store that is away. Default: 503.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 500, max = 599))]
-    pub unavailable: Option<u16>,
-    /// Members of the JSON answer to an accepted delivery, beside `success: true`: name and template. Each replaces
-    /// or joins the default ones `eventId`, `eventType`, `entityId`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 8, "additionalProperties" = { "type": "string", "maxLength": 1024 }))]
-    pub body: BTreeMap<String, String>,
-}
-
-/// How long the provider goes on retrying.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RetryHints {
-    /// The time after which the provider gives a delivery up: deduplication must remember at least as long.
-    pub horizon: Duration,
-}
-
-/// One event type that the provider is known to send.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CatalogueEntry {
-    /// The type as the `type` templates give it; `*` is any run of characters.
-    #[serde(rename = "type")]
-    #[schemars(length(min = 1, max = 256))]
-    pub event_type: String,
-    /// A group for pickers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub category: Option<String>,
-    /// What happened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512))]
-    pub description: Option<String>,
-    /// How much it matters, in the provider's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
-    pub priority: Option<String>,
-}
-
-impl TimeFormats {
-    /// The formats, in the order in which they are tried.
-    pub fn as_slice(&self) -> &[TimeFormat] {
-        match self {
-            Self::One(format) => std::slice::from_ref(format),
-            Self::Several(formats) => formats,
+impl Scheme {
+    /// Headers that carry the secret itself: never to be stored, shown or forwarded.
+    pub fn credential_headers(&self) -> Vec<&str> {
+        match (self.kind, &self.signature) {
+            (Kind::Token, Some(signature)) => signature.from.headers.iter().map(String::as_str).collect(),
+            (Kind::Basic, _) => vec!["authorization"],
+            _ => Vec::new(),
         }
+    }
+
+    /// The query parameter that carries the secret itself: never to be stored, shown or forwarded.
+    pub fn credential_query(&self) -> Option<&str> {
+        let signature = self.signature.as_ref().filter(|_| self.kind == Kind::QueryToken)?;
+        signature.from.query.as_deref()
+    }
+
+    /// Whether deliveries are checked against secrets at all.
+    pub fn has_secrets(&self) -> bool {
+        self.kind != Kind::None
+    }
+
+    /// Whether the provider's signature covers the URL that it calls, which must then be known.
+    pub fn signs_url(&self) -> bool {
+        let url = |part: &Part| matches!(part, Part::Url | Part::UrlUnescaped | Part::UrlEitherPort);
+        let digests =
+            |handshake: &Handshake| handshake.answer.sha256_hex.values().flatten().any(|item| item == "url");
+        self.signed.iter().any(url) || self.handshakes.iter().any(digests)
+    }
+
+    /// Whether a handshake compares or uses the endpoint's verify token.
+    pub fn needs_verify_token(&self) -> bool {
+        let uses = |handshake: &Handshake| {
+            let digests = handshake.answer.sha256_hex.values().flatten();
+            handshake.verify_token.is_some() || digests.into_iter().any(|item| item == "verifyToken")
+        };
+        self.handshakes.iter().any(uses)
     }
 }
 
@@ -418,23 +253,4 @@ fn is_true(value: &bool) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_false(value: &bool) -> bool {
     !*value
-}
-
-// A structural schema cannot say "a string or an object": such nodes keep unknown fields, the description names the
-// forms, and the compiler of the scheme checks them.
-
-fn signed_parts(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array",
-        "maxItems": 16,
-        "items": { "x-kubernetes-preserve-unknown-fields": true },
-    })
-}
-
-fn timestamp_from(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
-}
-
-fn time_formats(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
 }

@@ -1,13 +1,15 @@
 //! The time of a delivery: read from its text, compared with our clock.
-use http::HeaderName;
-use jiff::Timestamp;
+use std::borrow::Cow;
 
-use crate::{Diagnosis, Duration, RawRequest, TimeFormat};
+use boathook_template::Slot;
+use http::HeaderName;
+use jiff::{Timestamp, civil::DateTime, fmt::strtime, tz::TimeZone};
+
+use crate::{Diagnosis, Duration, TimeFormat, parsed::Parsed, signed_text::SignedText};
 
 /// A timestamp rule, compiled.
 pub(crate) struct Clock {
-    /// The timestamp's header; `None` where it is in the signature header.
-    pub(crate) header: Option<HeaderName>,
+    pub(crate) from: ClockFrom,
     /// Tried in order; never empty.
     pub(crate) formats: Vec<TimeFormat>,
     /// How far the timestamp may be from our clock, both ways, boundary included.
@@ -16,22 +18,48 @@ pub(crate) struct Clock {
     pub(crate) enforce: bool,
 }
 
+/// Where the timestamp is.
+pub(crate) enum ClockFrom {
+    /// In the signature's own text.
+    Signature,
+    Header(HeaderName),
+    /// In the JSON body.
+    Pointer(Slot),
+    /// In the form body.
+    Form(Box<str>),
+}
+
 impl Clock {
     /// The timestamp's text as received: this is what is signed, however the time would be written otherwise.
-    pub(crate) fn text<'r>(
+    pub(crate) fn text<'t, 'r: 't>(
         &self,
-        request: &'r RawRequest,
-        in_signature: Option<&'r str>,
-    ) -> Result<&'r str, Diagnosis> {
-        let text = match &self.header {
-            None => in_signature,
-            Some(name) => request
+        parsed: &Parsed<'r>,
+        in_signature: Option<&'t str>,
+    ) -> Result<Cow<'t, str>, Diagnosis> {
+        let text = match &self.from {
+            ClockFrom::Signature => in_signature.map(Cow::Borrowed),
+            ClockFrom::Header(name) => parsed
+                .request
                 .single(name)
                 .map_err(|_| Diagnosis::TimestampUnreadable)?
                 .map(|value| value.to_str().map_err(|_| Diagnosis::TimestampUnreadable))
-                .transpose()?,
+                .transpose()?
+                .map(Cow::Borrowed),
+            ClockFrom::Pointer(slot) => parsed.pointed(*slot).unwrap_or_default(),
+            ClockFrom::Form(name) => parsed.field(name).unwrap_or_default(),
         };
         text.filter(|text| !text.is_empty()).ok_or(Diagnosis::TimestampMissing)
+    }
+
+    /// The text where it must be known before the signature is checked: it is signed as a part, or stands in the signature.
+    pub(crate) fn in_time<'t, 'r: 't>(
+        &self,
+        signed: &SignedText,
+        parsed: &Parsed<'r>,
+        in_signature: Option<&'t str>,
+    ) -> Option<Result<Cow<'t, str>, Diagnosis>> {
+        let early = signed.has_timestamp() || matches!(self.from, ClockFrom::Signature);
+        early.then(|| self.text(parsed, in_signature))
     }
 
     /// The time of the delivery, when it is fresh. Where freshness is not enforced nothing is refused, and a time
@@ -59,6 +87,7 @@ impl Clock {
         match self.formats.first() {
             Some(TimeFormat::UnixMillis) => now.as_millisecond().to_string(),
             Some(TimeFormat::Rfc3339) => now.to_string(),
+            Some(TimeFormat::HttpDate) => now.strftime(HTTP_DATE).to_string(),
             Some(TimeFormat::UnixSeconds) | None => now.as_second().to_string(),
         }
     }
@@ -69,8 +98,20 @@ impl Clock {
             TimeFormat::UnixMillis => Timestamp::from_millisecond(digits(text)?).ok(),
             TimeFormat::Rfc3339 if is_rfc3339(text.as_bytes()) => text.parse().ok(),
             TimeFormat::Rfc3339 => None,
+            TimeFormat::HttpDate => http_date(text),
         })
     }
+}
+
+/// The preferred form of RFC 9110 § 5.6.7.
+const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
+
+/// Reads what [`HTTP_DATE`] writes, and nothing else.
+fn http_date(text: &str) -> Option<Timestamp> {
+    let parsed = strtime::parse("%a, %d %b %Y %H:%M:%S GMT", text).ok()?;
+    let time: DateTime = parsed.to_datetime().ok()?;
+    let time = time.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    (time.strftime(HTTP_DATE).to_string() == text).then_some(time)
 }
 
 /// Plain decimal digits without leading zeros. Where a header and the timestamp are signed side by side without a
@@ -115,7 +156,12 @@ mod tests {
     const NOW: &str = "2024-05-06T07:08:09.5Z";
 
     fn clock(formats: &[TimeFormat]) -> Clock {
-        Clock { header: None, formats: formats.to_vec(), tolerance: Duration::from_secs(300), enforce: true }
+        Clock {
+            from: ClockFrom::Signature,
+            formats: formats.to_vec(),
+            tolerance: Duration::from_secs(300),
+            enforce: true,
+        }
     }
 
     fn now() -> Timestamp {
@@ -124,7 +170,7 @@ mod tests {
 
     #[test]
     fn times_are_read_in_their_format_only() {
-        use TimeFormat::{Rfc3339, UnixMillis, UnixSeconds};
+        use TimeFormat::{HttpDate, Rfc3339, UnixMillis, UnixSeconds};
         for (formats, text, nanos) in [
             (&[UnixSeconds][..], "1492774577", Some(1_492_774_577_000_000_000)),
             (&[UnixSeconds], "0", Some(0)),
@@ -152,6 +198,10 @@ mod tests {
             (&[Rfc3339], "1970-13-01T00:00:01Z", None),
             (&[Rfc3339], "1970-01-01T00:00:01Z[UTC]", None),
             (&[Rfc3339], "1970-01-01", None),
+            (&[HttpDate], "Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777_000_000_000)),
+            (&[HttpDate], "Mon, 06 Nov 1994 08:49:37 GMT", None),
+            (&[HttpDate], "Sun, 6 Nov 1994 08:49:37 GMT", None),
+            (&[HttpDate], "Sunday, 06-Nov-94 08:49:37 GMT", None),
         ] {
             assert_eq!(clock(formats).read(text).map(Timestamp::as_nanosecond), nanos, "{formats:?} {text}");
         }
@@ -185,7 +235,9 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_read() {
-        for format in [TimeFormat::UnixSeconds, TimeFormat::UnixMillis, TimeFormat::Rfc3339] {
+        let all =
+            [TimeFormat::UnixSeconds, TimeFormat::UnixMillis, TimeFormat::Rfc3339, TimeFormat::HttpDate];
+        for format in all {
             let clock = clock(&[format]);
             assert!(clock.check(Ok(&clock.write(now())), now()).is_ok(), "{format:?}");
         }

@@ -1,33 +1,51 @@
 //! A scheme compiled with its secrets: checks requests.
 use std::fmt;
 
-use http::HeaderName;
+use boathook_template::Pointers;
+use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::{
-    Diagnosis, Duration, RawRequest, Rejection, Scheme, Secret, compile, hmac_proof::HmacProof,
-    token_proof::TokenProof,
+    Diagnosis, Duration, RawRequest, Rejection, Scheme, Secret, compile, credential_proof::CredentialProof,
+    parsed::Parsed, signature_proof::SignatureProof,
 };
 
 /// Checks requests of one endpoint.
 pub struct Verifier {
-    /// The signature's header and its alternatives; the first that is present counts. Never empty.
-    headers: Vec<HeaderName>,
+    /// Headers that must have a certain value.
+    required: Vec<(HeaderName, HeaderValue)>,
+    /// What is read of a JSON body before it is known to be genuine: nothing, for most schemes.
+    pointers: Pointers,
     proof: Proof,
+}
+
+/// What an endpoint adds to its provider's scheme.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Setup<'s> {
+    /// The secrets, any of which may match; the first is used where one must be chosen.
+    pub secrets: &'s [Secret],
+    /// How far a timestamp may be from our clock; `None` = as the scheme says.
+    pub tolerance: Option<Duration>,
+    /// The URL as it is registered at the provider, for schemes that sign it ([`Scheme::signs_url`]).
+    pub public_url: Option<&'s str>,
+    /// For handshakes that ask for one ([`Scheme::needs_verify_token`]).
+    pub verify_token: Option<&'s Secret>,
 }
 
 /// A scheme's kind with what it needs.
 pub(crate) enum Proof {
-    /// A keyed digest.
-    Hmac(HmacProof),
-    /// A header that equals the secret.
-    Token(TokenProof),
+    /// A signature over parts of the request.
+    Signature(SignatureProof),
+    /// The secret itself.
+    Credential(CredentialProof),
+    /// Everybody is believed.
+    Nothing,
 }
 
 /// What a proof has shown.
 pub(crate) struct Proven {
     /// 0-based place of the secret that matched.
-    pub(crate) secret: usize,
+    pub(crate) secret: Option<usize>,
     /// The provider's timestamp.
     pub(crate) signed_at: Option<Timestamp>,
 }
@@ -36,7 +54,7 @@ pub(crate) struct Proven {
 #[derive(Debug, Clone, Copy)]
 pub struct Verified<'r> {
     request: &'r RawRequest,
-    secret: usize,
+    secret: Option<usize>,
     signed_at: Option<Timestamp>,
 }
 
@@ -51,21 +69,17 @@ pub struct SchemeError {
 }
 
 impl Verifier {
-    /// Compiles. `tolerance` overrides the scheme's. Templates are not looked at, nor are
-    /// [`Handshakes`](crate::Handshakes).
+    /// Compiles. Templates are not looked at, nor are [`Handshakes`](crate::Handshakes).
     ///
     /// # Errors
-    /// Every broken rule, not just the first; an empty or undecodable secret is one (`secrets[N]`).
-    pub fn compile(
-        scheme: &Scheme,
-        secrets: &[Secret],
-        tolerance: Option<Duration>,
-    ) -> Result<Verifier, Vec<SchemeError>> {
-        compile::verifier(scheme, secrets, tolerance)
+    /// Every broken rule, not just the first; an empty or undecodable secret is one (`secrets[N]`), a missing or unreadable
+    /// URL another (`publicURL`).
+    pub fn compile(scheme: &Scheme, setup: &Setup<'_>) -> Result<Verifier, Vec<SchemeError>> {
+        compile::verifier(scheme, setup)
     }
 
-    pub(crate) fn new(headers: Vec<HeaderName>, proof: Proof) -> Self {
-        Self { headers, proof }
+    pub(crate) fn new(required: Vec<(HeaderName, HeaderValue)>, pointers: Pointers, proof: Proof) -> Self {
+        Self { required, pointers, proof }
     }
 
     /// Whether the request is genuine: signature first (401), then freshness (401). The time taken depends on the
@@ -74,72 +88,68 @@ impl Verifier {
     /// # Errors
     /// The code for the sender and the diagnosis for the people who run the endpoint.
     pub fn verify<'r>(&self, request: &'r RawRequest, now: Timestamp) -> Result<Verified<'r>, Rejection> {
-        let (name, header) = self.signature_header(request)?;
+        let parsed = Parsed::new(request, &self.pointers);
         let Proven { secret, signed_at } = match &self.proof {
-            Proof::Hmac(proof) => proof.check(name, header, request, now)?,
-            Proof::Token(proof) => proof.check(name, header, now)?,
+            Proof::Signature(proof) => proof.check(&parsed, now)?,
+            Proof::Credential(proof) => proof.check(&parsed, now)?,
+            Proof::Nothing => Proven { secret: None, signed_at: None },
         };
+        self.check_required(request)?;
         Ok(Verified { request, secret, signed_at })
     }
 
     /// The headers a provider would send for this request: for tests, samples and our own outgoing signatures. Adds
-    /// the signature header (and the timestamp, where the scheme has one) to `request`, made with the first secret,
-    /// whether or not it is valid at this time.
+    /// the signature (and the timestamp, where the scheme has one) to `request`, made with the first secret, whether or
+    /// not it is valid at this time.
     ///
     /// # Errors
-    /// A header that the signature covers is not there yet, or twice; no signature is added then.
+    /// A part that the signature covers is not there yet, or twice, or [`Verifier::can_sign`] is false; no signature is
+    /// added then.
     pub fn sign(&self, request: &mut RawRequest, now: Timestamp) -> Result<(), Rejection> {
-        let value = match &self.proof {
-            Proof::Hmac(proof) => proof.sign(request, now)?,
-            Proof::Token(proof) => proof.sign(),
-        };
-        for name in &self.headers {
-            request.headers.remove(name);
+        for (name, value) in &self.required {
+            request.headers.insert(name, value.clone());
         }
-        let name = self.headers.first().expect("a scheme that names no header is not compiled");
-        request.headers.insert(name, value);
+        match &self.proof {
+            Proof::Signature(proof) => proof.sign(request, &self.pointers, now)?,
+            Proof::Credential(proof) => proof.sign(request)?,
+            Proof::Nothing => {}
+        }
         Ok(())
     }
 
-    /// The header that carries the secret itself (kind `token`): never to be stored, shown or forwarded.
-    pub fn credential_header(&self) -> Option<&HeaderName> {
+    /// Whether [`Verifier::sign`] can: not with a public key, and not where the signature stands in the body.
+    pub fn can_sign(&self) -> bool {
         match &self.proof {
-            Proof::Hmac(_) => None,
-            Proof::Token(_) => self.headers.first(),
+            Proof::Signature(proof) => proof.can_sign(),
+            Proof::Credential(proof) => proof.can_sign(),
+            Proof::Nothing => true,
         }
     }
 
     /// How many secrets are tried, whether or not they are valid at this time.
     pub fn secrets_len(&self) -> usize {
         match &self.proof {
-            Proof::Hmac(proof) => proof.keys.len(),
-            Proof::Token(proof) => proof.secrets_len(),
+            Proof::Signature(proof) => proof.secrets_len(),
+            Proof::Credential(proof) => proof.secrets_len(),
+            Proof::Nothing => 0,
         }
     }
 
-    fn signature_header<'a>(
-        &'a self,
-        request: &'a RawRequest,
-    ) -> Result<(&'a HeaderName, &'a str), Diagnosis> {
-        for name in &self.headers {
-            let header = || name.as_str().into();
-            let value = request.single(name).map_err(|_| Diagnosis::HeaderRepeated { header: header() })?;
-            let Some(value) = value else { continue };
-            let text = value.to_str().map_err(|_| Diagnosis::SignatureMalformed { header: header() })?;
-            if text.trim().is_empty() {
-                return Err(Diagnosis::SignatureMissing { header: header() });
+    fn check_required(&self, request: &RawRequest) -> Result<(), Diagnosis> {
+        for (name, wanted) in &self.required {
+            if !matches!(request.single(name), Ok(Some(value)) if value == wanted) {
+                let (header, wanted) = (name.as_str().into(), wanted.to_str().unwrap_or_default().into());
+                return Err(Diagnosis::RequirementBroken { header, wanted });
             }
-            return Ok((name, text));
         }
-        let header = self.headers.first().map_or("", HeaderName::as_str).into();
-        Err(Diagnosis::SignatureMissing { header })
+        Ok(())
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
-            .field("headers", &self.headers)
+            .field("required", &self.required)
             .field("secrets", &self.secrets_len())
             .finish_non_exhaustive()
     }
@@ -151,8 +161,8 @@ impl<'r> Verified<'r> {
         self.request
     }
 
-    /// 0-based place of the secret that matched.
-    pub fn secret(&self) -> usize {
+    /// 0-based place of the secret that matched; `None` where nothing is proved.
+    pub fn secret(&self) -> Option<usize> {
         self.secret
     }
 

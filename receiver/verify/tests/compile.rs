@@ -1,6 +1,6 @@
 //! Every rule across a scheme's members: a scheme that breaks it is refused with the member's path.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-use boathook_verify::{Scheme, Secret, Verifier, limits};
+use boathook_verify::{Scheme, Secret, Setup, Verifier, limits};
 use serde_json::{Value, json};
 
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -13,9 +13,13 @@ fn secrets(texts: &[&str]) -> Vec<Secret> {
     texts.iter().map(|text| secret(text.as_bytes())).collect()
 }
 
+fn compiled(scheme: &Scheme, secrets: &[Secret]) -> Verifier {
+    Verifier::compile(scheme, &Setup { secrets, ..Setup::default() }).unwrap()
+}
+
 /// The paths of the broken rules.
 fn broken(scheme: &Scheme, secrets: &[Secret]) -> Vec<String> {
-    let errors = Verifier::compile(scheme, secrets, None).err().unwrap_or_default();
+    let errors = Verifier::compile(scheme, &Setup { secrets, ..Setup::default() }).err().unwrap_or_default();
     errors.into_iter().map(|error| error.field).collect()
 }
 
@@ -231,7 +235,7 @@ fn every_broken_rule_is_told_at_once() {
 #[test]
 fn debug_output_of_a_verifier_shows_no_secret() {
     for scheme in [hmac(), token()] {
-        let verifier = Verifier::compile(&parse(scheme), &secrets(&[KEY]), None).unwrap();
+        let verifier = compiled(&parse(scheme), &secrets(&[KEY]));
         let shown = format!("{verifier:?}");
         assert!(!shown.contains("MfKQ") && !shown.contains("119, 104"), "{shown}");
         assert_eq!(verifier.secrets_len(), 1);
@@ -239,11 +243,17 @@ fn debug_output_of_a_verifier_shows_no_secret() {
 }
 
 #[test]
-fn only_a_token_has_a_credential_header() {
-    let header = |scheme| {
-        let verifier = Verifier::compile(&parse(scheme), &secrets(&[KEY]), None).unwrap();
-        verifier.credential_header().map(|name| name.as_str().to_owned())
+fn schemes_that_send_the_secret_say_where() {
+    let at = |scheme: Value| {
+        let scheme = parse(scheme);
+        let headers: Vec<String> = scheme.credential_headers().into_iter().map(str::to_owned).collect();
+        (headers, scheme.credential_query().map(str::to_owned))
     };
-    assert_eq!(header(hmac()), None);
-    assert_eq!(header(token()).as_deref(), Some("authorization"));
+    let authorization = |name: &str| (vec![name.to_owned()], None);
+    assert_eq!(at(hmac()), (Vec::new(), None));
+    assert_eq!(at(token()), authorization("Authorization"));
+    assert_eq!(at(json!({ "kind": "basic", "bodyProtected": false })), authorization("authorization"));
+    let query =
+        json!({ "kind": "queryToken", "signature": { "from": { "query": "code" } }, "bodyProtected": false });
+    assert_eq!(at(query), (Vec::new(), Some("code".into())));
 }

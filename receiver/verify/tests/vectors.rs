@@ -7,7 +7,9 @@
 )]
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use boathook_verify::{Handshakes, Kind, RawRequest, Scheme, Secret, Verifier, preset, preset_ids};
+use boathook_verify::{
+    Answered, Handshakes, Kind, RawRequest, Scheme, Secret, Setup, Verifier, preset, preset_ids,
+};
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde::{Deserialize, de::IgnoredAny};
@@ -21,10 +23,18 @@ struct Vector {
     source: String,
     flags: BTreeSet<String>,
     secrets: Vec<VectorSecret>,
+    #[serde(rename = "publicURL")]
+    public_url: Option<String>,
+    verify_token: Option<String>,
     request: VectorRequest,
     now: Timestamp,
     expect: Expect,
+    /// In `variants.jsonl`: the scheme, which no preset is.
+    scheme: Option<Scheme>,
 }
+
+/// Published vectors of schemes that are no preset.
+const VARIANTS: &str = "variants";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -70,10 +80,14 @@ fn vectors(id: &str) -> Vec<Vector> {
 impl Vector {
     fn request(&self) -> RawRequest {
         let headers = self.request.headers.iter();
+        let (path, query) = match self.request.path.split_once('?') {
+            Some((path, query)) => (path, Some(query.into())),
+            None => (&*self.request.path, None),
+        };
         RawRequest {
             method: self.request.method.parse().unwrap(),
-            path: self.request.path.as_str().into(),
-            query: None,
+            path: path.into(),
+            query,
             headers: headers
                 .map(|(name, value)| {
                     (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
@@ -94,69 +108,102 @@ impl Vector {
             .collect()
     }
 
-    /// What the verifier says, in the words of `expect`.
+    /// What is said of the request, in the words of `expect`.
     fn decide(&self, scheme: &Scheme) -> String {
-        let verifier = match Verifier::compile(scheme, &self.secrets(), None) {
+        let secrets = self.secrets();
+        let verify_token = self.verify_token.as_ref().map(|text| Secret {
+            text: text.clone().into_bytes().into(),
+            not_before: None,
+            not_after: None,
+        });
+        let setup = Setup {
+            secrets: &secrets,
+            tolerance: None,
+            public_url: self.public_url.as_deref(),
+            verify_token: verify_token.as_ref(),
+        };
+        let verifier = match Verifier::compile(scheme, &setup) {
             Ok(verifier) => verifier,
             Err(errors) if errors.iter().all(|error| error.field.starts_with("secrets")) => {
                 return "refused".into();
             }
-            Err(errors) => panic!("{errors:?}"),
+            Err(errors) => panic!("{}: {errors:?}", self.id),
         };
+        let handshakes = Handshakes::compile(&scheme.handshakes, &setup).unwrap();
+        let answered = |answered: Answered| format!("answered {}", answered.body);
         let request = self.request();
+        match handshakes.before_proof(&request) {
+            Some(Ok(answer)) => return answered(answer),
+            Some(Err(rejection)) => return rejection.code.as_str().into(),
+            None => {}
+        }
         match verifier.verify(&request, self.now) {
             Err(rejection) => rejection.code.as_str().into(),
-            Ok(verified) => match Handshakes::compile(&scheme.handshakes).unwrap().answer(&verified) {
-                Some(text) => format!("answered {text}"),
-                None => "genuine".into(),
-            },
+            Ok(verified) => handshakes.after_proof(&verified).map_or("genuine".into(), answered),
+        }
+    }
+}
+
+impl Expect {
+    /// In the words of [`Vector::decide`].
+    fn words(&self) -> String {
+        match self {
+            Self::Accepted(_) | Self::AcceptedBatch(_) => "genuine".into(),
+            Self::Rejected(code) => code.clone(),
+            Self::Handshake(text) => format!("answered {text}"),
+            Self::RefusedSecret(refused) => {
+                assert!(refused, "a secret that is not refused needs no word");
+                "refused".into()
+            }
         }
     }
 }
 
 #[test]
 fn every_vector_is_decided_as_it_says() {
-    for id in preset_ids() {
-        let scheme = preset(id).unwrap();
+    let mut wrong = Vec::new();
+    for id in preset_ids().chain([VARIANTS]) {
         let mut seen = BTreeSet::new();
         for vector in vectors(id) {
-            let expected = match &vector.expect {
-                Expect::Accepted(_) | Expect::AcceptedBatch(_) => "genuine".to_owned(),
-                Expect::Rejected(code) => code.clone(),
-                Expect::Handshake(text) => format!("answered {text}"),
-                Expect::RefusedSecret(refused) => {
-                    assert!(refused, "{id}/{}", vector.id);
-                    "refused".to_owned()
-                }
-            };
-            assert_eq!(vector.decide(&scheme), expected, "{id}/{}", vector.id);
+            let scheme = if id == VARIANTS { vector.scheme.clone() } else { preset(id) }.unwrap();
+            let (decided, expected) = (vector.decide(&scheme), vector.expect.words());
+            if decided != expected {
+                wrong.push(format!("{id}/{}: expected {expected}, found {decided}", vector.id));
+            }
             let origin = vector.flags.contains("published") != vector.flags.contains("self-made");
             assert!(origin && !vector.source.is_empty(), "{id}/{} does not say where it is from", vector.id);
             assert!(seen.insert(vector.id.clone()), "{id}/{} stands twice", vector.id);
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn every_provider_has_the_vectors_that_its_scheme_calls_for() {
     for id in preset_ids() {
         let scheme = preset(id).unwrap();
-        let grammar = scheme.signature.grammar.clone().unwrap_or_default();
-        let mut wanted = vec![
-            "valid",
-            "body-changed",
-            "wrong-secret",
-            "missing-signature",
-            "empty-signature",
-            "duplicate-header",
-            "rotated",
-            "empty-secret",
-        ];
+        let mut wanted = vec!["valid"];
+        let signature = scheme.signature.clone();
+        let grammar = signature.as_ref().and_then(|signature| signature.grammar.clone()).unwrap_or_default();
+        let from = signature.map(|signature| signature.from).unwrap_or_default();
+        let signs = matches!(scheme.kind, Kind::Hmac | Kind::Hash | Kind::PublicKey);
+        let several = grammar.key_value.is_some() || grammar.list.is_some() || grammar.pairs.is_some();
+        let tagged = grammar.list.as_ref().is_some_and(|list| list.tag.is_some());
         for (condition, flag) in [
-            (scheme.kind == Kind::Hmac, "wrong-encoding"),
-            (scheme.timestamp.is_some(), "stale"),
-            (grammar.prefix.is_some() || grammar.list.is_some(), "wrong-prefix"),
-            (grammar.key_value.is_some() || grammar.list.is_some(), "several-signatures"),
+            (scheme.has_secrets(), "body-changed"),
+            (scheme.has_secrets(), "wrong-secret"),
+            (scheme.has_secrets(), "missing-signature"),
+            (scheme.has_secrets(), "empty-signature"),
+            (!from.headers.is_empty() || scheme.kind == Kind::Basic, "duplicate-header"),
+            (scheme.has_secrets(), "rotated"),
+            (scheme.has_secrets(), "empty-secret"),
+            (signs, "wrong-encoding"),
+            (scheme.timestamp.as_ref().is_some_and(|rule| rule.enforce), "stale"),
+            (grammar.prefix.is_some() || tagged, "wrong-prefix"),
+            (
+                several || !from.every_header.is_empty() || from.numbered_header.is_some(),
+                "several-signatures",
+            ),
             (!scheme.handshakes.is_empty(), "handshake"),
             (scheme.batch.is_some(), "batch"),
         ] {
@@ -174,7 +221,7 @@ fn every_file_of_vectors_belongs_to_a_provider() {
     let providers: BTreeSet<&str> = preset_ids().collect();
     for file in fs::read_dir(folder("vectors")).unwrap() {
         let name = file.unwrap().file_name().into_string().unwrap();
-        if let Some(id) = name.strip_suffix(".jsonl") {
+        if let Some(id) = name.strip_suffix(".jsonl").filter(|id| *id != VARIANTS) {
             assert!(providers.contains(id), "vectors/{name} has no providers/{id}.yaml");
         }
     }
@@ -186,7 +233,7 @@ fn the_map_names_exactly_the_published_vectors() {
     let lines = map.lines().filter(|line| !line.starts_with('#'));
     let mapped: BTreeSet<String> = lines.map(str::to_owned).collect();
     let mut published = BTreeSet::new();
-    for id in preset_ids() {
+    for id in preset_ids().chain([VARIANTS]) {
         for vector in vectors(id) {
             published.extend(vector.id.strip_prefix("published-").map(|line| format!("{line} {id}")));
         }

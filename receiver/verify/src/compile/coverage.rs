@@ -1,104 +1,166 @@
 //! The rules of what is signed, and of the timestamp: what a scheme says about its coverage is what it does.
+use boathook_template::Pointers;
 use http::HeaderName;
 
-use super::Broken;
+use super::{Broken, place::slot};
 use crate::{
-    Duration, Part, Scheme, TimestampFrom,
-    hmac_proof::SignedPart,
-    limits::{LITERAL_BYTES_MAX, SIGNED_PARTS_MAX},
-    timestamp::Clock,
+    Duration, Kind, Part, Scheme, TimestampFrom, TimestampRule,
+    grammar::Form,
+    limits::{FIELD_NAME_BYTES_MAX, LITERAL_BYTES_MAX, SIGNED_PARTS_MAX},
+    signed_text::{SignedPart, SignedText},
+    timestamp::{Clock, ClockFrom},
+    url::{PublicUrl, UrlForm},
 };
 
 /// How far a timestamp may be from our clock where nobody says.
 const TOLERANCE: Duration = Duration::from_secs(300);
 
-pub(super) fn signed_parts(scheme: &Scheme, headers: &[HeaderName], broken: &mut Broken) -> Vec<SignedPart> {
-    let parts = if scheme.signed.is_empty() { &[Part::Body] } else { &*scheme.signed };
+/// The signed parts of a scheme; without any it is the body.
+fn parts(scheme: &Scheme) -> &[Part] {
+    if scheme.signed.is_empty() { &[Part::Body] } else { &scheme.signed }
+}
+
+pub(super) fn signed_text(
+    scheme: &Scheme,
+    headers: &[HeaderName],
+    public_url: Option<&str>,
+    pointers: &mut Pointers,
+    broken: &mut Broken,
+) -> SignedText {
+    let parts = parts(scheme);
     broken.unless(
         parts.len() <= SIGNED_PARTS_MAX,
         "signed",
         format!("must have at most {SIGNED_PARTS_MAX} parts"),
     );
-    let time_header = scheme.timestamp.as_ref().and_then(|rule| match &rule.from {
-        TimestampFrom::Signature => None,
-        TimestampFrom::Header(name) => Some(name),
-    });
-    let mut signed = Vec::with_capacity(parts.len());
-    for (place, part) in parts.iter().enumerate() {
+    let mut compiler = Parts { scheme, headers, pointers, broken };
+    let signed = parts.iter().enumerate().filter_map(|(place, part)| compiler.part(place, part)).collect();
+    let url = scheme.signs_url().then(|| self::public_url(public_url, broken)).flatten();
+    let covers_body = parts.iter().any(covers_body);
+    broken.unless(
+        scheme.body_protected == covers_body,
+        "bodyProtected",
+        if covers_body {
+            "must be true: the body is among the signed parts"
+        } else {
+            "must be set to false: the body is not among the signed parts"
+        },
+    );
+    let secrets = parts.iter().filter(|part| **part == Part::Secret).count();
+    broken.unless(
+        scheme.kind != Kind::Hash || secrets == 1,
+        "signed",
+        "must have the part `secret` once for kind hash: else anybody could make the digest",
+    );
+    SignedText { parts: signed, url }
+}
+
+/// A form field that is signed may be the whole body that counts; whether it is, only the scheme's author knows.
+fn covers_body(part: &Part) -> bool {
+    match part {
+        Part::Body | Part::BodySha256 | Part::BodySha256Hex => true,
+        Part::FormSorted(form) => form.digest_query.is_some(),
+        _ => false,
+    }
+}
+
+fn public_url(text: Option<&str>, broken: &mut Broken) -> Option<PublicUrl> {
+    let Some(text) = text else {
+        broken.add(
+            "publicURL",
+            "is missing: this provider signs the URL that it calls, so write it as it is registered there",
+        );
+        return None;
+    };
+    PublicUrl::parse(text).map_err(|message| broken.add("publicURL", message)).ok()
+}
+
+/// Compiles parts of the signed text.
+struct Parts<'s, 'b> {
+    scheme: &'s Scheme,
+    /// Those of the signature.
+    headers: &'s [HeaderName],
+    pointers: &'b mut Pointers,
+    broken: &'b mut Broken,
+}
+
+impl Parts<'_, '_> {
+    fn part(&mut self, place: usize, part: &Part) -> Option<SignedPart> {
         let field = |member: &str| format!("signed[{place}]{member}");
-        signed.extend(match part {
+        match part {
             Part::Body => Some(SignedPart::Body),
             Part::Timestamp => {
-                broken.unless(
-                    scheme.timestamp.is_some(),
-                    field(""),
-                    "needs `timestamp`, which says where it is",
-                );
+                let given = self.scheme.timestamp.is_some();
+                self.broken.unless(given, field(""), "needs `timestamp`, which says where it is");
                 Some(SignedPart::Timestamp)
             }
+            Part::Method => Some(SignedPart::Method),
+            Part::Url => Some(SignedPart::Url(UrlForm::AsIs)),
+            Part::UrlUnescaped => Some(SignedPart::Url(UrlForm::Unescaped)),
+            Part::UrlEitherPort => Some(SignedPart::Url(UrlForm::EitherPort)),
+            Part::QuerySorted => Some(SignedPart::QuerySorted),
+            Part::BodySha256 => Some(SignedPart::BodySha256),
+            Part::BodySha256Hex => Some(SignedPart::BodySha256Hex),
+            Part::Secret => {
+                self.broken.unless(self.scheme.kind == Kind::Hash, field(""), "is for kind hash alone");
+                Some(SignedPart::Secret)
+            }
             Part::Literal(text) => {
-                broken.unless(
+                self.broken.unless(
                     (1..=LITERAL_BYTES_MAX).contains(&text.len()),
                     field(".literal"),
                     format!("must have 1 to {LITERAL_BYTES_MAX} bytes"),
                 );
                 Some(SignedPart::Literal(text.as_str().into()))
             }
-            Part::Header(name) => {
-                let header = broken.header(field(".header"), name);
-                if time_header.is_some_and(|time| time.eq_ignore_ascii_case(name)) {
-                    broken.add(field(".header"), "is where the timestamp is: write `timestamp` instead");
-                }
-                if header.as_ref().is_some_and(|header| headers.contains(header)) {
-                    broken.add(field(".header"), "is the signature's own header, which it cannot cover");
-                }
-                header.map(SignedPart::Header)
+            Part::Header(name) => self.header(&field(".header"), name),
+            Part::Query(name) => self.name(field(".query"), name).map(SignedPart::Query),
+            Part::Form(name) => self.name(field(".form"), name).map(SignedPart::Form),
+            Part::Pointer(pointer) => {
+                let slot = slot(self.pointers, &field(".pointer"), pointer, self.broken)?;
+                Some(SignedPart::Pointer(slot, pointer.as_str().into()))
             }
-        });
+            Part::FormSorted(form) => {
+                let parameter = form.digest_query.as_deref();
+                let digest_query = match parameter {
+                    Some(name) => Some(self.name(field(".formSorted.digestQuery"), name)?),
+                    None => None,
+                };
+                Some(SignedPart::FormSorted { digest_query })
+            }
+        }
     }
-    let covers_body = parts.contains(&Part::Body);
-    broken.unless(
-        scheme.body_protected == covers_body,
-        "bodyProtected",
-        if covers_body {
-            "must be true: `body` is among the signed parts"
-        } else {
-            "must be set to false: `body` is not among the signed parts"
-        },
-    );
-    signed
+
+    fn header(&mut self, field: &str, name: &str) -> Option<SignedPart> {
+        let header = self.broken.header(field, name);
+        let in_header = |rule: &TimestampRule| matches!(&rule.from, TimestampFrom::Header(time) if time.eq_ignore_ascii_case(name));
+        if self.scheme.timestamp.as_ref().is_some_and(in_header) {
+            self.broken.add(field, "is where the timestamp is: write `timestamp` instead");
+        }
+        if header.as_ref().is_some_and(|header| self.headers.contains(header)) {
+            self.broken.add(field, "is the signature's own header, which it cannot cover");
+        }
+        header.map(SignedPart::Header)
+    }
+
+    fn name(&mut self, field: String, name: &str) -> Option<Box<str>> {
+        let fits = (1..=FIELD_NAME_BYTES_MAX).contains(&name.len());
+        self.broken.unless(fits, field, format!("must have 1 to {FIELD_NAME_BYTES_MAX} bytes"));
+        fits.then(|| name.into())
+    }
 }
 
 pub(super) fn clock(
     scheme: &Scheme,
     headers: &[HeaderName],
-    signed: &[SignedPart],
+    form: &Form,
     tolerance: Option<Duration>,
+    pointers: &mut Pointers,
     broken: &mut Broken,
 ) -> Option<Clock> {
-    let key = scheme
-        .signature
-        .grammar
-        .as_ref()
-        .and_then(|grammar| grammar.key_value.as_ref())
-        .and_then(|grammar| grammar.timestamp.as_ref());
     let rule = scheme.timestamp.as_ref();
-    let from_signature = rule.is_some_and(|rule| rule.from == TimestampFrom::Signature);
-    if from_signature && key.is_none() {
-        broken.add("timestamp.from", "needs signature.grammar.keyValue with a timestamp key");
-    }
-    if !from_signature && key.is_some() {
-        broken
-            .add("signature.grammar.keyValue.timestamp", "needs timestamp.from: signature, or leave it out");
-    }
+    in_signature(rule, form, broken);
     let rule = rule?;
-    let header = match &rule.from {
-        TimestampFrom::Signature => None,
-        TimestampFrom::Header(name) => broken.header("timestamp.from.header", name),
-    };
-    if header.as_ref().is_some_and(|header| headers.contains(header)) {
-        broken.add("timestamp.from.header", "is the signature's header: write timestamp.from: signature");
-    }
     let formats = rule.format.as_slice();
     let repeated = formats
         .iter()
@@ -109,16 +171,72 @@ pub(super) fn clock(
         "timestamp.format",
         "must be one format or several different ones",
     );
-    let covered = signed.iter().any(|part| matches!(part, SignedPart::Timestamp));
+    let covered = covers_time(parts(scheme), &rule.from);
     broken.unless(
         rule.signed == covered,
         "timestamp.signed",
         if covered {
-            "must be true: `timestamp` is among the signed parts"
+            "must be true: the timestamp is among the signed parts"
         } else {
             "must be set to false: `timestamp` is not among the signed parts"
         },
     );
+    let from = clock_from(&rule.from, headers, pointers, broken)?;
     let tolerance = tolerance.or(rule.tolerance).unwrap_or(TOLERANCE);
-    Some(Clock { header, formats: formats.to_vec(), tolerance, enforce: rule.enforce })
+    Some(Clock { from, formats: formats.to_vec(), tolerance, enforce: rule.enforce })
+}
+
+/// A timestamp in the signature's text needs a grammar with a place for it, and the reverse.
+fn in_signature(rule: Option<&TimestampRule>, form: &Form, broken: &mut Broken) {
+    let from_signature = rule.is_some_and(|rule| rule.from == TimestampFrom::Signature);
+    let (has_place, field) = match form {
+        Form::KeyValue(grammar) => (grammar.timestamp.is_some(), "signature.grammar.keyValue.timestamp"),
+        Form::Positional(_) => (true, "signature.grammar.positional"),
+        _ => (false, ""),
+    };
+    if from_signature && !has_place {
+        broken.add("timestamp.from", "needs signature.grammar.keyValue with a timestamp key, or positional");
+    }
+    if !from_signature && has_place {
+        broken.add(field, "needs timestamp.from: signature, or leave it out");
+    }
+}
+
+/// Whether the signature covers the timestamp: as a part, or inside one.
+fn covers_time(parts: &[Part], from: &TimestampFrom) -> bool {
+    parts.iter().any(|part| match (part, from) {
+        (Part::Timestamp, _) => true,
+        (part, TimestampFrom::Pointer(pointer)) => {
+            covers_body(part) || matches!(part, Part::Pointer(signed) if signed == pointer)
+        }
+        (part, TimestampFrom::Form(name)) => {
+            covers_body(part) || matches!(part, Part::Form(signed) if signed == name)
+        }
+        _ => false,
+    })
+}
+
+fn clock_from(
+    from: &TimestampFrom,
+    headers: &[HeaderName],
+    pointers: &mut Pointers,
+    broken: &mut Broken,
+) -> Option<ClockFrom> {
+    match from {
+        TimestampFrom::Signature => Some(ClockFrom::Signature),
+        TimestampFrom::Header(name) => {
+            let header = broken.header("timestamp.from.header", name)?;
+            if headers.contains(&header) {
+                broken.add(
+                    "timestamp.from.header",
+                    "is the signature's header: write timestamp.from: signature",
+                );
+            }
+            Some(ClockFrom::Header(header))
+        }
+        TimestampFrom::Pointer(pointer) => {
+            slot(pointers, "timestamp.from.pointer", pointer, broken).map(ClockFrom::Pointer)
+        }
+        TimestampFrom::Form(name) => Some(ClockFrom::Form(name.as_str().into())),
+    }
 }

@@ -1,7 +1,7 @@
 //! The rules of a signature header's grammar: what is written can be read back in one way only.
 use super::Broken;
 use crate::{
-    Grammar, KeyValue, List,
+    Grammar, KeyValue, List, Pairs,
     grammar::Form,
     limits::{GRAMMAR_TEXT_BYTES_MAX, SEPARATOR_BYTES_MAX},
 };
@@ -10,7 +10,13 @@ pub(super) fn form(grammar: Option<&Grammar>, broken: &mut Broken) -> Form {
     const FIELD: &str = "signature.grammar";
     match grammar {
         None => Form::Prefix("".into()),
-        Some(Grammar { prefix: Some(prefix), key_value: None, list: None }) => {
+        Some(Grammar {
+            prefix: Some(prefix),
+            key_value: None,
+            list: None,
+            positional: None,
+            pairs: None,
+        }) => {
             let plain = is_plain(prefix, GRAMMAR_TEXT_BYTES_MAX) && !prefix.starts_with(' ');
             broken.unless(
                 plain,
@@ -21,18 +27,48 @@ pub(super) fn form(grammar: Option<&Grammar>, broken: &mut Broken) -> Form {
             );
             Form::Prefix(prefix.as_str().into())
         }
-        Some(Grammar { prefix: None, key_value: Some(grammar), list: None }) => {
+        Some(Grammar {
+            prefix: None,
+            key_value: Some(grammar),
+            list: None,
+            positional: None,
+            pairs: None,
+        }) => {
             key_value(grammar, broken);
             Form::KeyValue(grammar.clone())
         }
-        Some(Grammar { prefix: None, key_value: None, list: Some(grammar) }) => {
-            list(grammar, broken);
-            Form::List(grammar.clone())
+        Some(Grammar {
+            prefix: None,
+            key_value: None,
+            list: Some(grammar),
+            positional: None,
+            pairs: None,
+        }) => list(grammar, broken),
+        Some(Grammar {
+            prefix: None,
+            key_value: None,
+            list: None,
+            positional: Some(grammar),
+            pairs: None,
+        }) => {
+            let field = format!("{FIELD}.positional.separator");
+            broken.unless(is_separator(&grammar.separator), field, separator_rule());
+            Form::Positional(grammar.clone())
+        }
+        Some(Grammar {
+            prefix: None,
+            key_value: None,
+            list: None,
+            positional: None,
+            pairs: Some(grammar),
+        }) => {
+            pairs(grammar, broken);
+            Form::Pairs(grammar.clone())
         }
         Some(_) => {
             broken.add(
                 FIELD,
-                "must have exactly one of prefix, keyValue and list; leave it out for a bare signature",
+                "must have exactly one of prefix, keyValue, list, positional and pairs; leave it out for a bare signature",
             );
             Form::Prefix("".into())
         }
@@ -59,20 +95,45 @@ fn key_value(KeyValue { separator, signature, timestamp }: &KeyValue, broken: &m
     );
 }
 
-fn list(List { separator, tag, tag_separator }: &List, broken: &mut Broken) {
+fn list(List { separator, tag, tag_separator }: &List, broken: &mut Broken) -> Form {
     let field = |member: &str| format!("signature.grammar.list.{member}");
     broken.unless(is_separator(separator), field("separator"), separator_rule());
+    let tag = match (tag, tag_separator) {
+        (None, None) => None,
+        (Some(tag), Some(tag_separator)) => {
+            broken.unless(
+                is_plain(tag_separator, SEPARATOR_BYTES_MAX)
+                    && !has(tag_separator, separator)
+                    && !has(separator, tag_separator),
+                field("tagSeparator"),
+                format!(
+                    "must be 1 to {SEPARATOR_BYTES_MAX} visible ASCII characters, other than the separator"
+                ),
+            );
+            broken.unless(
+                is_word(tag) && !has(tag, separator) && !has(tag, tag_separator),
+                field("tag"),
+                format!(
+                    "must be 1 to {GRAMMAR_TEXT_BYTES_MAX} visible ASCII characters without the separators"
+                ),
+            );
+            Some((tag.as_str().into(), tag_separator.as_str().into()))
+        }
+        _ => {
+            broken.add(field("tag"), "needs tagSeparator, and the reverse: write both or neither");
+            None
+        }
+    };
+    Form::List { separator: separator.as_str().into(), tag }
+}
+
+fn pairs(Pairs { separator, pair_separator }: &Pairs, broken: &mut Broken) {
+    let field = |member: &str| format!("signature.grammar.pairs.{member}");
+    broken.unless(is_separator(separator), field("separator"), separator_rule());
     broken.unless(
-        is_plain(tag_separator, SEPARATOR_BYTES_MAX)
-            && !has(tag_separator, separator)
-            && !has(separator, tag_separator),
-        field("tagSeparator"),
-        format!("must be 1 to {SEPARATOR_BYTES_MAX} visible ASCII characters, other than the separator"),
-    );
-    broken.unless(
-        is_word(tag) && !has(tag, separator) && !has(tag, tag_separator),
-        field("tag"),
-        format!("must be 1 to {GRAMMAR_TEXT_BYTES_MAX} visible ASCII characters without the separators"),
+        is_separator(pair_separator) && separator != pair_separator,
+        field("pairSeparator"),
+        format!("{}; other than the separator", separator_rule()),
     );
 }
 

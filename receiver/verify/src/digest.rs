@@ -1,0 +1,139 @@
+//! Digests over the signed text: keyed (HMAC, RFC 2104), or plain with the secret among its pieces.
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use sha2::{Sha256, Sha384, Sha512};
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroizing;
+
+use crate::{
+    Encoding,
+    grammar::decode,
+    limits::SIGNATURES_MAX,
+    signed_text::{Piece, Pieces},
+};
+
+/// Bytes of the longest digest, SHA-512.
+const DIGEST_BYTES: usize = 64;
+/// Bytes that Base64 wants to write into, at most.
+const DECODING_BYTES: usize = DIGEST_BYTES + 3;
+
+/// A key, ready for a digest.
+pub(crate) enum DigestKey {
+    /// The digest's state after the key: cloned per request, so that the key schedule runs once.
+    Hmac(Box<Keyed>),
+    /// The secret, a part of the digested text.
+    Hash(DigestKind, Zeroizing<Vec<u8>>),
+}
+
+/// A keyed digest's state.
+pub(crate) enum Keyed {
+    Sha1(Hmac<Sha1>),
+    Sha256(Hmac<Sha256>),
+    Sha384(Hmac<Sha384>),
+    Sha512(Hmac<Sha512>),
+}
+
+/// A digest.
+#[derive(Clone, Copy)]
+pub(crate) enum DigestKind {
+    Sha1,
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+/// A digest's bytes.
+pub(crate) struct Digest {
+    bytes: [u8; DIGEST_BYTES],
+    length: usize,
+}
+
+/// Up to [`SIGNATURES_MAX`] digests, without allocating.
+pub(crate) struct Digests {
+    digests: [Digest; SIGNATURES_MAX],
+    count: usize,
+}
+
+impl Digests {
+    /// Those that decode: providers put other forms beside theirs. `None` when none does.
+    pub(crate) fn decoded<'h>(texts: impl Iterator<Item = &'h str>, encoding: Encoding) -> Option<Self> {
+        let mut signatures = Self { digests: [const { Digest::EMPTY }; SIGNATURES_MAX], count: 0 };
+        for text in texts {
+            let mut room = [0; DECODING_BYTES];
+            let Some(digest) = decode(text, encoding, &mut room).and_then(Digest::of) else { continue };
+            *signatures.digests.get_mut(signatures.count)? = digest;
+            signatures.count += 1;
+        }
+        (signatures.count > 0).then_some(signatures)
+    }
+
+    pub(crate) fn contain(&self, digest: &Digest) -> Choice {
+        let given = self.digests.iter().take(self.count);
+        given.fold(Choice::from(0), |any, given| any | given.bytes().ct_eq(digest.bytes()))
+    }
+}
+
+impl Digest {
+    const EMPTY: Self = Self { bytes: [0; DIGEST_BYTES], length: 0 };
+
+    /// `None` when it is longer than any digest, or empty.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let mut digest = Self { length: bytes.len(), ..Self::EMPTY };
+        digest.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        (!bytes.is_empty()).then_some(digest)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl DigestKey {
+    pub(crate) fn hmac(kind: DigestKind, key: &[u8]) -> Self {
+        fn keyed<M: KeyInit>(key: &[u8]) -> M {
+            M::new_from_slice(key).expect("HMAC takes keys of any length")
+        }
+        Self::Hmac(Box::new(match kind {
+            DigestKind::Sha1 => Keyed::Sha1(keyed(key)),
+            DigestKind::Sha256 => Keyed::Sha256(keyed(key)),
+            DigestKind::Sha384 => Keyed::Sha384(keyed(key)),
+            DigestKind::Sha512 => Keyed::Sha512(keyed(key)),
+        }))
+    }
+
+    pub(crate) fn digest(&self, text: &Pieces<'_>) -> Digest {
+        match self {
+            Self::Hmac(keyed) => match &**keyed {
+                Keyed::Sha1(state) => mac(state, text),
+                Keyed::Sha256(state) => mac(state, text),
+                Keyed::Sha384(state) => mac(state, text),
+                Keyed::Sha512(state) => mac(state, text),
+            },
+            Self::Hash(DigestKind::Sha1, secret) => plain::<Sha1>(text, secret),
+            Self::Hash(DigestKind::Sha256, secret) => plain::<Sha256>(text, secret),
+            Self::Hash(DigestKind::Sha384, secret) => plain::<Sha384>(text, secret),
+            Self::Hash(DigestKind::Sha512, secret) => plain::<Sha512>(text, secret),
+        }
+    }
+}
+
+fn mac<M: Mac + Clone>(state: &M, text: &Pieces<'_>) -> Digest {
+    let mut mac = state.clone();
+    for piece in text {
+        if let Piece::Bytes(bytes) = piece {
+            mac.update(bytes);
+        }
+    }
+    Digest::of(&mac.finalize().into_bytes()).unwrap_or(Digest::EMPTY)
+}
+
+fn plain<D: sha2::Digest>(text: &Pieces<'_>, secret: &[u8]) -> Digest {
+    let mut digest = D::new();
+    for piece in text {
+        match piece {
+            Piece::Bytes(bytes) => digest.update(bytes),
+            Piece::Secret => digest.update(secret),
+        }
+    }
+    Digest::of(&digest.finalize()).unwrap_or(Digest::EMPTY)
+}

@@ -1,0 +1,223 @@
+//! From a scheme's handshakes to rules: every broken member told.
+use boathook_template::{Hole, Place, Pointers, Template};
+use http::{HeaderName, HeaderValue, Method};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::{
+    Handshakes, Rule, Subject,
+    answer::{Answer, Body, Item, Member, keyed},
+};
+use crate::{
+    Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod, KeyDecode, SchemeError, Setup, key,
+    limits::{FIELD_NAME_BYTES_MAX, HANDSHAKE_EQUALS_BYTES_MAX, HANDSHAKES_MAX},
+};
+
+pub(super) fn handshakes(
+    handshakes: &[Handshake],
+    setup: &Setup<'_>,
+) -> Result<Handshakes, Vec<SchemeError>> {
+    let mut compiler =
+        Compiler { pointers: Pointers::default(), errors: Vec::new(), at: String::new(), setup };
+    if handshakes.len() > HANDSHAKES_MAX {
+        compiler.broken_whole(format!("must have at most {HANDSHAKES_MAX} handshakes"));
+    }
+    let mut rules = Vec::with_capacity(handshakes.len());
+    for (place, handshake) in handshakes.iter().enumerate() {
+        compiler.at = format!("handshakes[{place}]");
+        rules.extend(compiler.rule(handshake));
+    }
+    let Compiler { pointers, errors, .. } = compiler;
+    if errors.is_empty() { Ok(Handshakes { pointers, rules }) } else { Err(errors) }
+}
+
+struct Compiler<'s> {
+    pointers: Pointers,
+    errors: Vec<SchemeError>,
+    /// The handshake that is compiled.
+    at: String,
+    setup: &'s Setup<'s>,
+}
+
+impl Compiler<'_> {
+    fn broken(&mut self, member: &str, message: impl Into<String>) {
+        self.errors.push(SchemeError { field: format!("{}.{member}", self.at), message: message.into() });
+    }
+
+    fn broken_whole(&mut self, message: String) {
+        self.errors.push(SchemeError { field: "handshakes".into(), message });
+    }
+
+    fn rule(&mut self, handshake: &Handshake) -> Option<Rule> {
+        let Handshake { matches, gate, verify_token, answer } = handshake;
+        let before = self.errors.len();
+        let equals = matches.equals.as_deref();
+        if equals.is_some_and(|equals| !(1..=HANDSHAKE_EQUALS_BYTES_MAX).contains(&equals.len())) {
+            self.broken("match.equals", format!("must have 1 to {HANDSHAKE_EQUALS_BYTES_MAX} bytes"));
+        }
+        let subject = self.subject(matches);
+        if *gate == Gate::None && !answer.hmac_hex.is_empty() {
+            self.broken("gate", "must be signature: with hmacHex anybody could have texts signed");
+        }
+        if *gate == Gate::Signature && verify_token.is_some() {
+            self.broken("gate", "must be none with a verify token");
+        }
+        let verify_token = verify_token.as_deref().and_then(|template| {
+            let template = self.template("verifyToken", template)?;
+            let token = self.verify_token()?;
+            Some((template, Sha256::digest(&*token).into()))
+        });
+        let answer = self.answer(answer);
+        let method = match matches.method {
+            HandshakeMethod::Post => Method::POST,
+            HandshakeMethod::Get => Method::GET,
+            HandshakeMethod::Head => Method::HEAD,
+            HandshakeMethod::Options => Method::OPTIONS,
+        };
+        let rule = Rule {
+            method,
+            subject,
+            equals: equals.map(Into::into),
+            gated: *gate == Gate::Signature,
+            verify_token,
+            answer: answer?,
+        };
+        (self.errors.len() == before).then_some(rule)
+    }
+
+    fn subject(&mut self, matches: &HandshakeMatch) -> Option<Subject> {
+        let HandshakeMatch { method, pointer, header, query, equals } = matches;
+        match (pointer, header, query) {
+            (None, None, None) => {
+                if *method == HandshakeMethod::Post || equals.is_some() {
+                    self.broken(
+                        "match",
+                        "must have one of pointer, header and query: else every delivery is a handshake",
+                    );
+                }
+                None
+            }
+            (Some(pointer), None, None) => {
+                let slot = self.pointers.slot(pointer);
+                slot.map_err(|error| self.broken("match.pointer", error.to_string()))
+                    .ok()
+                    .map(Subject::Pointer)
+            }
+            (None, Some(name), None) => self.header("match.header", name).map(Subject::Header),
+            (None, None, Some(name)) => {
+                if !(1..=FIELD_NAME_BYTES_MAX).contains(&name.len()) {
+                    self.broken("match.query", format!("must have 1 to {FIELD_NAME_BYTES_MAX} bytes"));
+                }
+                Some(Subject::Query(name.as_str().into()))
+            }
+            _ => {
+                self.broken("match", "must have at most one of pointer, header and query");
+                None
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: &HandshakeAnswer) -> Option<Answer> {
+        let HandshakeAnswer { status, text, content_type, json, hmac_hex, sha256_hex, headers } = answer;
+        let status = status.unwrap_or(200);
+        if !(200..=299).contains(&status) {
+            self.broken("answer.status", "must be a status from 200 to 299");
+        }
+        let has_json = !(json.is_empty() && hmac_hex.is_empty() && sha256_hex.is_empty());
+        if has_json && text.is_some() {
+            self.broken("answer.text", "cannot be with json, hmacHex or sha256Hex: leave one out");
+        }
+        let kind = HeaderValue::from_str(content_type.as_deref().unwrap_or("text/plain; charset=utf-8"));
+        let Ok(kind) = kind else {
+            self.broken("answer.contentType", "must be a media type");
+            return None;
+        };
+        let body = match text {
+            _ if has_json => Body::Json(self.members(answer)),
+            Some(text) => Body::Text(kind, self.template("answer.text", text)?),
+            None => Body::Nothing,
+        };
+        let headers = headers.iter().filter_map(|(name, template)| {
+            let field = format!("answer.headers.{name}");
+            Some((self.header(&field, name)?, self.template(&field, template)?))
+        });
+        let headers = headers.collect();
+        Some(Answer { status, body, headers })
+    }
+
+    fn members(&mut self, answer: &HandshakeAnswer) -> Vec<(Box<str>, Member)> {
+        let mut members = Vec::new();
+        for (name, template) in &answer.json {
+            let template = self.template(&format!("answer.json.{name}"), template);
+            members.extend(template.map(|template| (name.as_str().into(), Member::Text(template))));
+        }
+        for (name, template) in &answer.hmac_hex {
+            let field = format!("answer.hmacHex.{name}");
+            let template = self.template(&field, template);
+            // A secret that cannot be decoded is told where it stands.
+            let key =
+                self.setup.secrets.first().and_then(|first| key::decode(&first.text, KeyDecode::Utf8).ok());
+            members.extend(
+                template
+                    .zip(key)
+                    .map(|(template, key)| (name.as_str().into(), Member::Hmac(keyed(&key), template))),
+            );
+        }
+        for (name, items) in &answer.sha256_hex {
+            let field = format!("answer.sha256Hex.{name}");
+            let items = items.iter().filter_map(|item| self.item(&field, item)).collect();
+            members.push((name.as_str().into(), Member::Digest(items)));
+        }
+        members
+    }
+
+    fn item(&mut self, field: &str, item: &str) -> Option<Item> {
+        match item {
+            "verifyToken" => self.verify_token().map(Item::Fixed),
+            "url" => match self.setup.public_url {
+                Some(url) => Some(Item::Fixed(Zeroizing::new(url.as_bytes().to_vec()))),
+                None => {
+                    let message =
+                        "is missing: this provider digests the URL, so write it as it is registered there";
+                    self.errors.push(SchemeError { field: "publicURL".into(), message: message.into() });
+                    None
+                }
+            },
+            template => self.template(field, template).map(Item::Text),
+        }
+    }
+
+    /// The endpoint's verify token; that there is none, or an empty one, is told.
+    fn verify_token(&mut self) -> Option<Zeroizing<Vec<u8>>> {
+        let told = match self.setup.verify_token {
+            Some(secret) => key::decode(&secret.text, KeyDecode::Utf8),
+            None => Err("is missing: this provider asks for it before it sends anything".into()),
+        };
+        let error = |message| SchemeError { field: "verifyToken".into(), message };
+        told.map_err(|message| self.errors.push(error(message))).ok()
+    }
+
+    fn template(&mut self, member: &str, text: &str) -> Option<Template> {
+        let template = match Template::parse(text, Place::Request, &mut self.pointers) {
+            Ok(template) => template,
+            Err(error) => {
+                self.broken(member, error.to_string());
+                return None;
+            }
+        };
+        let in_request = |hole: &Hole| matches!(hole, Hole::Pointer(_) | Hole::Header(_) | Hole::Query(_));
+        if !template.holes().all(in_request) {
+            self.broken(member, "may ask for {/json/pointer}, {header:NAME} and {query:NAME} only");
+            return None;
+        }
+        Some(template)
+    }
+
+    fn header(&mut self, member: &str, name: &str) -> Option<HeaderName> {
+        let parsed = name.parse().ok();
+        if parsed.is_none() {
+            self.broken(member, "must be a header's name (RFC 9110 § 5.1)");
+        }
+        parsed
+    }
+}

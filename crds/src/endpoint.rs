@@ -131,11 +131,32 @@ pub struct Verification {
     /// provider, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_token: Option<SecretRef>,
+    /// What a provider's JSON Web Token must say, for those that send one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<JwtExpectation>,
     /// Addresses that may call, as CIDR blocks; others get 403. Default: all. Behind a proxy the receiver must know its
     /// trusted proxies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 2, max = 64)))]
     pub allowed_sources: Vec<String>,
+}
+
+/// What a provider's JSON Web Token must say, for those that send one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JwtExpectation {
+    /// The claim `iss`. Default: the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub issuer: Option<String>,
+    /// What the claim `aud` must name. Default: the preset's; some demand that it is said here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub audience: Option<String>,
+    /// The claim `email`, which must be verified: the sender's service account. Default: not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub email: Option<String>,
 }
 
 /// Which events are wanted, and how they are named.

@@ -21,7 +21,9 @@ pub use k8s_openapi::{
     jiff::Timestamp,
 };
 pub use kube::core::ObjectMeta;
-pub use providers::{FOLDER as PROVIDER_PAGES, list as provider_list};
+pub use providers::{
+    FOLDER as PROVIDER_PAGES, list as provider_list, proof as provider_proof, read as provider_page,
+};
 pub use schema::{SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION, crds, generated, members};
 pub use shared::SecretRef;
 pub use sink::*;

@@ -2,7 +2,8 @@
 use std::fmt::Write as _;
 
 use boathook_verify::{
-    Algorithm, Gate, Handshake, KeyDecode, Kind, Scheme, Signature, TimestampRule, preset, preset_ids,
+    Algorithm, Audience, Gate, Handshake, JwtAlgorithm, JwtRule, KeyDecode, Kind, Scheme, Signature,
+    TimestampRule, preset, preset_ids,
 };
 
 use crate::reference::HEAD;
@@ -19,7 +20,8 @@ pub(crate) fn index() -> String {
     );
     for (id, scheme) in presets() {
         let yes = |holds: bool| if holds { "yes" } else { "no" };
-        let fresh = scheme.timestamp.as_ref().is_some_and(|rule| rule.signed && rule.enforce);
+        let timed = scheme.timestamp.as_ref().is_some_and(|rule| rule.signed && rule.enforce);
+        let fresh = timed || scheme.jwt.as_ref().is_some_and(|rule| rule.expires || rule.age_max.is_some());
         let title = scheme.title.as_deref().unwrap_or(id);
         let _ = writeln!(
             page,
@@ -40,7 +42,12 @@ pub fn list() -> String {
 
 /// The pages: path from the repository's root, and content.
 pub(crate) fn pages() -> impl Iterator<Item = (String, String)> {
-    presets().map(|(id, scheme)| (format!("{FOLDER}/{id}.md"), page(id, &scheme)))
+    presets().map(|(id, scheme)| (format!("{FOLDER}/{id}.md"), format!("{HEAD}{}", page(id, &scheme))))
+}
+
+/// A provider's page in Markdown; `None` where no preset has this id.
+pub fn read(id: &str) -> Option<String> {
+    preset(id).map(|scheme| page(id, &scheme))
 }
 
 fn presets() -> impl Iterator<Item = (&'static str, Scheme)> {
@@ -49,7 +56,7 @@ fn presets() -> impl Iterator<Item = (&'static str, Scheme)> {
 
 fn page(id: &str, scheme: &Scheme) -> String {
     let title = scheme.title.as_deref().unwrap_or(id);
-    let mut page = format!("{HEAD}# {title}\n\n`provider: {id}`");
+    let mut page = format!("# {title}\n\n`provider: {id}`");
     if let Some(docs) = &scheme.docs {
         let _ = write!(page, " · [the provider's page]({docs})");
     }
@@ -78,11 +85,12 @@ fn page(id: &str, scheme: &Scheme) -> String {
 /// A Secret and an endpoint to start from.
 fn example(id: &str, scheme: &Scheme) -> String {
     let mut yaml = String::new();
-    let key = if scheme.kind == Kind::PublicKey { "publicKey" } else { "secret" };
+    let public = scheme.kind == Kind::PublicKey || is_checked_with_public_keys(scheme);
+    let key = if public { "publicKey" } else { "secret" };
     if scheme.has_secrets() {
         let value = match (scheme.kind, scheme.key.as_ref().map(|key| key.decode)) {
             (Kind::Basic, _) => "user:password",
-            (Kind::PublicKey, _) => "the provider's public key",
+            _ if public => "the provider's public key",
             (_, Some(KeyDecode::PrefixedBase64)) => "whsec_…",
             (_, Some(KeyDecode::Hex)) => "the provider's secret, in hex",
             (_, Some(KeyDecode::Base64)) => "the provider's secret, in Base64",
@@ -104,7 +112,8 @@ fn example(id: &str, scheme: &Scheme) -> String {
     if scheme.has_secrets() {
         let _ = writeln!(yaml, "  secrets: [{{ name: {id}, key: {key} }}]");
     }
-    if scheme.signs_url() || scheme.needs_verify_token() {
+    let audience = scheme.jwt.as_ref().is_some_and(|rule| rule.audience == Some(Audience::Configured));
+    if scheme.signs_url() || scheme.needs_verify_token() || audience {
         yaml.push_str("  verification:\n");
     }
     if scheme.signs_url() {
@@ -114,11 +123,21 @@ fn example(id: &str, scheme: &Scheme) -> String {
     if scheme.needs_verify_token() {
         let _ = writeln!(yaml, "    verifyToken: {{ name: {id}, key: verifyToken }}");
     }
+    if audience {
+        yaml.push_str("    jwt: { audience: what the token is made for }\n");
+    }
     yaml.push_str("  delivery: { sinks: [{ name: your-sink }] }\n");
     yaml
 }
 
-fn proof(scheme: &Scheme) -> String {
+fn is_checked_with_public_keys(scheme: &Scheme) -> bool {
+    let shared = [JwtAlgorithm::HS256, JwtAlgorithm::HS384, JwtAlgorithm::HS512];
+    let public = |rule: &JwtRule| !rule.algorithms.iter().any(|algorithm| shared.contains(algorithm));
+    scheme.jwt.as_ref().is_some_and(public)
+}
+
+/// How a provider proves that a delivery is its own, in a few words.
+pub fn proof(scheme: &Scheme) -> String {
     let digest = match scheme.algorithm {
         None | Some(Algorithm::Sha256) => "SHA256",
         Some(Algorithm::Sha1) => "SHA1",
@@ -133,6 +152,7 @@ fn proof(scheme: &Scheme) -> String {
         Kind::Hmac => format!("HMAC-{digest}"),
         Kind::Hash => format!("{digest} with the secret"),
         Kind::PublicKey => digest.into(),
+        Kind::Jwt => "a JSON Web Token".into(),
         Kind::Token => "a token".into(),
         Kind::Basic => "Basic credentials".into(),
         Kind::BodyToken => "a token in the body".into(),

@@ -1,8 +1,15 @@
 //! From a genuine request to events: what each is, which type, whose, and by what it is known again.
 use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap, sync::Arc};
 
+use base64::{
+    Engine as _,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use boathook_template::{Place, Pointers, ScanError, Slot, Source, Template, Values};
-use boathook_verify::{BodyKind, RawRequest, Scheme, SchemeError, Verified, form_as_json, is_parameter};
+use boathook_verify::{
+    BodyKind, Payload, PayloadEncoding, RawRequest, Scheme, SchemeError, Verified, form_as_json, is_parameter,
+};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
@@ -74,6 +81,8 @@ pub struct Reading {
     pointers: Pointers,
     id: Vec<Template>,
     item_id: Vec<Template>,
+    /// Whether `id` is the endpoint's; that of a scheme never reads an inner document.
+    own_id: bool,
     event_type: Vec<Template>,
     entity: Vec<Template>,
     tenant: Vec<Template>,
@@ -81,6 +90,8 @@ pub struct Reading {
     answer: BTreeMap<Box<str>, Template>,
     /// The pointers of a whole request that may be a batch, and the slot of its array.
     batch: Option<(Pointers, Slot)>,
+    /// Where a document inside the delivery is.
+    inner: Option<Inner>,
     bodies: Vec<BodyKind>,
     content_types: Vec<String>,
     /// Headers that are not kept: they carry the secret itself.
@@ -129,6 +140,8 @@ impl Reading {
                 })
                 .collect(),
             batch: scheme.batch.as_deref().and_then(|pointer| compiler.batch(pointer)),
+            inner: scheme.payload.as_ref().and_then(|payload| compiler.inner(payload)),
+            own_id: id.is_some(),
             pointers: compiler.pointers,
             endpoint,
             bodies: if scheme.body.is_empty() { vec![BodyKind::Json] } else { scheme.body.clone() },
@@ -206,16 +219,24 @@ impl Reading {
     ) -> Result<(), ReadError> {
         let room = OnceCell::new();
         let values = self.scanned(&self.pointers, body, &room)?;
-        let source = FromRequest {
+        let document = self.inner.as_ref().and_then(|inner| inner.document(body));
+        let inner = document.as_ref().and_then(|document| self.pointers.scan(document).ok());
+        let delivery = FromRequest {
             request: verified.request(),
             endpoint: &self.endpoint,
             received_at: facts.received_at,
             values: &values,
+            outer: None,
             body,
             index,
         };
-        let item_id = index.and_then(|_| first(&self.item_id, &source));
-        let id = item_id.or_else(|| first(&self.id, &source)).map(|id| bounded(&id, ID_BYTES_MAX));
+        let source = match &inner {
+            Some(inner) => FromRequest { values: inner, outer: Some(&values), ..delivery },
+            None => delivery,
+        };
+        let of_id = if self.own_id { &source } else { &delivery };
+        let item_id = index.and_then(|_| first(&self.item_id, of_id));
+        let id = item_id.or_else(|| first(&self.id, of_id)).map(|id| bounded(&id, ID_BYTES_MAX));
         let event_type = first(&self.event_type, &source).filter(|text| text.len() <= TYPE_BYTES_MAX);
         let mut parts = EventParts {
             uid: (facts.uid)(),
@@ -306,6 +327,31 @@ impl Reading {
     }
 }
 
+/// Where a document inside a delivery is, compiled.
+#[derive(Debug)]
+struct Inner {
+    pointers: Pointers,
+    slot: Slot,
+    encoding: PayloadEncoding,
+}
+
+impl Inner {
+    /// The inner document's bytes; `None` where there is none, or it is not so encoded.
+    fn document(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let text = self.pointers.scan(body).ok()?.text(self.slot)?;
+        match self.encoding {
+            PayloadEncoding::Text => Some(text.into_owned().into_bytes()),
+            PayloadEncoding::Base64 => BASE64.decode(text.as_bytes()).ok(),
+        }
+    }
+}
+
+/// Padding optional, as there is no secret to be told apart.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// Compiles templates and collects what is wrong with them.
 #[derive(Default)]
 struct Compiler {
@@ -332,6 +378,13 @@ impl Compiler {
         let mut pointers = Pointers::default();
         let slot = pointers.slot(pointer).map_err(|error| self.fail("batch", error.to_string())).ok()?;
         Some((pointers, slot))
+    }
+
+    fn inner(&mut self, payload: &Payload) -> Option<Inner> {
+        let mut pointers = Pointers::default();
+        let slot = pointers.slot(&payload.pointer);
+        let slot = slot.map_err(|error| self.fail("payload.pointer", error.to_string())).ok()?;
+        Some(Inner { pointers, slot, encoding: payload.encoding })
     }
 
     fn fail(&mut self, field: &str, message: String) {

@@ -8,11 +8,14 @@ use jiff::Timestamp;
 use crate::{EventParts, ObjectName};
 
 /// A genuine request, or one item of its batch.
+#[derive(Clone, Copy)]
 pub(crate) struct FromRequest<'r> {
     pub(crate) request: &'r RawRequest,
     pub(crate) endpoint: &'r ObjectName,
     pub(crate) received_at: Timestamp,
     pub(crate) values: &'r Values<'r>,
+    /// Those of the delivery, where `values` are those of a document inside it.
+    pub(crate) outer: Option<&'r Values<'r>>,
     pub(crate) body: &'r [u8],
     /// Place in the batch; `None` for a request that is none.
     pub(crate) index: Option<u32>,
@@ -27,7 +30,9 @@ pub(crate) struct FromEvent<'r> {
 impl Source for FromRequest<'_> {
     fn value(&self, hole: &Hole) -> Option<Cow<'_, str>> {
         match hole {
-            Hole::Pointer(slot) => self.values.text(*slot),
+            Hole::Pointer(slot) => {
+                self.values.text(*slot).or_else(|| self.outer.and_then(|outer| outer.text(*slot)))
+            }
             Hole::Header(name) => self.request.header(name).map(Cow::Borrowed),
             Hole::Query(name) => self.request.parameter(name),
             Hole::Endpoint => Some(self.endpoint.name().into()),

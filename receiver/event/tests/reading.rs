@@ -7,7 +7,7 @@
 use std::{fs, path::Path};
 
 use boathook_event::{Facts, ObjectName, Read, ReadError, Reading, ReadingSpec, Uid};
-use boathook_verify::{RawRequest, Scheme, Secret, Setup, Verified, Verifier, preset, preset_ids};
+use boathook_verify::{Expected, RawRequest, Scheme, Secret, Setup, Verified, Verifier, preset, preset_ids};
 use http::{HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -60,7 +60,14 @@ fn read_vector(scheme: &Scheme, vector: &Value) -> Read {
     let secrets: Vec<Secret> =
         vector["secrets"].as_array().unwrap().iter().map(|one| secret(&one["text"])).collect();
     let public_url = text(&vector["publicURL"]);
-    let setup = Setup { secrets: &secrets, public_url: public_url.as_deref(), ..Setup::default() };
+    let audience = vector.pointer("/jwt/audience").and_then(Value::as_str);
+    let expected = Expected { audience, ..Expected::default() };
+    let setup = Setup {
+        secrets: &secrets,
+        public_url: public_url.as_deref(),
+        jwt: audience.map(|_| &expected),
+        ..Setup::default()
+    };
     let sent = &vector["request"];
     let pairs = sent["headers"].as_array().unwrap().iter();
     let path = text(&sent["path"]).unwrap();

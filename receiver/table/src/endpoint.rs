@@ -6,7 +6,7 @@ use boathook_crds::{
 };
 use boathook_event::{ObjectName, Reading, ReadingSpec, TypePatterns};
 use boathook_verify::{
-    Handshakes, Kind as Proof, Scheme, SchemeError, Secret, Setup, Verifier, nearest, preset,
+    Expected, Handshakes, Kind as Proof, Scheme, SchemeError, Secret, Setup, Verifier, nearest, preset,
 };
 use ipnet::IpNet;
 
@@ -229,11 +229,21 @@ fn checks(
         problems.at_most("spec.verification.tolerance", tolerance.std(), TOLERANCE_MAX);
     }
     let ours = input.class.and_then(|class| class.url_of(spec, path));
+    let expected = verification.jwt.as_ref().map(|jwt| Expected {
+        issuer: jwt.issuer.as_deref(),
+        audience: jwt.audience.as_deref(),
+        email: jwt.email.as_deref(),
+    });
+    if expected.is_some() && scheme.kind != Proof::Jwt {
+        let message = "this provider sends no JSON Web Token: leave it out";
+        problems.add("spec.verification.jwt", Reason::InvalidValue, message);
+    }
     let setup = Setup {
         secrets: &secrets,
         tolerance: verification.tolerance,
         public_url: verification.public_url.as_deref().or(ours.as_deref()).filter(|_| scheme.signs_url()),
         verify_token: verify_token.as_ref(),
+        jwt: expected.as_ref(),
     };
     // A missing secret is told once; the scheme would only add that there are too few.
     let missing = problems.found.len() > before;
@@ -259,6 +269,7 @@ fn checks(
 fn tell(SchemeError { field, message }: SchemeError, at: &str, problems: &mut Problems<'_>) {
     match &*field {
         "publicURL" => problems.add("spec.verification.publicURL", Reason::InvalidValue, message),
+        "jwt.audience" => problems.add("spec.verification.jwt.audience", Reason::InvalidValue, message),
         "verifyToken" => problems.add("spec.verification.verifyToken", Reason::SecretMissing, message),
         _ => match field.strip_prefix("secrets") {
             Some(rest) => problems.add(format!("spec.secrets{rest}"), Reason::SecretInvalid, message),

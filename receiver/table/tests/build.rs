@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 fn keys() -> Keys {
     let mut keys = Keys::default();
+    let public = b"MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo4lgOEePzNm0tRgeLezV6ffAt0gunVTLw7onLRnrq0/IzW7yWR7QkrmBL7jTKEn5u+qKhbwKfBstIs+bMY2Zkp18gnTxKLxoS2tFczGkPLPgizskuemMghRniWaoLcyehkd3qqGElvW/VDL5AaWTg0nLVkjRo9z+40RQzuVaE8AkAFmxZzow3x+VJYKdjykkJ0iT9wCS0DRTXu269V264Vf/3jvredZiKRkgwlL9xNAwxXFg0x/XFw005UWVRIkdgcKWTjpBP2dPwVZ4WWC+9aGVd+Gyn1o0CLelf4rEjGoXbAAEgAqeGUxrcIlbjXfbcmwIDAQAB";
     let data = [("secret".to_owned(), b"hush-hush".to_vec()), ("empty".to_owned(), b"\n".to_vec())];
     keys.insert("default", "hook", data);
+    keys.insert("default", "google", [("publicKey".to_owned(), public.to_vec())]);
     keys
 }
 
@@ -251,6 +253,19 @@ fn what_a_provider_needs_beside_its_secret_is_asked_for() {
         ),
         (json!({ "provider": "meta", "verification": token("secret") }), None),
         (json!({ "verification": token("secret") }), Some((verify_token, Reason::InvalidValue))),
+        (
+            json!({ "verification": { "jwt": { "audience": "us" } } }),
+            Some(("spec.verification.jwt".into(), Reason::InvalidValue)),
+        ),
+        (
+            json!({ "provider": "google-pubsub", "secrets": [{ "name": "google", "key": "publicKey" }] }),
+            Some(("spec.verification.jwt.audience".into(), Reason::InvalidValue)),
+        ),
+        (
+            json!({ "provider": "google-pubsub", "secrets": [{ "name": "google", "key": "publicKey" }],
+                    "verification": { "jwt": { "audience": "us" } } }),
+            None,
+        ),
         (json!({ "secrets": [] }), Some(("spec.secrets".into(), Reason::SecretInvalid))),
     ] {
         assert_eq!(field(spec.clone()), expected, "{spec}");

@@ -2,6 +2,7 @@
 mod coverage;
 mod credential;
 mod form;
+mod jwt;
 mod keys;
 mod place;
 mod signature;
@@ -26,6 +27,7 @@ pub(crate) fn verifier(scheme: &Scheme, setup: &Setup<'_>) -> Result<Verifier, V
         Kind::Hmac | Kind::Hash | Kind::PublicKey => {
             signature::signature(scheme, setup, &mut pointers, &mut broken).map(Proof::Signature)
         }
+        Kind::Jwt => jwt::jwt(scheme, setup, &mut pointers, &mut broken).map(Proof::Jwt),
         Kind::Token | Kind::Basic | Kind::BodyToken | Kind::QueryToken => {
             credential::credential(scheme, setup.secrets, &mut pointers, &mut broken).map(Proof::Credential)
         }
@@ -34,6 +36,7 @@ pub(crate) fn verifier(scheme: &Scheme, setup: &Setup<'_>) -> Result<Verifier, V
             Some(Proof::Nothing)
         }
     };
+    broken.unless(scheme.kind == Kind::Jwt || scheme.jwt.is_none(), "jwt", "is for kind jwt: leave it out");
     let required = requirements(scheme, &mut broken);
     outside_verification(scheme, &mut broken);
     match proof {

@@ -1,4 +1,6 @@
 //! Digests over the signed text: keyed (HMAC, RFC 2104), or plain with the secret among its pieces.
+use std::borrow::Cow;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
@@ -8,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::{
     Encoding,
     grammar::decode,
-    limits::SIGNATURES_MAX,
+    limits::{SIGNATURES_MAX, SIGNED_PARTS_MAX},
     signed_text::{Piece, Pieces},
 };
 
@@ -99,6 +101,13 @@ impl DigestKey {
             DigestKind::Sha384 => Keyed::Sha384(keyed(key)),
             DigestKind::Sha512 => Keyed::Sha512(keyed(key)),
         }))
+    }
+
+    /// The digest of one piece.
+    pub(crate) fn digest_of(&self, bytes: &[u8]) -> Digest {
+        let mut text: Pieces<'_> = [const { Piece::Bytes(Cow::Borrowed(&[])) }; SIGNED_PARTS_MAX];
+        text[0] = Piece::Bytes(Cow::Borrowed(bytes));
+        self.digest(&text)
     }
 
     pub(crate) fn digest(&self, text: &Pieces<'_>) -> Digest {

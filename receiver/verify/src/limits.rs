@@ -43,3 +43,9 @@ pub const PUBLIC_SIGNATURE_BYTES_MAX: usize = 1024;
 pub const HANDSHAKE_SIGNED_BYTES_MAX: usize = 128;
 /// Bytes of the name of a form field or query parameter: longer than any provider's.
 pub const FIELD_NAME_BYTES_MAX: usize = 128;
+/// Bytes of a JSON Web Token: those of identity providers have one to three thousand.
+pub const JWT_BYTES_MAX: usize = 8192;
+/// Algorithms that a scheme accepts in tokens: those of one family.
+pub const JWT_ALGORITHMS_MAX: usize = 3;
+/// Issuers that a scheme accepts: a provider has a name or two.
+pub const JWT_ISSUERS_MAX: usize = 4;

@@ -47,7 +47,12 @@ fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Algorithm, Handshakes, KeyDecode, Kind, Secret, Setup, Verifier};
+    use crate::{Algorithm, Expected, Handshakes, KeyDecode, Kind, Secret, Setup, Verifier};
+
+    /// Whether its tokens are checked with a shared secret.
+    fn is_shared(scheme: &Scheme) -> bool {
+        scheme.jwt.as_ref().is_some_and(|rule| rule.algorithms.contains(&crate::JwtAlgorithm::HS256))
+    }
 
     /// A secret that can be read as the scheme reads it.
     fn secret_of(scheme: &Scheme) -> Option<&'static str> {
@@ -63,7 +68,7 @@ mod tests {
                 Some("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
             }
             (Kind::PublicKey, _, Some(Algorithm::EcdsaP256Sha256)) => Some(EC),
-            (Kind::PublicKey, ..) => Some(RSA),
+            (Kind::PublicKey, ..) | (Kind::Jwt, None, _) if !is_shared(scheme) => Some(RSA),
             (_, Some(KeyDecode::Hex), _) => Some("4d6f6e646179"),
             (_, Some(KeyDecode::Base64), _) => Some("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
             // Base64 of the usual length, so that it suits every other decoding.
@@ -82,10 +87,12 @@ mod tests {
             };
             let secrets: Vec<Secret> = secret_of(&scheme).into_iter().map(secret).collect();
             let token = secret("token");
+            let expected = Expected { audience: Some("us"), ..Expected::default() };
             let setup = Setup {
                 secrets: &secrets,
                 public_url: scheme.signs_url().then_some("https://hooks.example.com/hook"),
                 verify_token: scheme.needs_verify_token().then_some(&token),
+                jwt: Some(&expected).filter(|_| scheme.kind == Kind::Jwt),
                 tolerance: None,
             };
             assert_eq!(Verifier::compile(&scheme, &setup).err(), None, "{id}");

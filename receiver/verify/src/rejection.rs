@@ -75,6 +75,22 @@ pub enum Diagnosis {
         /// The value that it must have.
         wanted: Box<str>,
     },
+    /// A claim of a token is not as it must be.
+    #[error(
+        "the token's claim {claim} is missing or another one than must be: was the token made for this endpoint?"
+    )]
+    ClaimDiffers {
+        /// Its name.
+        claim: Box<str>,
+    },
+    /// A token is not valid now.
+    #[error("the token's claim {claim} is {}", distance(*skew_millis))]
+    TokenOutOfTime {
+        /// `exp`, `nbf` or `iat`.
+        claim: &'static str,
+        /// The claim minus our clock, in milliseconds.
+        skew_millis: i64,
+    },
     /// We cannot sign as this provider does: its signature is not in a header, or its key is not ours.
     #[error("requests of this scheme cannot be signed here: only its sender can")]
     NotSignedByUs,
@@ -129,13 +145,16 @@ impl From<Diagnosis> for Rejection {
             | Diagnosis::BodyUnreadable { .. }
             | Diagnosis::BodyDigestDiffers { .. }
             | Diagnosis::RequirementBroken { .. }
+            | Diagnosis::ClaimDiffers { .. }
             | Diagnosis::NotSignedByUs
             | Diagnosis::VerifyTokenDiffers
             | Diagnosis::NoSecretMatches
             | Diagnosis::SecretOutOfValidity { .. } => Code::InvalidSignature,
             Diagnosis::TimestampMissing => Code::MissingTimestamp,
             Diagnosis::TimestampUnreadable => Code::InvalidTimestamp,
-            Diagnosis::TimestampOutsideTolerance { .. } => Code::StaleTimestamp,
+            Diagnosis::TimestampOutsideTolerance { .. } | Diagnosis::TokenOutOfTime { .. } => {
+                Code::StaleTimestamp
+            }
         };
         Self { code, diagnosis }
     }

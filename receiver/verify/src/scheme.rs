@@ -4,6 +4,7 @@
 //! [`Verifier`](crate::Verifier) is compiled.
 mod answer;
 mod handshake;
+mod jwt;
 mod signature;
 mod signed;
 
@@ -11,8 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    answer::{Answer, BodyKind, CatalogueEntry, RetryHints},
+    answer::{Answer, BodyKind, CatalogueEntry, Payload, PayloadEncoding, RetryHints},
     handshake::{Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod},
+    jwt::{Audience, JwtAlgorithm, JwtRule},
     signature::{Encoding, Grammar, KeyValue, List, Pairs, Positional, Signature, SignatureFrom},
     signed::{FormSorted, Part, Requirement, TimeFormat, TimeFormats, TimestampFrom, TimestampRule},
 };
@@ -34,7 +36,7 @@ pub struct Scheme {
     #[schemars(length(max = 2048))]
     pub setup: Option<String>,
     /// The proof: `hmac` (a keyed digest over parts of the request), `hash` (a plain digest over parts and the secret),
-    /// `publicKey` (a signature that the sender's public key checks), `token`, `basic`, `bodyToken`, `queryToken` (the
+    /// `publicKey` (a signature that the sender's public key checks), `jwt` (a JSON Web Token), `token`, `basic`, `bodyToken`, `queryToken` (the
     /// secret itself in a header, in Basic credentials, in the body or in the query) or `none` (everybody is believed).
     pub kind: Kind,
     /// The digest of kinds `hmac` and `hash` (default: sha256), or the algorithm of kind `publicKey`.
@@ -56,6 +58,9 @@ pub struct Scheme {
     /// The time that makes a delivery fresh. Default: none; replays are then caught by deduplication alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<TimestampRule>,
+    /// What the token must be and say, for kind `jwt` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<JwtRule>,
     /// Headers that must have a certain value. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
@@ -77,6 +82,10 @@ pub struct Scheme {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub batch: Option<String>,
+    /// Where an inner document is, which pointers then read; what it does not have is read from the delivery itself, and
+    /// the scheme's `id` always is. The bytes that are forwarded stay those of the delivery. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Payload>,
     /// Templates for the provider's id of the event, tried in order. Default: no id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 1024)))]
@@ -134,6 +143,8 @@ pub enum Kind {
     Hash,
     /// A signature that is checked with the sender's public key; the Secret holds that key.
     PublicKey,
+    /// A JSON Web Token (RFC 7519), checked with a shared secret or the issuer's public key.
+    Jwt,
     /// A header equals the secret. Proves the sender, not the body.
     Token,
     /// HTTP Basic credentials (RFC 7617) equal the secret `user:password`. Proves the sender, not the body.
@@ -206,7 +217,10 @@ impl Scheme {
     /// Headers that carry the secret itself: never to be stored, shown or forwarded.
     pub fn credential_headers(&self) -> Vec<&str> {
         match (self.kind, &self.signature) {
-            (Kind::Token, Some(signature)) => signature.from.headers.iter().map(String::as_str).collect(),
+            (Kind::Jwt, Some(_)) if self.body_protected => Vec::new(),
+            (Kind::Token | Kind::Jwt, Some(signature)) => {
+                signature.from.headers.iter().map(String::as_str).collect()
+            }
             (Kind::Basic, _) => vec!["authorization"],
             _ => Vec::new(),
         }
@@ -228,7 +242,11 @@ impl Scheme {
         let url = |part: &Part| matches!(part, Part::Url | Part::UrlUnescaped | Part::UrlEitherPort);
         let digests =
             |handshake: &Handshake| handshake.answer.sha256_hex.values().flatten().any(|item| item == "url");
-        self.signed.iter().any(url) || self.handshakes.iter().any(digests)
+        let in_token =
+            |rule: &JwtRule| rule.url_sha256_claim.is_some() || rule.audience == Some(Audience::Url);
+        self.signed.iter().any(url)
+            || self.handshakes.iter().any(digests)
+            || self.jwt.as_ref().is_some_and(in_token)
     }
 
     /// Whether a handshake compares or uses the endpoint's verify token.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::{
     Diagnosis, Duration, RawRequest, Rejection, Scheme, Secret, compile, credential_proof::CredentialProof,
-    parsed::Parsed, signature_proof::SignatureProof,
+    jwt_proof::JwtProof, parsed::Parsed, signature_proof::SignatureProof,
 };
 
 /// Checks requests of one endpoint.
@@ -28,14 +28,29 @@ pub struct Setup<'s> {
     pub tolerance: Option<Duration>,
     /// The URL as it is registered at the provider, for schemes that sign it ([`Scheme::signs_url`]).
     pub public_url: Option<&'s str>,
+    /// What tokens of kind `jwt` must say.
+    pub jwt: Option<&'s Expected<'s>>,
     /// For handshakes that ask for one ([`Scheme::needs_verify_token`]).
     pub verify_token: Option<&'s Secret>,
+}
+
+/// What a JSON Web Token must say here; what is absent is as the scheme says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected<'e> {
+    /// The claim `iss`.
+    pub issuer: Option<&'e str>,
+    /// What the claim `aud` names.
+    pub audience: Option<&'e str>,
+    /// The claim `email`, with `email_verified`.
+    pub email: Option<&'e str>,
 }
 
 /// A scheme's kind with what it needs.
 pub(crate) enum Proof {
     /// A signature over parts of the request.
     Signature(SignatureProof),
+    /// A JSON Web Token.
+    Jwt(JwtProof),
     /// The secret itself.
     Credential(CredentialProof),
     /// Everybody is believed.
@@ -91,6 +106,7 @@ impl Verifier {
         let parsed = Parsed::new(request, &self.pointers);
         let Proven { secret, signed_at } = match &self.proof {
             Proof::Signature(proof) => proof.check(&parsed, now)?,
+            Proof::Jwt(proof) => proof.check(&parsed, now)?,
             Proof::Credential(proof) => proof.check(&parsed, now)?,
             Proof::Nothing => Proven { secret: None, signed_at: None },
         };
@@ -111,6 +127,7 @@ impl Verifier {
         }
         match &self.proof {
             Proof::Signature(proof) => proof.sign(request, &self.pointers, now)?,
+            Proof::Jwt(_) => return Err(Diagnosis::NotSignedByUs.into()),
             Proof::Credential(proof) => proof.sign(request)?,
             Proof::Nothing => {}
         }
@@ -121,6 +138,7 @@ impl Verifier {
     pub fn can_sign(&self) -> bool {
         match &self.proof {
             Proof::Signature(proof) => proof.can_sign(),
+            Proof::Jwt(_) => false,
             Proof::Credential(proof) => proof.can_sign(),
             Proof::Nothing => true,
         }
@@ -130,6 +148,7 @@ impl Verifier {
     pub fn secrets_len(&self) -> usize {
         match &self.proof {
             Proof::Signature(proof) => proof.secrets_len(),
+            Proof::Jwt(proof) => proof.secrets_len(),
             Proof::Credential(proof) => proof.secrets_len(),
             Proof::Nothing => 0,
         }

@@ -33,7 +33,7 @@ fn answered(handshakes: Value, mut request: RawRequest) -> Option<Result<Answere
         secrets: &secrets,
         public_url: Some("https://hooks.example.com/hook"),
         verify_token: Some(&token),
-        tolerance: None,
+        ..Setup::default()
     };
     let handshakes = Handshakes::compile(&parse(handshakes), &setup).unwrap();
     if let Some(answer) = handshakes.before_proof(&request) {

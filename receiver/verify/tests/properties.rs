@@ -90,7 +90,7 @@ fn takes_any_body(scheme: &Scheme) -> bool {
     let in_body =
         |rule: &TimestampRule| matches!(rule.from, TimestampFrom::Pointer(_) | TimestampFrom::Form(_));
     let sorted = |part: &Part| matches!(part, Part::FormSorted(_) | Part::Form(_) | Part::Pointer(_));
-    let public = scheme.kind == Kind::PublicKey;
+    let public = matches!(scheme.kind, Kind::PublicKey | Kind::Jwt);
     !public
         && !scheme.timestamp.as_ref().is_some_and(in_body)
         && !scheme.signed.iter().any(sorted)

@@ -8,7 +8,7 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use boathook_verify::{
-    Answered, Handshakes, Kind, RawRequest, Scheme, Secret, Setup, Verifier, preset, preset_ids,
+    Answered, Expected, Handshakes, Kind, RawRequest, Scheme, Secret, Setup, Verifier, preset, preset_ids,
 };
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -26,6 +26,7 @@ struct Vector {
     #[serde(rename = "publicURL")]
     public_url: Option<String>,
     verify_token: Option<String>,
+    jwt: Option<VectorJwt>,
     request: VectorRequest,
     now: Timestamp,
     expect: Expect,
@@ -42,6 +43,14 @@ struct VectorSecret {
     text: String,
     not_before: Option<Timestamp>,
     not_after: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct VectorJwt {
+    issuer: Option<String>,
+    audience: Option<String>,
+    email: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -116,11 +125,17 @@ impl Vector {
             not_before: None,
             not_after: None,
         });
+        let expected = self.jwt.as_ref().map(|jwt| Expected {
+            issuer: jwt.issuer.as_deref(),
+            audience: jwt.audience.as_deref(),
+            email: jwt.email.as_deref(),
+        });
         let setup = Setup {
             secrets: &secrets,
             tolerance: None,
             public_url: self.public_url.as_deref(),
             verify_token: verify_token.as_ref(),
+            jwt: expected.as_ref(),
         };
         let verifier = match Verifier::compile(scheme, &setup) {
             Ok(verifier) => verifier,
@@ -198,7 +213,9 @@ fn every_provider_has_the_vectors_that_its_scheme_calls_for() {
             (scheme.has_secrets(), "rotated"),
             (scheme.has_secrets(), "empty-secret"),
             (signs, "wrong-encoding"),
-            (scheme.timestamp.as_ref().is_some_and(|rule| rule.enforce), "stale"),
+            (scheme.timestamp.as_ref().is_some_and(|rule| rule.enforce) || scheme.jwt.is_some(), "stale"),
+            (scheme.jwt.is_some(), "wrong-algorithm"),
+            (scheme.jwt.is_some(), "other-claim"),
             (grammar.prefix.is_some() || tagged, "wrong-prefix"),
             (
                 several || !from.every_header.is_empty() || from.numbered_header.is_some(),

@@ -64,7 +64,7 @@ fn covers_body(part: &Part) -> bool {
     }
 }
 
-fn public_url(text: Option<&str>, broken: &mut Broken) -> Option<PublicUrl> {
+pub(super) fn public_url(text: Option<&str>, broken: &mut Broken) -> Option<PublicUrl> {
     let Some(text) = text else {
         broken.add(
             "publicURL",

@@ -1,4 +1,8 @@
 //! The rules of kinds that sign: `hmac`, `hash`, `publicKey`.
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512,
+    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA512, VerificationAlgorithm,
+};
 use boathook_template::Pointers;
 use zeroize::Zeroizing;
 
@@ -53,10 +57,7 @@ fn digest_keys(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) -> Optio
 }
 
 fn public_keys(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) -> Option<Keys> {
-    let algorithm = scheme.algorithm.filter(|algorithm| {
-        !matches!(algorithm, Algorithm::Sha1 | Algorithm::Sha256 | Algorithm::Sha384 | Algorithm::Sha512)
-    });
-    let Some(algorithm) = algorithm else {
+    let Some(check) = scheme.algorithm.and_then(public_algorithm) else {
         broken.add(
             "algorithm",
             "must be said for kind publicKey: ed25519, ecdsaP256Sha256, rsaPkcs1Sha256, rsaPkcs1Sha512, rsaPssSha256 or \
@@ -67,13 +68,25 @@ fn public_keys(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) -> Optio
     let decode = scheme.key.as_ref().map_or(KeyDecode::Spki, |key| key.decode);
     let raw = matches!(decode, KeyDecode::Hex | KeyDecode::Base64 | KeyDecode::PrefixedBase64);
     broken.unless(
-        (raw && algorithm == Algorithm::Ed25519) || decode == KeyDecode::Spki,
+        (raw && scheme.algorithm == Some(Algorithm::Ed25519)) || decode == KeyDecode::Spki,
         "key.decode",
         "must be spki, or for ed25519 hex, base64 or prefixedBase64",
     );
     let make = |key: &Zeroizing<Vec<u8>>| {
-        PublicKey::read(algorithm, key)
+        PublicKey::read(check, key)
             .ok_or_else(|| "is no public key of this scheme: copy the provider's public key whole".to_owned())
     };
     Some(Keys::Public(keys(setup.secrets, decode, broken, make)))
+}
+
+fn public_algorithm(algorithm: Algorithm) -> Option<&'static dyn VerificationAlgorithm> {
+    match algorithm {
+        Algorithm::Ed25519 => Some(&ED25519),
+        Algorithm::EcdsaP256Sha256 => Some(&ECDSA_P256_SHA256_ASN1),
+        Algorithm::RsaPkcs1Sha256 => Some(&RSA_PKCS1_2048_8192_SHA256),
+        Algorithm::RsaPkcs1Sha512 => Some(&RSA_PKCS1_2048_8192_SHA512),
+        Algorithm::RsaPssSha256 => Some(&RSA_PSS_2048_8192_SHA256),
+        Algorithm::RsaPssSha512 => Some(&RSA_PSS_2048_8192_SHA512),
+        Algorithm::Sha1 | Algorithm::Sha256 | Algorithm::Sha384 | Algorithm::Sha512 => None,
+    }
 }

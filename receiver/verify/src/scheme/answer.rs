@@ -1,4 +1,4 @@
-//! What the provider wants to hear, and what it is known to send.
+//! What the provider sends, and what it wants to hear.
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -15,6 +15,29 @@ pub enum BodyKind {
     Form,
     /// Anything: stored unparsed.
     Any,
+}
+
+/// Where an inner document is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Payload {
+    /// A JSON pointer to the string that holds it.
+    #[schemars(length(min = 1, max = 256))]
+    pub pointer: String,
+    /// How it is written there: `base64` (padding optional) or `text`. Default: text.
+    #[serde(default)]
+    pub encoding: PayloadEncoding,
+}
+
+/// How an inner document is written: `base64` (padding optional) or `text`. Default: text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PayloadEncoding {
+    /// The characters of the string.
+    #[default]
+    Text,
+    /// Base64 (RFC 4648 § 4) of its bytes.
+    Base64,
 }
 
 /// The statuses and the body that the provider wants.

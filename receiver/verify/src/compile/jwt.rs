@@ -1,0 +1,182 @@
+//! The rules of kind `jwt`.
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, VerificationAlgorithm,
+};
+use boathook_template::Pointers;
+use jiff::SignedDuration;
+use zeroize::Zeroizing;
+
+use super::{Broken, coverage, form, keys::keys, place};
+use crate::{
+    Audience, Duration, JwtAlgorithm, JwtRule, KeyDecode, Scheme, Setup,
+    digest::{DigestKey, DigestKind},
+    grammar::Form,
+    jwt_proof::{JwtKey, JwtKeys, JwtProof},
+    key::Dated,
+    limits::{JWT_ALGORITHMS_MAX, JWT_ISSUERS_MAX},
+    public_key::PublicKey,
+};
+
+/// How far our clock may be from the issuer's where nobody says.
+const LEEWAY: Duration = Duration::from_secs(60);
+
+/// What an algorithm is checked with; of one family are those with keys of one kind.
+enum Check {
+    Shared(DigestKind),
+    Public(Family, &'static dyn VerificationAlgorithm),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Shared,
+    Rsa,
+    Ecdsa,
+    Ed25519,
+}
+
+pub(super) fn jwt(
+    scheme: &Scheme,
+    setup: &Setup<'_>,
+    pointers: &mut Pointers,
+    broken: &mut Broken,
+) -> Option<JwtProof> {
+    let Some(rule) = &scheme.jwt else {
+        broken.add("jwt", "is missing: it says what the token must be and say");
+        return None;
+    };
+    not_for_tokens(scheme, rule, broken);
+    let keys = token_keys(scheme, rule, setup, broken);
+    let place = place::place(scheme.signature.as_ref(), pointers, broken);
+    let grammar = scheme.signature.as_ref().and_then(|signature| signature.grammar.as_ref());
+    let prefix = match form::form(grammar, broken) {
+        Form::Prefix(prefix) => prefix,
+        _ => {
+            broken.add("signature.grammar", "takes a prefix or nothing for this kind");
+            return None;
+        }
+    };
+    let url = scheme.signs_url().then(|| coverage::public_url(setup.public_url, broken)).flatten();
+    let given = setup.jwt.copied().unwrap_or_default();
+    let audience = match (given.audience, rule.audience) {
+        (Some(audience), _) => Some(audience),
+        (None, Some(Audience::Url)) => setup.public_url,
+        (None, Some(Audience::Configured)) => {
+            broken.add(
+                "jwt.audience",
+                "is missing: without it any token of this issuer would pass, also one for somebody else",
+            );
+            None
+        }
+        (None, None) => None,
+    };
+    let issuers: Vec<Box<str>> = match given.issuer {
+        Some(issuer) => vec![issuer.into()],
+        None => rule.issuers.iter().map(|issuer| issuer.as_str().into()).collect(),
+    };
+    broken.unless(
+        issuers.len() <= JWT_ISSUERS_MAX,
+        "jwt.issuers",
+        format!("must be at most {JWT_ISSUERS_MAX}"),
+    );
+    let span = |span: Duration| SignedDuration::try_from(span.std()).unwrap_or(SignedDuration::MAX);
+    let claim = |claim: &Option<String>| claim.as_deref().map(Into::into);
+    Some(JwtProof {
+        place: place?,
+        prefix,
+        keys: keys?,
+        issuers,
+        audience: audience.map(Into::into),
+        email: given.email.map(Into::into),
+        expires: rule.expires,
+        age_max: rule.age_max.map(span),
+        leeway: span(setup.tolerance.or(rule.leeway).unwrap_or(LEEWAY)),
+        body_sha256_claim: claim(&rule.body_sha256_claim),
+        url_sha256_claim: claim(&rule.url_sha256_claim).zip(url),
+    })
+}
+
+fn not_for_tokens(scheme: &Scheme, rule: &JwtRule, broken: &mut Broken) {
+    let covers_body = rule.body_sha256_claim.is_some();
+    broken.unless(
+        scheme.body_protected == covers_body,
+        "bodyProtected",
+        if covers_body {
+            "must be true: a claim is the body's digest"
+        } else {
+            "must be set to false: no claim is the body's digest"
+        },
+    );
+    let encoding = scheme.signature.as_ref().and_then(|signature| signature.encoding);
+    for (given, field) in [
+        (scheme.algorithm.is_some(), "algorithm"),
+        (encoding.is_some(), "signature.encoding"),
+        (!scheme.signed.is_empty(), "signed"),
+        (scheme.timestamp.is_some(), "timestamp"),
+    ] {
+        broken.unless(!given, field, "is not for kind jwt: leave it out");
+    }
+}
+
+fn token_keys(
+    scheme: &Scheme,
+    rule: &JwtRule,
+    setup: &Setup<'_>,
+    broken: &mut Broken,
+) -> Option<Vec<Dated<JwtKeys>>> {
+    let checks: Vec<(JwtAlgorithm, Check)> =
+        rule.algorithms.iter().map(|algorithm| (*algorithm, check(*algorithm))).collect();
+    let one_family =
+        checks.windows(2).all(|pair| matches!(pair, [(_, a), (_, b)] if a.family() == b.family()));
+    let Some((_, first)) = checks.first().filter(|_| one_family && checks.len() <= JWT_ALGORITHMS_MAX) else {
+        broken.add(
+            "jwt.algorithms",
+            format!("must be 1 to {JWT_ALGORITHMS_MAX} of one family: HS*, RS* and PS*, ES256, or EdDSA"),
+        );
+        return None;
+    };
+    let shared = first.family() == Family::Shared;
+    let default = if shared { KeyDecode::Utf8 } else { KeyDecode::Spki };
+    let decode = scheme.key.as_ref().map_or(default, |key| key.decode);
+    let fits = (decode == KeyDecode::Spki) != shared;
+    broken.unless(fits, "key.decode", if shared { "spki is for public keys" } else { "must be spki" });
+    let make = |key: &Zeroizing<Vec<u8>>| {
+        let keys = checks.iter().map(|(algorithm, check)| Ok((*algorithm, check.key(key)?)));
+        keys.collect::<Result<JwtKeys, String>>()
+    };
+    Some(keys(setup.secrets, decode, broken, make))
+}
+
+impl Check {
+    fn family(&self) -> Family {
+        match self {
+            Self::Shared(_) => Family::Shared,
+            Self::Public(family, _) => *family,
+        }
+    }
+
+    fn key(&self, bytes: &[u8]) -> Result<JwtKey, String> {
+        match self {
+            Self::Shared(kind) => Ok(JwtKey::Shared(DigestKey::hmac(*kind, bytes))),
+            Self::Public(_, algorithm) => {
+                PublicKey::read(*algorithm, bytes).map(JwtKey::Public).ok_or_else(|| {
+                    "is no public key of these algorithms: copy the issuer's public key whole".into()
+                })
+            }
+        }
+    }
+}
+
+fn check(algorithm: JwtAlgorithm) -> Check {
+    match algorithm {
+        JwtAlgorithm::HS256 => Check::Shared(DigestKind::Sha256),
+        JwtAlgorithm::HS384 => Check::Shared(DigestKind::Sha384),
+        JwtAlgorithm::HS512 => Check::Shared(DigestKind::Sha512),
+        JwtAlgorithm::RS256 => Check::Public(Family::Rsa, &RSA_PKCS1_2048_8192_SHA256),
+        JwtAlgorithm::RS384 => Check::Public(Family::Rsa, &RSA_PKCS1_2048_8192_SHA384),
+        JwtAlgorithm::RS512 => Check::Public(Family::Rsa, &RSA_PKCS1_2048_8192_SHA512),
+        JwtAlgorithm::PS256 => Check::Public(Family::Rsa, &RSA_PSS_2048_8192_SHA256),
+        JwtAlgorithm::ES256 => Check::Public(Family::Ecdsa, &ECDSA_P256_SHA256_FIXED),
+        JwtAlgorithm::EdDSA => Check::Public(Family::Ed25519, &ED25519),
+    }
+}

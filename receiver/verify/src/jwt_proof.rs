@@ -1,0 +1,159 @@
+//! Proof by a JSON Web Token: its signature first, then what it claims, then its times.
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq as _};
+
+use crate::{
+    Diagnosis, JwtAlgorithm,
+    digest::DigestKey,
+    jws::Jws,
+    key::{self, Dated},
+    parsed::Parsed,
+    place::Place,
+    public_key::PublicKey,
+    url::{PublicUrl, UrlForm},
+    verifier::Proven,
+};
+
+/// A scheme of kind `jwt`, compiled.
+pub(crate) struct JwtProof {
+    pub(crate) place: Place,
+    /// Before the token, such as `Bearer `; may be empty.
+    pub(crate) prefix: Box<str>,
+    /// For each secret a key for each algorithm that is accepted.
+    pub(crate) keys: Vec<Dated<JwtKeys>>,
+    /// Any of them; empty = any at all.
+    pub(crate) issuers: Vec<Box<str>>,
+    pub(crate) audience: Option<Box<str>>,
+    pub(crate) email: Option<Box<str>>,
+    pub(crate) expires: bool,
+    pub(crate) age_max: Option<SignedDuration>,
+    pub(crate) leeway: SignedDuration,
+    pub(crate) body_sha256_claim: Option<Box<str>>,
+    pub(crate) url_sha256_claim: Option<(Box<str>, PublicUrl)>,
+}
+
+/// The keys of one secret, by algorithm.
+pub(crate) type JwtKeys = Vec<(JwtAlgorithm, JwtKey)>;
+
+/// What a token's signature is checked with.
+pub(crate) enum JwtKey {
+    Shared(DigestKey),
+    Public(PublicKey),
+}
+
+type Claims = Map<String, Value>;
+
+impl JwtProof {
+    pub(crate) fn check(&self, parsed: &Parsed<'_>, now: Timestamp) -> Result<Proven, Diagnosis> {
+        let found = self.place.find(parsed)?;
+        let malformed = || Diagnosis::SignatureMalformed { place: found.place.words() };
+        let text = found.texts().next().unwrap_or_default();
+        let token = text.strip_prefix(&*self.prefix).and_then(Jws::read).ok_or_else(malformed)?;
+        let secret = key::find(&self.keys, now, |keys| signed(keys, &token))?;
+        let claims = token.claims().ok_or_else(malformed)?;
+        self.check_parties(&claims)?;
+        self.check_hashes(&claims, parsed)?;
+        let signed_at = self.check_times(&claims, now)?;
+        Ok(Proven { secret: Some(secret), signed_at })
+    }
+
+    fn check_parties(&self, claims: &Claims) -> Result<(), Diagnosis> {
+        let names = |claim: &str, wanted: &str| match claims.get(claim) {
+            Some(Value::String(text)) => text == wanted,
+            Some(Value::Array(items)) => items.iter().any(|item| item == wanted),
+            _ => false,
+        };
+        let issued = self.issuers.is_empty()
+            || self.issuers.iter().any(|issuer| claims.get("iss").is_some_and(|iss| *iss == **issuer));
+        let addressed = self.audience.as_ref().is_none_or(|audience| names("aud", audience));
+        let verified = claims.get("email_verified") == Some(&Value::Bool(true));
+        let from = self
+            .email
+            .as_ref()
+            .is_none_or(|email| verified && claims.get("email").is_some_and(|own| *own == **email));
+        for (holds, claim) in [(issued, "iss"), (addressed, "aud"), (from, "email")] {
+            if !holds {
+                return Err(Diagnosis::ClaimDiffers { claim: claim.into() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The body and the URL are those that the token was made for.
+    fn check_hashes(&self, claims: &Claims, parsed: &Parsed<'_>) -> Result<(), Diagnosis> {
+        let request = parsed.request;
+        if let Some(claim) = &self.body_sha256_claim {
+            match claims.get(&**claim) {
+                None if request.body.is_empty() => {}
+                Some(Value::String(hash)) if is_sha256(hash, &request.body) => {}
+                _ => return Err(Diagnosis::ClaimDiffers { claim: claim.clone() }),
+            }
+        }
+        if let Some((claim, url)) = &self.url_sha256_claim {
+            let url = url.signed(request.query.as_deref(), UrlForm::AsIs, 0);
+            if !claims.get(&**claim).and_then(Value::as_str).is_some_and(|hash| is_sha256(hash, &url)) {
+                return Err(Diagnosis::ClaimDiffers { claim: claim.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// When the token was issued, if it says so and is valid now.
+    fn check_times(&self, claims: &Claims, now: Timestamp) -> Result<Option<Timestamp>, Diagnosis> {
+        let [issued, begins, ends] = [time(claims, "iat")?, time(claims, "nbf")?, time(claims, "exp")?];
+        if (self.expires && ends.is_none()) || (self.age_max.is_some() && issued.is_none()) {
+            return Err(Diagnosis::TimestampMissing);
+        }
+        let outside = |claim, at: Timestamp| Diagnosis::TokenOutOfTime {
+            claim,
+            skew_millis: at.as_millisecond() - now.as_millisecond(),
+        };
+        let until_now = |at: Timestamp| now.duration_since(at);
+        if let Some(ends) = ends.filter(|ends| until_now(*ends) >= self.leeway) {
+            return Err(outside("exp", ends));
+        }
+        if let Some(begins) = begins.filter(|begins| -until_now(*begins) > self.leeway) {
+            return Err(outside("nbf", begins));
+        }
+        if let (Some(age_max), Some(issued)) = (self.age_max, issued) {
+            let age = until_now(issued);
+            if age > age_max.saturating_add(self.leeway) || -age > self.leeway {
+                return Err(outside("iat", issued));
+            }
+        }
+        Ok(issued)
+    }
+
+    pub(crate) fn secrets_len(&self) -> usize {
+        self.keys.len()
+    }
+}
+
+/// Whether the token's signature is of one of these keys, under its own algorithm.
+fn signed(keys: &[(JwtAlgorithm, JwtKey)], token: &Jws<'_>) -> Choice {
+    let of_algorithm = keys.iter().filter(|(algorithm, _)| Some(*algorithm) == token.algorithm);
+    of_algorithm.fold(Choice::from(0), |any, (_, key)| {
+        any | match key {
+            JwtKey::Shared(key) => key.digest_of(token.signed.as_bytes()).bytes().ct_eq(&token.signature),
+            JwtKey::Public(key) => {
+                Choice::from(u8::from(key.signed(token.signed.as_bytes(), &[&token.signature])))
+            }
+        }
+    })
+}
+
+fn is_sha256(hash: &str, bytes: &[u8]) -> bool {
+    hex::encode(Sha256::digest(bytes)).as_bytes().ct_eq(hash.to_ascii_lowercase().as_bytes()).into()
+}
+
+/// A NumericDate (RFC 7519 § 2): seconds, which may have a fraction.
+fn time(claims: &Claims, claim: &'static str) -> Result<Option<Timestamp>, Diagnosis> {
+    let Some(value) = claims.get(claim) else { return Ok(None) };
+    let seconds =
+        value.as_f64().filter(|seconds| seconds.is_finite()).ok_or(Diagnosis::TimestampUnreadable)?;
+    let since = SignedDuration::try_from_secs_f64(seconds).map_err(|_| Diagnosis::TimestampUnreadable)?;
+    let time = Timestamp::UNIX_EPOCH.checked_add(since).map_err(|_| Diagnosis::TimestampUnreadable)?;
+    Ok(Some(time))
+}

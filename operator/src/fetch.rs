@@ -5,7 +5,7 @@ use boathook_crds::{WebhookEndpoint, WebhookSink};
 use boathook_plan::{Configuration, Held, Observed, ObservedClass, Pod, names, references};
 use boathook_table::{Accepted, DOCUMENT_KEY, Document, Keys};
 use jiff::Timestamp;
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Secret};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Secret, networking::v1::Ingress};
 use kube::{Api, Client, ResourceExt as _, runtime::reflector::ObjectRef};
 use zeroize::Zeroizing;
 
@@ -151,7 +151,7 @@ async fn observed(
         };
         let of_class = ObservedClass {
             service_account: account.and_then(|account| account.metadata.uid.clone()),
-            ingresses: ingresses.map(|ingress| ingress.name_any()).collect(),
+            ingresses: ingresses.map(|ingress| (ingress.name_any(), has_address(ingress))).collect(),
             pods: pods.iter().map(|pod| Pod { name: pod.name_any(), ready: is_ready(pod) }).collect(),
             failure: deployment.and_then(|deployment| failure(&deployment)),
             pending,
@@ -165,6 +165,12 @@ fn is_ready(pod: &k8s_openapi::api::core::v1::Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     pod.metadata.deletion_timestamp.is_none()
         && conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// Whether a controller has said where the Ingress can be reached.
+fn has_address(ingress: &Ingress) -> bool {
+    let balancers = ingress.status.iter().filter_map(|status| status.load_balancer.as_ref());
+    balancers.flat_map(|balancer| balancer.ingress.iter().flatten()).next().is_some()
 }
 
 /// Why no pods are made, in the API server's words.

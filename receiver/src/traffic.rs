@@ -30,6 +30,8 @@ pub(crate) struct EndpointTraffic {
     consecutive_failures: AtomicU64,
     /// Lines about refusals.
     pub(crate) refusals: Flood,
+    /// Refusals whose reasons are looked for.
+    pub(crate) hints: Flood,
     /// Bytes of its bodies that are held before they are stored.
     pub(crate) bodies: BodiesHeld,
 }
@@ -75,6 +77,7 @@ impl EndpointTraffic {
             last_delivered: LastTime::default(),
             consecutive_failures: AtomicU64::new(0),
             refusals: Flood::default(),
+            hints: Flood::default(),
             bodies: BodiesHeld::default(),
         }
     }

@@ -72,34 +72,31 @@ pub struct Class {
     pub image: Option<String>,
 }
 
-/// Where accepted events are kept: `store: { local: { … } }`.
+/// Where accepted events are kept.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Store {
+    /// What keeps them. Default: local.
+    pub kind: StoreKind,
+    /// The volume's size, as Kubernetes writes quantities. Default 1Gi. It can grow where the storage class lets it, never
+    /// shrink.
+    pub size: String,
+    /// The volume's storage class. Default: the cluster's.
+    pub storage_class_name: Option<String>,
+}
+
+/// What keeps accepted events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Store {
-    /// In a folder on a volume of its own: one receiver for each namespace.
-    Local(LocalStore),
+pub enum StoreKind {
+    /// A folder on a volume of its own: one receiver for each namespace.
+    #[default]
+    Local,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self::Local(LocalStore::default())
-    }
-}
-
-/// The volume of a local store.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct LocalStore {
-    /// How much to ask for, as Kubernetes writes quantities. Default 1Gi. It can grow where the storage class lets it, never
-    /// shrink.
-    pub size: String,
-    /// The storage class. Default: the cluster's.
-    pub storage_class_name: Option<String>,
-}
-
-impl Default for LocalStore {
-    fn default() -> Self {
-        Self { size: STORE_SIZE_DEFAULT.to_owned(), storage_class_name: None }
+        Self { kind: StoreKind::Local, size: STORE_SIZE_DEFAULT.to_owned(), storage_class_name: None }
     }
 }
 
@@ -121,6 +118,10 @@ pub struct Route {
     /// Annotations of each Ingress, for its controller.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
+    /// Whether an endpoint is programmed only once its Ingress has an address. Not every controller writes one. Default:
+    /// false.
+    #[serde(default)]
+    pub require_address: bool,
 }
 
 /// What makes the way to the receivers.

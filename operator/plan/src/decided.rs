@@ -96,7 +96,7 @@ impl<'w> Decided<'w> {
     pub(crate) fn stray_routes(&self) -> Vec<Gone> {
         let wanted: BTreeSet<String> =
             self.routes().keys().map(|host| names::ingress(&self.class.name, host)).collect();
-        let stray = self.observed.ingresses.iter().filter(|name| !wanted.contains(*name));
+        let stray = self.observed.ingresses.keys().filter(|name| !wanted.contains(*name));
         stray.map(|name| Gone { kind: GoneKind::Ingress, name: name.clone() }).collect()
     }
 }

@@ -159,9 +159,13 @@ impl<'f> Facts<'f> {
             );
         }
         let host = self.served.and_then(|served| served.host.as_deref());
-        match self.decided.route_to(host) {
-            Some(route) if !self.decided.observed.ingresses.contains(&route) => {
-                State::no("RoutePending", format!("the Ingress {route} is not there yet"))
+        let route = self.decided.route_to(host);
+        let observed = route.as_ref().map(|route| self.decided.observed.ingresses.get(route));
+        match (route, observed.flatten()) {
+            (Some(route), None) => State::no("RoutePending", format!("the Ingress {route} is not there yet")),
+            (Some(route), Some(false)) if self.decided.class.route.require_address => {
+                let next = "see whether an Ingress controller serves its class";
+                State::no("RoutePending", format!("the Ingress {route} has no address yet: {next}"))
             }
             _ => State::yes("Programmed", format!("generation {generation} is served")),
         }

@@ -57,8 +57,8 @@ pub struct Observed {
 pub struct ObservedClass {
     /// The uid of its ServiceAccount.
     pub service_account: Option<String>,
-    /// The names of its Ingresses.
-    pub ingresses: BTreeSet<String>,
+    /// Its Ingresses by name, and whether each has an address.
+    pub ingresses: BTreeMap<String, bool>,
     /// Its pods.
     pub pods: Vec<Pod>,
     /// Why the Deployment makes no pods, in the API server's words.

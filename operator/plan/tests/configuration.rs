@@ -2,7 +2,7 @@
 #![expect(clippy::panic, reason = "a test that cannot go on fails")]
 use boathook_plan::{
     Configuration,
-    class::{LocalStore, Route, Store},
+    class::{Route, Store, StoreKind},
     limits::ANNOTATIONS_BYTES_MAX,
 };
 use boathook_verify::Duration;
@@ -27,7 +27,7 @@ fn a_class_needs_no_more_than_its_name() {
     assert_eq!(configuration.check(), [""; 0]);
     let class = configuration.class("default").unwrap();
     let size = "1Gi".to_owned();
-    assert_eq!(class.store, Store::Local(LocalStore { size, storage_class_name: None }));
+    assert_eq!(class.store, Store { kind: StoreKind::Local, size, storage_class_name: None });
     assert_eq!(class.route, Route::default());
     assert_eq!((class.key_hold, class.drain_delay), (Duration::from_secs(60), Duration::from_secs(15)));
     assert_eq!(configuration.image_of(class), "r.example.com/b:1");
@@ -47,9 +47,8 @@ fn quantities_may_be_written_as_numbers() {
 fn what_is_no_field_or_no_value_is_refused_while_reading() {
     for (lines, told) in [
         ("replicas: 2", "unknown field `replicas`"),
-        ("store: { postgres: {} }", "unknown variant `postgres`"),
-        ("store: {}", ""),
-        ("store: { local: { path: /data } }", "unknown field `path`"),
+        ("store: { kind: postgres }", "unknown variant `postgres`"),
+        ("store: { path: /data }", "unknown field `path`"),
         ("route: { host: hooks.example.com }", "missing field `kind`"),
         ("route: { kind: HTTPRoute }", "unknown variant `HTTPRoute`"),
         ("hosts: [{ host: a.example.com }]", "missing field `namespace`"),
@@ -65,10 +64,10 @@ fn what_is_no_field_or_no_value_is_refused_while_reading() {
 fn every_mistake_is_told_with_its_field() {
     let ingress = "route: { kind: Ingress, host: hooks.example.com, tlsSecretName: tls";
     for (lines, fields) in [
-        ("store: { local: { size: 1GB } }", &["classes[0].store.local.size"][..]),
-        ("store: { local: { size: 0 } }", &["classes[0].store.local.size"]),
-        ("store: { local: { storageClassName: Fast } }", &["classes[0].store.local.storageClassName"]),
-        ("store: { local: { storageClassName: '' } }", &[]),
+        ("store: { size: 1GB }", &["classes[0].store.size"][..]),
+        ("store: { size: 0 }", &["classes[0].store.size"]),
+        ("store: { storageClassName: Fast }", &["classes[0].store.storageClassName"]),
+        ("store: { storageClassName: '' }", &[]),
         ("route: { kind: Ingress, tlsSecretName: tls }", &["classes[0].route.host"]),
         ("route: { kind: Ingress, host: hooks.example.com }", &["classes[0].route.tlsSecretName"]),
         ("route: { kind: Ingress, host: hooks.example.com }\nallowInsecure: true", &[]),

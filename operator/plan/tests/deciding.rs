@@ -80,7 +80,7 @@ impl Place {
         });
         let class = ObservedClass {
             service_account: Some("uid-of-account".into()),
-            ingresses: [names::ingress("default", "hooks.example.com")].into(),
+            ingresses: [(names::ingress("default", "hooks.example.com"), false)].into(),
             pods: vec![Pod { name: "pod-1".into(), ready: true }],
             failure: None,
             pending: None,
@@ -174,6 +174,10 @@ fn programmed_waits_for_every_ready_receiver_and_the_route() {
     place.class().pods.push(Pod { name: "pod-2".into(), ready: true });
     assert_eq!(told(&place.status(), "Programmed"), pair("False", "Loading"));
     place.class().pods[1].ready = false;
+    assert_eq!(told(&place.status(), "Programmed"), pair("True", "Programmed"));
+    place.configuration.classes[0].route.require_address = true;
+    assert_eq!(told(&place.status(), "Programmed"), pair("False", "RoutePending"));
+    place.class().ingresses.values_mut().for_each(|has_address| *has_address = true);
     assert_eq!(told(&place.status(), "Programmed"), pair("True", "Programmed"));
     place.class().ingresses.clear();
     assert_eq!(told(&place.status(), "Programmed"), pair("False", "RoutePending"));

@@ -41,12 +41,18 @@ impl Ingress {
         let (body, _held) = capture::body(body, endpoint.body_bytes_max, holders).await?;
         let request = capture::raw(head, body);
         if let Some(answered) = endpoint.handshakes.before_proof(&request) {
-            return Ok(Outcome::Handshake(answered.map_err(Refusal::NotGenuine)?));
+            return Ok(Outcome::Handshake(
+                answered.map_err(|rejection| Refusal::NotGenuine(rejection, None))?,
+            ));
         }
         let read = {
             let before = Instant::now();
-            let verified =
-                endpoint.verifier.verify(&request, Timestamp::now()).map_err(Refusal::NotGenuine)?;
+            let now = Timestamp::now();
+            let verified = endpoint.verifier.verify(&request, now).map_err(|rejection| {
+                // Looking for reasons costs more than refusing: not for every request of a flood.
+                let hint = traffic.hints.admits().then(|| endpoint.verifier.hint(&request, &rejection, now));
+                Refusal::NotGenuine(rejection, hint.flatten())
+            })?;
             self.metrics.verify_seconds.observe(before.elapsed().as_secs_f64());
             gate.admit_genuine().map_err(Refusal::Rate)?;
             if request.method != Method::POST {

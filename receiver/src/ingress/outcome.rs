@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 use boathook_event::{ReadError, Word};
 use boathook_store::SubmitError;
 use boathook_table::Profile;
-use boathook_verify::{Answered, Rejection};
+use boathook_verify::{Answered, Hint, Rejection};
 use http::StatusCode;
 
 use super::code::Code;
@@ -50,8 +50,8 @@ pub(crate) enum Refusal {
     BodyBroken,
     /// All bodies together are more than is held.
     Crowded,
-    /// It is not genuine.
-    NotGenuine(Rejection),
+    /// It is not genuine; with what would explain it, where that was looked for.
+    NotGenuine(Rejection, Option<Hint>),
     /// The endpoint's rate is used up.
     Rate(Wait),
     /// It cannot be read.
@@ -97,7 +97,7 @@ impl Refusal {
             | Self::Source
             | Self::BodyTooLarge { .. }
             | Self::BodyLate
-            | Self::NotGenuine(_)
+            | Self::NotGenuine(..)
             | Self::Unreadable(_)
             | Self::UnknownType => Word::Rejected,
             Self::SourceRate(_) | Self::Rate(_) | Self::Paused | Self::Crowded => Word::Busy,
@@ -118,7 +118,7 @@ impl Refusal {
             Self::BodyLate => 408,
             Self::BodyBroken | Self::Unreadable(_) | Self::UnknownType => 400,
             Self::Paused | Self::Crowded => 503,
-            Self::NotGenuine(_) => profile.refused,
+            Self::NotGenuine(..) => profile.refused,
             Self::NotStored(_) => profile.unavailable,
         }
     }
@@ -133,7 +133,7 @@ impl Refusal {
             Self::BodyTooLarge { .. } => Code::BodyTooLarge,
             Self::BodyLate => Code::BodyTimeout,
             Self::BodyBroken => Code::BodyIncomplete,
-            Self::NotGenuine(rejection) => rejection.code.into(),
+            Self::NotGenuine(rejection, _) => rejection.code.into(),
             Self::Unreadable(error) => error.into(),
             Self::UnknownType => Code::UnknownType,
             Self::Crowded | Self::NotStored(_) => Code::Unavailable,
@@ -152,7 +152,8 @@ impl Refusal {
     /// A sentence for the people who run the endpoint, where it says more than [`Refusal::message`].
     pub(crate) fn diagnosis(&self) -> Option<String> {
         match self {
-            Self::NotGenuine(rejection) => Some(rejection.diagnosis.to_string()),
+            Self::NotGenuine(rejection, None) => Some(rejection.diagnosis.to_string()),
+            Self::NotGenuine(rejection, Some(hint)) => Some(format!("{}; {hint}", rejection.diagnosis)),
             Self::NotStored(error) => Some(error.to_string()),
             Self::Crowded => Some("too many bytes of bodies are under way".into()),
             Self::SourceRate(_) => Some("limits.perSourcePerMinute is used up by this address".into()),

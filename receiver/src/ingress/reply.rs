@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn not_genuine(code: Code) -> Outcome {
-        Refusal::NotGenuine(Rejection { code, diagnosis: Diagnosis::NoSecretMatches }).into()
+        Refusal::NotGenuine(Rejection { code, diagnosis: Diagnosis::NoSecretMatches }, None).into()
     }
 
     fn wait(millis: u64) -> Wait {

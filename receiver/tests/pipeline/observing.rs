@@ -124,3 +124,15 @@ fn the_private_listener_says_what_it_has() {
     assert_eq!(report["sinks"][0]["name"], "default/out");
     assert!(!report.to_string().contains(super::program::SECRET));
 }
+
+#[test]
+fn a_refusal_says_what_would_explain_it_in_the_log_and_not_to_the_sender() {
+    let program = Program::start(&configuration(GITHUB, "log: {}"));
+    let mut request = Request::signed("1", "push", "{}");
+    request.body = b"{}\n".to_vec();
+    let answer = request.send(program.public);
+    assert_eq!(answer.refusal(), (401, "invalid_signature".into()));
+    assert!(!answer.json().to_string().contains("line end"), "{}", answer.json());
+    let line = program.logged("refused");
+    assert!(line["reason"].as_str().unwrap().contains("without its trailing line end"), "{line}");
+}

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use boathook_template::{Pointers, Slot};
-use http::{HeaderValue, header::AUTHORIZATION};
+use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -27,6 +27,9 @@ pub(crate) struct CredentialProof {
     /// The first secret, for signing.
     first: Zeroizing<Vec<u8>>,
 }
+
+/// Where Basic credentials are.
+static BASIC: [HeaderName; 1] = [AUTHORIZATION];
 
 /// Where the credential is.
 pub(crate) enum CredentialFrom {
@@ -127,6 +130,15 @@ impl CredentialProof {
             CredentialFrom::Place(Place::Query(_), _) | CredentialFrom::Basic => true,
             CredentialFrom::Place(place, _) => !place.headers().is_empty(),
             CredentialFrom::EveryItem { .. } => false,
+        }
+    }
+
+    /// The headers in which the credential is looked for.
+    pub(crate) fn headers(&self) -> &[HeaderName] {
+        match &self.from {
+            CredentialFrom::Place(place, _) => place.headers(),
+            CredentialFrom::Basic => &BASIC,
+            CredentialFrom::EveryItem { .. } => &[],
         }
     }
 

@@ -49,3 +49,7 @@ pub const JWT_BYTES_MAX: usize = 8192;
 pub const JWT_ALGORITHMS_MAX: usize = 3;
 /// Issuers that a scheme accepts: a provider has a name or two.
 pub const JWT_ISSUERS_MAX: usize = 4;
+/// Bytes of a body that is looked at once more to explain why it was refused.
+pub const HINT_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Headers that are looked at for the same.
+pub const HINT_HEADERS_MAX: usize = 64;

@@ -27,7 +27,7 @@ pub fn nearest(id: &str) -> Option<&'static str> {
 }
 
 /// Single-character edits (insert, delete, replace) between two texts: Levenshtein's distance, row by row.
-fn edits(a: &str, b: &str) -> usize {
+pub(crate) fn edits(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, x) in a.chars().enumerate() {
         let mut diagonal = i;

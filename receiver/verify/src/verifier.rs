@@ -154,6 +154,16 @@ impl Verifier {
         }
     }
 
+    /// The headers in which the proof is looked for.
+    pub(crate) fn headers(&self) -> &[HeaderName] {
+        match &self.proof {
+            Proof::Signature(proof) => proof.place.headers(),
+            Proof::Jwt(proof) => proof.place.headers(),
+            Proof::Credential(proof) => proof.headers(),
+            Proof::Nothing => &[],
+        }
+    }
+
     fn check_required(&self, request: &RawRequest) -> Result<(), Diagnosis> {
         for (name, wanted) in &self.required {
             if !matches!(request.single(name), Ok(Some(value)) if value == wanted) {

@@ -7,7 +7,7 @@ use std::{
 use boathook_verify::Duration;
 
 use super::{
-    Class, Configuration, HostGrant, Resources, Route, RouteKind, Store,
+    Class, Configuration, HostGrant, Resources, Route, RouteKind, Store, StoreKind,
     text::{is_key, is_label, is_subdomain, quantity},
 };
 use crate::{
@@ -45,7 +45,7 @@ impl Configuration {
 fn class(at: &str, class: &Class, mistakes: &mut Mistakes) {
     let Class {
         name,
-        store: Store::Local(store),
+        store: Store { kind: StoreKind::Local, size, storage_class_name },
         route: way,
         hosts: _,
         allow_insecure,
@@ -59,12 +59,12 @@ fn class(at: &str, class: &Class, mistakes: &mut Mistakes) {
         let next = format!("write at most {CLASS_NAME_BYTES_MAX} lower-case letters, digits and inner `-`");
         mistakes.add(format!("{at}.name"), format!("`{name}` is no name of a class: {next}"));
     }
-    let field = format!("{at}.store.local");
-    if !quantity(&store.size).is_some_and(|bytes| bytes > 0.0) {
-        mistakes.add(format!("{field}.size"), format!("`{}` is no size: write 1Gi or 500Mi", store.size));
+    let field = format!("{at}.store");
+    if !quantity(size).is_some_and(|bytes| bytes > 0.0) {
+        mistakes.add(format!("{field}.size"), format!("`{}` is no size: write 1Gi or 500Mi", size));
     }
     // An empty name has a meaning of its own there: a volume that somebody has made.
-    let class_name = store.storage_class_name.as_deref().filter(|name| !name.is_empty());
+    let class_name = storage_class_name.as_deref().filter(|name| !name.is_empty());
     mistakes.name(format!("{field}.storageClassName"), class_name);
     route(&format!("{at}.route"), way, *allow_insecure, mistakes);
     mistakes.at_most(
@@ -84,7 +84,7 @@ fn class(at: &str, class: &Class, mistakes: &mut Mistakes) {
 }
 
 fn route(at: &str, route: &Route, allow_insecure: bool, mistakes: &mut Mistakes) {
-    let Route { kind, host, ingress_class_name, tls_secret_name, annotations } = route;
+    let Route { kind, host, ingress_class_name, tls_secret_name, annotations, require_address } = route;
     if let Some(host) = host {
         mistakes.host(format!("{at}.host"), host);
     }
@@ -107,6 +107,7 @@ fn route(at: &str, route: &Route, allow_insecure: bool, mistakes: &mut Mistakes)
                 ("ingressClassName", ingress_class_name.is_some()),
                 ("tlsSecretName", tls_secret_name.is_some()),
                 ("annotations", !annotations.is_empty()),
+                ("requireAddress", *require_address),
             ];
             for (field, _) in idle.into_iter().filter(|(_, is_set)| *is_set) {
                 mistakes.add(format!("{at}.{field}"), "it has no effect where kind is None: remove it");

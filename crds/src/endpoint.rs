@@ -42,7 +42,6 @@ use crate::{SecretRef, WebhookEndpointStatus, schema};
 #[kube(printcolumn(name = "Class", type_ = "string", json_path = ".spec.receiverClassName", priority = 1))]
 #[kube(printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"))]
 #[x_kube(validation = Rule::new("has(self.provider) != has(self.scheme)").message("exactly one of provider and scheme must be set"))]
-#[x_kube(validation = Rule::new("(has(self.secrets) && size(self.secrets) > 0) || (has(self.scheme) && self.scheme.kind == 'none')").message("secrets must name at least one: only a scheme of kind none has none"))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookEndpointSpec {
     /// The id of a preset, such as `github` or `stripe`; an unknown one is answered with the nearest. Exactly one of
@@ -70,7 +69,8 @@ pub struct WebhookEndpointSpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("receiverClassName cannot be changed: delete the endpoint and make it anew"))]
     pub receiver_class_name: String,
     /// The secrets that the provider may sign with. Any of them may match: name the old and the new one while you
-    /// rotate. The first is used where one must be chosen. Left out only for schemes of kind `none`.
+    /// rotate. The first is used where one must be chosen. Left out only where the issuer of a token publishes its keys
+    /// (`verification.jwt.jwksURL`, or the preset's), and for schemes of kind `none`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub secrets: Vec<EndpointSecret>,
@@ -153,6 +153,11 @@ pub struct JwtExpectation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub audience: Option<String>,
+    /// Where the issuer publishes its public keys (RFC 7517), `https://`; then `secrets` are left out. Default: the preset's,
+    /// where no secrets are named. Fetched anew every hour or so, and when a token names a key that is not known.
+    #[serde(default, rename = "jwksURL", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub jwks_url: Option<String>,
     /// The claim `email`, which must be verified: the sender's service account. Default: not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]

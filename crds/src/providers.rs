@@ -87,7 +87,7 @@ fn example(id: &str, scheme: &Scheme) -> String {
     let mut yaml = String::new();
     let public = scheme.kind == Kind::PublicKey || is_checked_with_public_keys(scheme);
     let key = if public { "publicKey" } else { "secret" };
-    if scheme.has_secrets() {
+    if scheme.needs_secrets() {
         let value = match (scheme.kind, scheme.key.as_ref().map(|key| key.decode)) {
             (Kind::Basic, _) => "user:password",
             _ if public => "the provider's public key",
@@ -109,7 +109,7 @@ fn example(id: &str, scheme: &Scheme) -> String {
         yaml,
         "apiVersion: boathook.dev/v1alpha1\nkind: WebhookEndpoint\nmetadata: {{ name: {id} }}\nspec:\n  provider: {id}\n"
     );
-    if scheme.has_secrets() {
+    if scheme.needs_secrets() {
         let _ = writeln!(yaml, "  secrets: [{{ name: {id}, key: {key} }}]");
     }
     let audience = scheme.jwt.as_ref().is_some_and(|rule| rule.audience == Some(Audience::Configured));

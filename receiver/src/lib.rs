@@ -9,6 +9,7 @@ mod flood;
 mod gate;
 mod held;
 mod ingress;
+mod key_sets;
 pub mod limits;
 mod listener;
 mod logs;

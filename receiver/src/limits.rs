@@ -110,3 +110,15 @@ pub const REPORT_COUNTERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1).expect("it
 pub const REPORT_COUNTERS_AFTER: Duration = Duration::from_secs(60);
 /// Failures in a row that are a matter of health.
 pub const FAILURES_ARE_HEALTH: u64 = 10;
+/// How soon an issuer's keys are fetched again, whatever tokens name: whoever makes up key ids must not make us call.
+pub const KEYS_APART: Duration = Duration::from_secs(60);
+/// How long keys are kept where the issuer does not say.
+pub const KEYS_AGE_DEFAULT: Duration = Duration::from_secs(3_600);
+/// How long keys are kept at most, whatever the issuer says: a key that it withdraws must not live on.
+pub const KEYS_AGE_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// How soon they are fetched again after a failure while there are none at all.
+pub const KEYS_RETRY_MIN: Duration = Duration::from_secs(1);
+/// How long a delivery waits for a key that it names: providers give up after five seconds and more.
+pub const KEYS_WAIT_MAX: Duration = Duration::from_secs(3);
+/// Deliveries that may wait so.
+pub const KEYS_WAITERS_MAX: usize = 256;

@@ -22,6 +22,7 @@ use crate::{
     flood::Flood,
     held::BodiesHeld,
     ingress::{Ingress, TrustedProxies},
+    key_sets,
     limits::{ABANDON_TIME_MAX, DRAIN_DELIVERIES_MAX, DRAIN_REQUESTS_MAX, REARMED_MAX},
     listener::Listener,
     logs::Logs,
@@ -52,6 +53,7 @@ pub(crate) struct Receiver {
     upkeep: JoinHandle<()>,
     reporting: JoinHandle<()>,
     follow: JoinHandle<()>,
+    keys: JoinHandle<()>,
 }
 
 /// What a person may ask of a running receiver.
@@ -100,10 +102,12 @@ impl Receiver {
         let (configured, changes) = watch::channel(());
         let (stopping, stop) = watch::channel(false);
         let (lanes, asked) = mpsc::channel(1);
+        let (key_sets, keys) = key_sets::start(&configuration, &settings.data, changes.clone());
         let ingress = Arc::new(Ingress {
             live: Arc::clone(&configuration.live),
             store: running.handle(),
             rearmed,
+            key_sets,
             proxies: TrustedProxies(settings.trusted_proxies.0.clone()),
             bodies: BodiesHeld::default(),
             metrics: Arc::clone(&metrics),
@@ -132,18 +136,8 @@ impl Receiver {
             scrape: Mutex::default(),
         };
         let (read_again, accepting) = (Arc::new(Notify::new()), CancellationToken::new());
-        let reporting = source.client().map(|client| {
-            let pod =
-                Pod { name: settings.pod_name.clone().unwrap_or_default(), uid: settings.pod_uid.clone() };
-            Reporting::new(client, pod, Arc::clone(&ingress), reader.clone())
-        });
+        let reporting = reporting(&source, settings, &ingress, &reader);
         let upkeep = tokio::spawn(upkeep::run(Arc::clone(&ingress), reader));
-        let reporting = tokio::spawn(async {
-            match reporting {
-                Some(reporting) => reporting.run().await,
-                None => std::future::pending().await,
-            }
-        });
         let follow = tokio::spawn(source.follow(Arc::clone(&read_again), configured));
         let listener =
             tokio::spawn(listen(public, Arc::clone(&ingress), Arc::clone(&admin), accepting.clone()));
@@ -160,6 +154,7 @@ impl Receiver {
             upkeep,
             reporting,
             follow,
+            keys,
         }
     }
 
@@ -212,10 +207,30 @@ impl Receiver {
         self.upkeep.abort();
         self.reporting.abort();
         self.follow.abort();
+        self.keys.abort();
         upkeep::tell(&self.ingress);
         self.running.close().await;
         tracing::info!("stopped");
     }
+}
+
+/// Reports into the objects' statuses, where there are any.
+fn reporting(
+    source: &Source,
+    settings: &Settings,
+    ingress: &Arc<Ingress>,
+    reader: &Reader,
+) -> JoinHandle<()> {
+    let reporting = source.client().map(|client| {
+        let pod = Pod { name: settings.pod_name.clone().unwrap_or_default(), uid: settings.pod_uid.clone() };
+        Reporting::new(client, pod, Arc::clone(ingress), reader.clone())
+    });
+    tokio::spawn(async {
+        match reporting {
+            Some(reporting) => reporting.run().await,
+            None => std::future::pending().await,
+        }
+    })
 }
 
 async fn listen(public: Listener, ingress: Arc<Ingress>, admin: Arc<Admin>, accepting: CancellationToken) {

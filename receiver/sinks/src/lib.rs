@@ -4,6 +4,7 @@
 //! A driver is one file and one line in the [`Registry`], and passes the suite in `tests/suite`.
 mod client;
 mod error;
+mod fetch;
 mod guard;
 mod http;
 pub mod limits;
@@ -19,6 +20,7 @@ use futures::future::BoxFuture;
 
 pub use crate::{
     error::BuildError,
+    fetch::{Fetched, Fetcher},
     guard::{AddressGuard, Forbidden, ForbiddenKind},
     http::{HeaderContent, HeaderSpec, HttpSpec},
     registry::{Registry, SinkSpec},

@@ -32,3 +32,5 @@ pub const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a body that the log sink writes: lines beyond this are cut by log collectors, and the sink is for
 /// trying things out.
 pub const LOG_BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long a small document may take: somebody may wait for it.
+pub const FETCH_TIME_MAX: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use std::{
 use boathook_event::ObjectName;
 
 use crate::{
-    AddressGuard, BuildError, HttpSpec, Sink,
+    AddressGuard, BuildError, Fetcher, HttpSpec, Sink,
     client::SharedClient,
     http::HttpSink,
     log::{LogSink, Output},
@@ -44,6 +44,16 @@ impl Registry {
             SinkSpec::Http(spec) => Arc::new(HttpSink::build(spec, &self.client)?),
             SinkSpec::Log => Arc::new(LogSink::new(name.clone(), Arc::clone(&self.output))),
         })
+    }
+}
+
+impl Registry {
+    /// What fetches documents, over the client that sinks share.
+    ///
+    /// # Errors
+    /// The client cannot be made: there are no root certificates, for one.
+    pub fn fetcher(&self) -> Result<Fetcher, String> {
+        self.client.guarded().map(Fetcher).map_err(|error| error.to_string())
     }
 }
 

@@ -10,7 +10,7 @@ mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use boathook_sinks::{AddressGuard, Registry};
+use boathook_sinks::{AddressGuard, Fetcher, Registry};
 use boathook_table::{Problem, Table};
 use tokio::sync::{Notify, watch as channel};
 
@@ -83,6 +83,11 @@ impl Configuration {
         refuse(problems)?;
         self.live.store(Arc::new(self.live.load().followed_by(table, drivers, observed)));
         Ok(())
+    }
+
+    /// What fetches documents: under the same guard as sinks.
+    pub(crate) fn fetcher(&self) -> Result<Fetcher, String> {
+        self.registry.fetcher()
     }
 
     /// Why what is written is not what is served.

@@ -8,6 +8,7 @@ use boathook_store::{
     traits::{Append, Verdict},
 };
 use boathook_table::{Choice, Endpoint};
+use boathook_verify::{self as verify, RawRequest, Rejection};
 use bytes::Bytes;
 use http::{Method, request::Parts};
 use hyper::body::Body;
@@ -45,14 +46,14 @@ impl Ingress {
                 answered.map_err(|rejection| Refusal::NotGenuine(rejection, None))?,
             ));
         }
+        if let Some(slot) = endpoint.verifier.lacks_key(&request) {
+            self.key_sets.look_again(slot.url()).await;
+        }
         let read = {
             let before = Instant::now();
             let now = Timestamp::now();
-            let verified = endpoint.verifier.verify(&request, now).map_err(|rejection| {
-                // Looking for reasons costs more than refusing: not for every request of a flood.
-                let hint = traffic.hints.admits().then(|| endpoint.verifier.hint(&request, &rejection, now));
-                Refusal::NotGenuine(rejection, hint.flatten())
-            })?;
+            let verified = endpoint.verifier.verify(&request, now);
+            let verified = verified.map_err(|rejection| not_genuine(served, &request, rejection, now))?;
             self.metrics.verify_seconds.observe(before.elapsed().as_secs_f64());
             gate.admit_genuine().map_err(Refusal::Rate)?;
             if request.method != Method::POST {
@@ -159,6 +160,17 @@ impl<'e> Chosen<'e> {
 }
 
 type EventWithKeys = (std::sync::Arc<Event>, Vec<boathook_event::DedupeKey>);
+
+/// Why it was refused, with what would explain it. Looking for that costs more than refusing: not for every request of a
+/// flood.
+fn not_genuine(served: &Served, request: &RawRequest, rejection: Rejection, now: Timestamp) -> Refusal {
+    if rejection.code == verify::Code::Unavailable {
+        return Refusal::Unchecked(rejection);
+    }
+    let Served { endpoint, traffic, .. } = served;
+    let hint = traffic.hints.admits().then(|| endpoint.verifier.hint(request, &rejection, now));
+    Refusal::NotGenuine(rejection, hint.flatten())
+}
 
 /// Deliveries are a POST; handshakes may be others.
 fn takes_method(endpoint: &Endpoint, head: &Parts) -> Result<(), Refusal> {

@@ -130,6 +130,7 @@ impl From<verify::Code> for Code {
             verify::Code::MissingTimestamp => Self::MissingTimestamp,
             verify::Code::InvalidTimestamp => Self::InvalidTimestamp,
             verify::Code::StaleTimestamp => Self::StaleTimestamp,
+            verify::Code::Unavailable => Self::Unavailable,
         }
     }
 }

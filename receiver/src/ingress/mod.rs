@@ -25,7 +25,10 @@ use self::{
     outcome::{Outcome, Refusal},
 };
 pub(crate) use self::{reply::Reply, source::TrustedProxies};
-use crate::{flood::Flood, held::BodiesHeld, limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, serving::Live};
+use crate::{
+    flood::Flood, held::BodiesHeld, key_sets::KeySets, limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics,
+    serving::Live,
+};
 
 /// Everything that a request meets.
 pub(crate) struct Ingress {
@@ -33,6 +36,8 @@ pub(crate) struct Ingress {
     pub(crate) store: StoreHandle,
     /// Parked deliveries that a repetition has made pending again.
     pub(crate) rearmed: mpsc::Sender<Seq>,
+    /// The keys that issuers publish.
+    pub(crate) key_sets: KeySets,
     pub(crate) proxies: TrustedProxies,
     pub(crate) bodies: BodiesHeld,
     pub(crate) metrics: Arc<Metrics>,

@@ -52,6 +52,8 @@ pub(crate) enum Refusal {
     Crowded,
     /// It is not genuine; with what would explain it, where that was looked for.
     NotGenuine(Rejection, Option<Hint>),
+    /// It cannot be checked now: the issuer's keys are not there.
+    Unchecked(Rejection),
     /// The endpoint's rate is used up.
     Rate(Wait),
     /// It cannot be read.
@@ -100,7 +102,9 @@ impl Refusal {
             | Self::NotGenuine(..)
             | Self::Unreadable(_)
             | Self::UnknownType => Word::Rejected,
-            Self::SourceRate(_) | Self::Rate(_) | Self::Paused | Self::Crowded => Word::Busy,
+            Self::SourceRate(_) | Self::Rate(_) | Self::Paused | Self::Crowded | Self::Unchecked(_) => {
+                Word::Busy
+            }
             Self::NotStored(SubmitError::Busy) => Word::Busy,
             Self::BodyBroken | Self::NotStored(SubmitError::Unavailable(_) | SubmitError::Rejected(_)) => {
                 Word::Unanswered
@@ -119,7 +123,7 @@ impl Refusal {
             Self::BodyBroken | Self::Unreadable(_) | Self::UnknownType => 400,
             Self::Paused | Self::Crowded => 503,
             Self::NotGenuine(..) => profile.refused,
-            Self::NotStored(_) => profile.unavailable,
+            Self::NotStored(_) | Self::Unchecked(_) => profile.unavailable,
         }
     }
 
@@ -136,7 +140,7 @@ impl Refusal {
             Self::NotGenuine(rejection, _) => rejection.code.into(),
             Self::Unreadable(error) => error.into(),
             Self::UnknownType => Code::UnknownType,
-            Self::Crowded | Self::NotStored(_) => Code::Unavailable,
+            Self::Crowded | Self::NotStored(_) | Self::Unchecked(_) => Code::Unavailable,
         }
     }
 
@@ -155,6 +159,7 @@ impl Refusal {
             Self::NotGenuine(rejection, None) => Some(rejection.diagnosis.to_string()),
             Self::NotGenuine(rejection, Some(hint)) => Some(format!("{}; {hint}", rejection.diagnosis)),
             Self::NotStored(error) => Some(error.to_string()),
+            Self::Unchecked(rejection) => Some(rejection.diagnosis.to_string()),
             Self::Crowded => Some("too many bytes of bodies are under way".into()),
             Self::SourceRate(_) => Some("limits.perSourcePerMinute is used up by this address".into()),
             Self::Rate(_) => Some("limits.requestsPerMinute is used up".into()),
@@ -167,7 +172,9 @@ impl Refusal {
         let seconds = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         match self {
             Self::SourceRate(Wait(wait)) | Self::Rate(Wait(wait)) => Some(seconds(*wait).max(1)),
-            Self::Paused | Self::Crowded | Self::NotStored(_) => Some(RETRY_AFTER_SECONDS),
+            Self::Paused | Self::Crowded | Self::NotStored(_) | Self::Unchecked(_) => {
+                Some(RETRY_AFTER_SECONDS)
+            }
             _ => None,
         }
     }

@@ -130,6 +130,11 @@ mod tests {
         Refusal::NotGenuine(Rejection { code, diagnosis: Diagnosis::NoSecretMatches }, None).into()
     }
 
+    fn unchecked() -> Outcome {
+        let (code, diagnosis) = (Code::Unavailable, Diagnosis::KeysNotThere);
+        Refusal::Unchecked(Rejection { code, diagnosis }).into()
+    }
+
     fn wait(millis: u64) -> Wait {
         Wait(Duration::from_millis(millis))
     }
@@ -163,6 +168,7 @@ mod tests {
             (not_genuine(Code::MissingTimestamp), [401, 403], "missing_timestamp", Word::Rejected),
             (not_genuine(Code::InvalidTimestamp), [401, 403], "invalid_timestamp", Word::Rejected),
             (not_genuine(Code::StaleTimestamp), [401, 403], "stale_timestamp", Word::Rejected),
+            (unchecked(), [503, 500], "unavailable", Word::Busy),
             (Rate(wait(1)).into(), [429, 429], "rate_limited", Word::Busy),
             (unreadable(ReadError::Form), [400, 400], "invalid_form", Word::Rejected),
             (unreadable(ReadError::BatchTooLarge(9)), [400, 400], "batch_too_large", Word::Rejected),

@@ -233,6 +233,7 @@ fn checks(
         issuer: jwt.issuer.as_deref(),
         audience: jwt.audience.as_deref(),
         email: jwt.email.as_deref(),
+        jwks_url: jwt.jwks_url.as_deref(),
     });
     if expected.is_some() && scheme.kind != Proof::Jwt {
         let message = "this provider sends no JSON Web Token: leave it out";
@@ -269,6 +270,7 @@ fn checks(
 fn tell(SchemeError { field, message }: SchemeError, at: &str, problems: &mut Problems<'_>) {
     match &*field {
         "publicURL" => problems.add("spec.verification.publicURL", Reason::InvalidValue, message),
+        "jwt.jwksURL" => problems.add("spec.verification.jwt.jwksURL", Reason::InvalidValue, message),
         "jwt.audience" => problems.add("spec.verification.jwt.audience", Reason::InvalidValue, message),
         "verifyToken" => problems.add("spec.verification.verifyToken", Reason::SecretMissing, message),
         _ => match field.strip_prefix("secrets") {

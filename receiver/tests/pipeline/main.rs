@@ -3,6 +3,7 @@
 mod defence;
 mod delivery;
 mod handshakes;
+mod keys;
 mod lifecycle;
 mod observing;
 mod program;

@@ -13,7 +13,7 @@ use boathook_template::Pointers;
 use http::{HeaderName, HeaderValue};
 
 use crate::{
-    Answer, Kind, Scheme, SchemeError, Setup, Verifier,
+    Answer, Kind, Scheme, SchemeError, Setup, TimestampFrom, Verifier,
     limits::{CANDIDATES_MAX, HEADER_NAME_BYTES_MAX, LITERAL_BYTES_MAX, REQUIREMENTS_MAX},
     verifier::Proof,
 };
@@ -68,7 +68,11 @@ fn requirements(scheme: &Scheme, broken: &mut Broken) -> Vec<(HeaderName, Header
     );
     let mut required = Vec::with_capacity(scheme.require.len());
     for (place, requirement) in scheme.require.iter().enumerate() {
-        let name = broken.header(format!("require[{place}].header"), &requirement.header);
+        let field = format!("require[{place}].header");
+        let name = broken.header(&*field, &requirement.header);
+        if name.as_ref().is_some_and(|name| has_a_meaning(scheme, name)) {
+            broken.add(field, "is where the signature or the timestamp is, and cannot always be the same");
+        }
         let value = HeaderValue::from_str(&requirement.equals).ok();
         let value = value.filter(|value| (1..=LITERAL_BYTES_MAX).contains(&value.len()));
         broken.unless(
@@ -106,6 +110,17 @@ impl Broken {
         );
         name
     }
+}
+
+/// Whether the header is one of the signature's or the timestamp's.
+fn has_a_meaning(scheme: &Scheme, name: &HeaderName) -> bool {
+    let from = scheme.signature.as_ref().map(|signature| &signature.from);
+    let of_signature = from.into_iter().flat_map(|from| from.headers.iter().chain(&from.every_header));
+    let of_time = scheme.timestamp.iter().filter_map(|rule| match &rule.from {
+        TimestampFrom::Header(name) => Some(name),
+        _ => None,
+    });
+    of_signature.chain(of_time).any(|own| own.eq_ignore_ascii_case(name.as_str()))
 }
 
 /// What does not concern the proof, but must hold before anybody uses the scheme.

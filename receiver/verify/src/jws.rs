@@ -12,6 +12,8 @@ pub(crate) struct Jws<'t> {
     pub(crate) signature: Vec<u8>,
     /// The algorithm that the token names; `None` = one that we do not know, such as `none`.
     pub(crate) algorithm: Option<JwtAlgorithm>,
+    /// The id of the key, where the token names one.
+    pub(crate) key_id: Option<String>,
     payload: Vec<u8>,
 }
 
@@ -20,6 +22,7 @@ pub(crate) struct Jws<'t> {
 struct Header<'h> {
     #[serde(borrow)]
     alg: std::borrow::Cow<'h, str>,
+    kid: Option<String>,
     /// Extensions that must be understood: we understand none.
     crit: Option<serde::de::IgnoredAny>,
 }
@@ -33,12 +36,13 @@ impl<'t> Jws<'t> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
         let header = decoded(header)?;
-        let Header { alg, crit } = serde_json::from_slice(&header).ok()?;
+        let Header { alg, kid, crit } = serde_json::from_slice(&header).ok()?;
         if crit.is_some() {
             return None;
         }
         let algorithm = serde_json::from_value(Value::from(alg.into_owned())).ok();
-        Some(Self { signed, signature: decoded(signature)?, algorithm, payload: decoded(payload)? })
+        let (signature, payload) = (decoded(signature)?, decoded(payload)?);
+        Some(Self { signed, signature, algorithm, key_id: kid, payload })
     }
 
     /// The claims (RFC 7519 § 4): to be asked for once the signature holds.

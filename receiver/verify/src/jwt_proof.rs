@@ -1,4 +1,6 @@
 //! Proof by a JSON Web Token: its signature first, then what it claims, then its times.
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -9,6 +11,7 @@ use crate::{
     digest::DigestKey,
     jws::Jws,
     key::{self, Dated},
+    key_set::KeySlot,
     parsed::Parsed,
     place::Place,
     public_key::PublicKey,
@@ -21,8 +24,7 @@ pub(crate) struct JwtProof {
     pub(crate) place: Place,
     /// Before the token, such as `Bearer `; may be empty.
     pub(crate) prefix: Box<str>,
-    /// For each secret a key for each algorithm that is accepted.
-    pub(crate) keys: Vec<Dated<JwtKeys>>,
+    pub(crate) keys: TokenKeys,
     /// Any of them; empty = any at all.
     pub(crate) issuers: Vec<Box<str>>,
     pub(crate) audience: Option<Box<str>>,
@@ -34,10 +36,18 @@ pub(crate) struct JwtProof {
     pub(crate) url_sha256_claim: Option<(Box<str>, PublicUrl)>,
 }
 
+/// What a token's signature is checked with.
+pub(crate) enum TokenKeys {
+    /// For each secret a key for each algorithm that is accepted.
+    Secrets(Vec<Dated<JwtKeys>>),
+    /// What the issuer publishes, under these algorithms.
+    Published(Arc<KeySlot>, Vec<JwtAlgorithm>),
+}
+
 /// The keys of one secret, by algorithm.
 pub(crate) type JwtKeys = Vec<(JwtAlgorithm, JwtKey)>;
 
-/// What a token's signature is checked with.
+/// One key.
 pub(crate) enum JwtKey {
     Shared(DigestKey),
     Public(PublicKey),
@@ -51,12 +61,22 @@ impl JwtProof {
         let malformed = || Diagnosis::SignatureMalformed { place: found.place.words() };
         let text = found.texts().next().unwrap_or_default();
         let token = text.strip_prefix(&*self.prefix).and_then(Jws::read).ok_or_else(malformed)?;
-        let secret = key::find(&self.keys, now, |keys| signed(keys, &token))?;
+        let secret = self.keys.check(&token, now)?;
         let claims = token.claims().ok_or_else(malformed)?;
         self.check_parties(&claims)?;
         self.check_hashes(&claims, parsed)?;
         let signed_at = self.check_times(&claims, now)?;
-        Ok(Proven { secret: Some(secret), signed_at })
+        Ok(Proven { secret, signed_at })
+    }
+
+    /// See [`Verifier::lacks_key`](crate::Verifier::lacks_key).
+    pub(crate) fn lacks_key(&self, parsed: &Parsed<'_>) -> Option<&Arc<KeySlot>> {
+        let TokenKeys::Published(slot, accepted) = &self.keys else { return None };
+        let found = self.place.find(parsed).ok()?;
+        let token = Jws::read(found.texts().next()?.strip_prefix(&*self.prefix)?)?;
+        let algorithm = token.algorithm.filter(|algorithm| accepted.contains(algorithm))?;
+        let known = slot.keys().of(token.key_id.as_deref(), algorithm).next().is_some();
+        (!known).then_some(slot)
     }
 
     fn check_parties(&self, claims: &Claims) -> Result<(), Diagnosis> {
@@ -127,7 +147,32 @@ impl JwtProof {
     }
 
     pub(crate) fn secrets_len(&self) -> usize {
-        self.keys.len()
+        match &self.keys {
+            TokenKeys::Secrets(keys) => keys.len(),
+            TokenKeys::Published(..) => 0,
+        }
+    }
+}
+
+impl TokenKeys {
+    /// Place of the secret that made the signature; `None` where it is a published key.
+    fn check(&self, token: &Jws<'_>, now: Timestamp) -> Result<Option<usize>, Diagnosis> {
+        let (slot, accepted) = match self {
+            Self::Secrets(keys) => return key::find(keys, now, |keys| signed(keys, token)).map(Some),
+            Self::Published(slot, accepted) => (slot, accepted),
+        };
+        let known = slot.keys();
+        if known.is_empty() {
+            return Err(Diagnosis::KeysNotThere);
+        }
+        let algorithm = token.algorithm.filter(|algorithm| accepted.contains(algorithm));
+        let algorithm = algorithm.ok_or(Diagnosis::NoSecretMatches)?;
+        let mut keys = known.of(token.key_id.as_deref(), algorithm).peekable();
+        if keys.peek().is_none() {
+            return Err(Diagnosis::KeyUnknown);
+        }
+        let holds = keys.any(|key| key.signed(token.signed.as_bytes(), &[&token.signature]));
+        if holds { Ok(None) } else { Err(Diagnosis::NoSecretMatches) }
     }
 }
 

@@ -53,3 +53,9 @@ pub const JWT_ISSUERS_MAX: usize = 4;
 pub const HINT_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Headers that are looked at for the same.
 pub const HINT_HEADERS_MAX: usize = 64;
+/// Bytes of a key set: those of the large issuers have a few thousand.
+pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
+/// Keys of a set: an issuer has two or three, and one with a tenant each some dozens.
+pub const KEY_SET_KEYS_MAX: usize = 100;
+/// Bytes of an RSA key's modulus, at least: shorter ones can be factored, and are never believed.
+pub const RSA_BYTES_MIN: usize = 256;

@@ -24,6 +24,8 @@ pub enum Code {
     InvalidTimestamp,
     /// The timestamp is too far from our clock.
     StaleTimestamp,
+    /// It cannot be checked now, which is not the sender's fault.
+    Unavailable,
 }
 
 /// What a person needs to know; never told to the sender, never secret or payload.
@@ -91,6 +93,12 @@ pub enum Diagnosis {
         /// The claim minus our clock, in milliseconds.
         skew_millis: i64,
     },
+    /// The issuer's keys were never fetched: a failure of ours.
+    #[error("the issuer's keys are not there yet: see the log on fetching jwksURL")]
+    KeysNotThere,
+    /// The token names a key that the issuer's set does not have: it may have come since.
+    #[error("the token names a key that is not in the issuer's key set")]
+    KeyUnknown,
     /// We cannot sign as this provider does: its signature is not in a header, or its key is not ours.
     #[error("requests of this scheme cannot be signed here: only its sender can")]
     NotSignedByUs,
@@ -131,6 +139,7 @@ impl Code {
             Self::MissingTimestamp => "missing_timestamp",
             Self::InvalidTimestamp => "invalid_timestamp",
             Self::StaleTimestamp => "stale_timestamp",
+            Self::Unavailable => "unavailable",
         }
     }
 }
@@ -146,10 +155,12 @@ impl From<Diagnosis> for Rejection {
             | Diagnosis::BodyDigestDiffers { .. }
             | Diagnosis::RequirementBroken { .. }
             | Diagnosis::ClaimDiffers { .. }
+            | Diagnosis::KeyUnknown
             | Diagnosis::NotSignedByUs
             | Diagnosis::VerifyTokenDiffers
             | Diagnosis::NoSecretMatches
             | Diagnosis::SecretOutOfValidity { .. } => Code::InvalidSignature,
+            Diagnosis::KeysNotThere => Code::Unavailable,
             Diagnosis::TimestampMissing => Code::MissingTimestamp,
             Diagnosis::TimestampUnreadable => Code::InvalidTimestamp,
             Diagnosis::TimestampOutsideTolerance { .. } | Diagnosis::TokenOutOfTime { .. } => {

@@ -232,9 +232,9 @@ impl Scheme {
         signature.from.query.as_deref()
     }
 
-    /// Whether deliveries are checked against secrets at all.
-    pub fn has_secrets(&self) -> bool {
-        self.kind != Kind::None
+    /// Whether an endpoint must name secrets: not where nothing is proved, and not where an issuer publishes its keys.
+    pub fn needs_secrets(&self) -> bool {
+        self.kind != Kind::None && self.jwt.as_ref().is_none_or(|rule| rule.jwks_url.is_none())
     }
 
     /// Whether the provider's signature covers the URL that it calls, which must then be known.

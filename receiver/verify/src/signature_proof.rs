@@ -114,7 +114,15 @@ impl SignatureProof {
         }
         let text = {
             let parsed = Parsed::new(request, pointers);
-            let text = self.signed.pieces(&parsed, written.as_deref(), 0)?;
+            // A time in the body is its author's.
+            let in_body = match &self.clock {
+                Some(clock @ Clock { from: ClockFrom::Pointer(_) | ClockFrom::Form(_), .. }) => {
+                    Some(clock.text(&parsed, None)?)
+                }
+                _ => None,
+            };
+            let timestamp = in_body.as_deref().or(written.as_deref());
+            let text = self.signed.pieces(&parsed, timestamp, 0)?;
             let first = keys.first().expect("a verifier is not compiled without a secret");
             self.form.write(first.key.digest(&text).bytes(), self.encoding, written.as_deref())
         };

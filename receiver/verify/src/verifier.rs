@@ -1,13 +1,17 @@
 //! A scheme compiled with its secrets: checks requests.
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use boathook_template::Pointers;
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::{
-    Diagnosis, Duration, RawRequest, Rejection, Scheme, Secret, compile, credential_proof::CredentialProof,
-    jwt_proof::JwtProof, parsed::Parsed, signature_proof::SignatureProof,
+    Diagnosis, Duration, RawRequest, Rejection, Scheme, Secret, compile,
+    credential_proof::CredentialProof,
+    jwt_proof::{JwtProof, TokenKeys},
+    key_set::KeySlot,
+    parsed::Parsed,
+    signature_proof::SignatureProof,
 };
 
 /// Checks requests of one endpoint.
@@ -43,6 +47,8 @@ pub struct Expected<'e> {
     pub audience: Option<&'e str>,
     /// The claim `email`, with `email_verified`.
     pub email: Option<&'e str>,
+    /// Where the issuer publishes its keys; then there are no secrets.
+    pub jwks_url: Option<&'e str>,
 }
 
 /// A scheme's kind with what it needs.
@@ -142,6 +148,21 @@ impl Verifier {
             Proof::Credential(proof) => proof.can_sign(),
             Proof::Nothing => true,
         }
+    }
+
+    /// Where the keys of the token's issuer belong: to be filled by whoever can fetch them. Until then every token is
+    /// refused as [`Code::Unavailable`](crate::Code::Unavailable).
+    pub fn key_slot(&self) -> Option<&Arc<KeySlot>> {
+        match &self.proof {
+            Proof::Jwt(JwtProof { keys: TokenKeys::Published(slot, _), .. }) => Some(slot),
+            _ => None,
+        }
+    }
+
+    /// The place of the issuer's keys, if the request's token names one that is not there: it may be published by now.
+    pub fn lacks_key(&self, request: &RawRequest) -> Option<&Arc<KeySlot>> {
+        let Proof::Jwt(proof) = &self.proof else { return None };
+        proof.lacks_key(&Parsed::new(request, &self.pointers))
     }
 
     /// How many secrets are tried, whether or not they are valid at this time.

@@ -294,3 +294,14 @@ fn a_token_is_compared_whole() {
     assert!(request.headers["authorization"].is_sensitive());
     assert!(verifier.verify(&request, now()).is_ok());
 }
+
+#[test]
+fn a_time_in_the_body_is_signed_as_it_stands_there() {
+    let rule = json!({ "from": { "pointer": "/sent" }, "format": "unixSeconds", "tolerance": "10s" });
+    let verifier = verifier(with(timed(), "/timestamp", rule));
+    let mut request = unsigned();
+    request.body = format!("{{\"sent\":{}}}", now().as_second()).into();
+    verifier.sign(&mut request, now() + seconds(5)).unwrap();
+    assert_eq!(verifier.verify(&request, now()).unwrap().signed_at(), Some(now()));
+    assert!(verifier.sign(&mut unsigned(), now()).is_err(), "there is none");
+}

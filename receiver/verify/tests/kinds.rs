@@ -181,6 +181,7 @@ fn demanded_headers_can_be_sent() {
         with(json!([{ "header": "X Version", "equals": "" }])),
         ["require[0].header", "require[0].equals"]
     );
+    assert_eq!(with(json!([{ "header": "x", "equals": "1" }])), ["require[0].header"], "the signature's own");
     let many = vec![json!({ "header": "X-Version", "equals": "1" }); limits::REQUIREMENTS_MAX + 1];
     assert_eq!(with(Value::Array(many)), ["require"]);
 }

@@ -1,4 +1,6 @@
 //! The rules of kind `jwt`.
+use std::sync::Arc;
+
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
     RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, VerificationAlgorithm,
@@ -12,10 +14,12 @@ use crate::{
     Audience, Duration, JwtAlgorithm, JwtRule, KeyDecode, Scheme, Setup,
     digest::{DigestKey, DigestKind},
     grammar::Form,
-    jwt_proof::{JwtKey, JwtKeys, JwtProof},
+    jwt_proof::{JwtKey, JwtKeys, JwtProof, TokenKeys},
     key::Dated,
+    key_set::KeySlot,
     limits::{JWT_ALGORITHMS_MAX, JWT_ISSUERS_MAX},
     public_key::PublicKey,
+    url::PublicUrl,
 };
 
 /// How far our clock may be from the issuer's where nobody says.
@@ -46,7 +50,7 @@ pub(super) fn jwt(
         return None;
     };
     not_for_tokens(scheme, rule, broken);
-    let keys = token_keys(scheme, rule, setup, broken);
+    let keys = keys_of(scheme, rule, setup, broken);
     let place = place::place(scheme.signature.as_ref(), pointers, broken);
     let grammar = scheme.signature.as_ref().and_then(|signature| signature.grammar.as_ref());
     let prefix = match form::form(grammar, broken) {
@@ -116,6 +120,36 @@ fn not_for_tokens(scheme: &Scheme, rule: &JwtRule, broken: &mut Broken) {
     ] {
         broken.unless(!given, field, "is not for kind jwt: leave it out");
     }
+}
+
+/// The secrets, or the place of what the issuer publishes: exactly one of them.
+fn keys_of(scheme: &Scheme, rule: &JwtRule, setup: &Setup<'_>, broken: &mut Broken) -> Option<TokenKeys> {
+    let written = setup.jwt.and_then(|given| given.jwks_url);
+    if written.is_some() && !setup.secrets.is_empty() {
+        broken.add(
+            "jwt.jwksURL",
+            "cannot be beside secrets: keys are those of the Secret, or those that the issuer publishes",
+        );
+        return None;
+    }
+    let url = written.or(rule.jwks_url.as_deref()).filter(|_| setup.secrets.is_empty());
+    let Some(url) = url else {
+        return token_keys(scheme, rule, setup, broken).map(TokenKeys::Secrets);
+    };
+    let loopback = ["http://127.0.0.1:", "http://[::1]:"].iter().any(|start| url.starts_with(start));
+    if PublicUrl::parse(url).is_err() || !(url.starts_with("https://") || loopback) {
+        broken.add("jwt.jwksURL", "must be a URL that begins with https://");
+        return None;
+    }
+    let checks: Vec<Check> = rule.algorithms.iter().map(|algorithm| check(*algorithm)).collect();
+    if checks.is_empty() || checks.iter().any(|check| check.family() == Family::Shared) {
+        broken.add(
+            "jwt.algorithms",
+            "must be of public keys where a URL says which: a shared secret is not published",
+        );
+        return None;
+    }
+    Some(TokenKeys::Published(Arc::new(KeySlot::new(url)), rule.algorithms.clone()))
 }
 
 fn token_keys(

@@ -12,6 +12,11 @@ pub struct JwtRule {
     /// The algorithms (RFC 7518 § 3.1, RFC 8037) that are accepted, all of one family: a token cannot choose another.
     #[schemars(length(min = 1, max = 3))]
     pub algorithms: Vec<JwtAlgorithm>,
+    /// Where the issuer publishes its public keys (RFC 7517), for endpoints that name neither secrets nor another URL.
+    /// Default: the Secret holds the key.
+    #[serde(default, rename = "jwksURL", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub jwks_url: Option<String>,
     /// The claim `iss` must be one of these, unless the endpoint says another. Default: not looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), inner(length(min = 1, max = 512)))]

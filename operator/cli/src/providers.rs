@@ -1,0 +1,83 @@
+//! `providers`: which there are, and what each needs.
+use boathook_crds::{provider_page, provider_proof};
+use boathook_verify::{Scheme, preset, preset_ids};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{Ended, Mistake, Output, sender};
+
+/// List the providers, or say how one is set up and what is checked of it.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// How the result is written; json has the whole scheme.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+    /// One provider, by its id.
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+}
+
+pub(crate) fn run(flags: &Flags) -> Result<Ended, Mistake> {
+    let output = match (&flags.id, flags.output) {
+        (None, Output::Text) => table(),
+        (None, Output::Json) => {
+            pretty(&presets().map(|(id, scheme)| with_id(id, &scheme)).collect::<Value>())
+        }
+        (Some(id), output) => {
+            let scheme = sender::known(id)?;
+            match output {
+                Output::Text => provider_page(id).unwrap_or_default(),
+                Output::Json => pretty(&with_id(id, &scheme)),
+            }
+        }
+    };
+    Ok(Ended::good(output))
+}
+
+fn presets() -> impl Iterator<Item = (&'static str, Scheme)> {
+    preset_ids().filter_map(|id| Some((id, preset(id)?)))
+}
+
+/// A line for each, its columns below each other.
+fn table() -> String {
+    let head = ["ID", "PROVIDER", "PROOF", "COVERS BODY", "FRESH"].map(str::to_owned);
+    let rows: Vec<[String; 5]> = [head].into_iter().chain(presets().map(row)).collect();
+    let mut widths = [0; 5];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |row: &[String; 5]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+fn row((id, scheme): (&'static str, Scheme)) -> [String; 5] {
+    let covers = if scheme.body_protected { "yes" } else { "no" };
+    let title = scheme.title.clone().unwrap_or_else(|| id.to_owned());
+    [id.to_owned(), title, provider_proof(&scheme), covers.to_owned(), fresh(&scheme)]
+}
+
+/// How far the time may be from our clock.
+fn fresh(scheme: &Scheme) -> String {
+    match (&scheme.timestamp, &scheme.jwt) {
+        (Some(rule), _) if rule.enforce => {
+            let tolerance = rule.tolerance.map_or_else(|| "5m".into(), |tolerance| tolerance.to_string());
+            if rule.signed { tolerance } else { format!("{tolerance}, not signed") }
+        }
+        (_, Some(rule)) if rule.expires || rule.age_max.is_some() => "by the token".into(),
+        _ => "no".into(),
+    }
+}
+
+/// The scheme beside its id: it has a member `id` of its own.
+fn with_id(id: &str, scheme: &Scheme) -> Value {
+    json!({ "id": id, "scheme": scheme })
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}

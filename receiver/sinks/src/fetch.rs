@@ -1,0 +1,75 @@
+//! Small documents from elsewhere, such as an issuer's keys: under the same guard as sinks, and bounded.
+use std::time::Duration;
+
+use http::header::CACHE_CONTROL;
+use reqwest::{Method, Request, Url};
+
+use crate::{client::GuardedClient, limits::FETCH_TIME_MAX};
+
+/// Fetches documents.
+#[derive(Debug, Clone)]
+pub struct Fetcher(pub(crate) GuardedClient);
+
+/// A document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its bytes.
+    pub body: Vec<u8>,
+    /// For how long it may be kept, where its server says so (RFC 9111 § 5.2.2.1).
+    pub max_age: Option<Duration>,
+}
+
+impl Fetcher {
+    /// Gets the document at a URL; redirects are not followed.
+    ///
+    /// # Errors
+    /// Why there is none: a refused address, a failed connection, a status other than 200, more than `bytes_max` bytes, more
+    /// time than [`FETCH_TIME_MAX`].
+    pub async fn get(&self, url: &str, bytes_max: usize) -> Result<Fetched, String> {
+        let url: Url = url.parse().map_err(|_| "it is no URL".to_owned())?;
+        let fetched = tokio::time::timeout(FETCH_TIME_MAX, self.document(url, bytes_max)).await;
+        fetched.unwrap_or_else(|_| Err(format!("no answer within {} s", FETCH_TIME_MAX.as_secs())))
+    }
+
+    async fn document(&self, url: Url, bytes_max: usize) -> Result<Fetched, String> {
+        let answer = self.0.send(Request::new(Method::GET, url)).await;
+        let mut answer = answer.map_err(|error| error.to_string())?;
+        if answer.status().as_u16() != 200 {
+            return Err(format!("it was answered with status {}", answer.status().as_u16()));
+        }
+        let directives = answer.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
+        let max_age = directives.and_then(max_age);
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|_| "the answer broke off".to_owned())? {
+            if body.len() + chunk.len() > bytes_max {
+                return Err(format!("it is longer than {bytes_max} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Fetched { body, max_age })
+    }
+}
+
+fn max_age(directives: &str) -> Option<Duration> {
+    let mut directives = directives.split(',').map(str::trim);
+    let seconds = directives.find_map(|directive| directive.strip_prefix("max-age="))?;
+    seconds.parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_that_a_server_allows_is_read() {
+        for (directives, seconds) in [
+            ("public, max-age=21000, must-revalidate", Some(21_000)),
+            ("max-age=0", Some(0)),
+            ("s-maxage=5", None),
+            ("max-age=soon", None),
+            ("no-store", None),
+        ] {
+            assert_eq!(max_age(directives), seconds.map(Duration::from_secs), "{directives}");
+        }
+    }
+}

@@ -157,6 +157,7 @@ pub fn proof(scheme: &Scheme) -> String {
         Kind::Basic => "Basic credentials".into(),
         Kind::BodyToken => "a token in the body".into(),
         Kind::QueryToken => "a token in the query".into(),
+        Kind::Code => "a signature in the body".into(),
         Kind::None => "none".into(),
     }
 }

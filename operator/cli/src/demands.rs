@@ -11,6 +11,7 @@ pub(crate) fn unsignable(scheme: &Scheme) -> Option<&'static str> {
     match scheme.kind {
         Kind::PublicKey => Some("only the provider has the private key; verify a request that it has sent"),
         Kind::Jwt => Some("a token is made by its issuer; verify a request that it has sent"),
+        Kind::Code => Some("only its provider signs so; verify a request that it has sent"),
         Kind::BodyToken => Some("the secret stands in the body; write it there and send the body as it is"),
         Kind::Hmac | Kind::Hash if !in_headers => {
             Some("the signature stands in the body; verify a request that the provider has sent")

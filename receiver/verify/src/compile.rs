@@ -15,6 +15,7 @@ use http::{HeaderName, HeaderValue};
 use crate::{
     Answer, Kind, Scheme, SchemeError, Setup, TimestampFrom, Verifier,
     limits::{CANDIDATES_MAX, HEADER_NAME_BYTES_MAX, LITERAL_BYTES_MAX, REQUIREMENTS_MAX},
+    schemes::CodedProof,
     verifier::Proof,
 };
 
@@ -31,12 +32,18 @@ pub(crate) fn verifier(scheme: &Scheme, setup: &Setup<'_>) -> Result<Verifier, V
         Kind::Token | Kind::Basic | Kind::BodyToken | Kind::QueryToken => {
             credential::credential(scheme, setup.secrets, &mut pointers, &mut broken).map(Proof::Credential)
         }
+        Kind::Code => coded(scheme, setup, &mut broken).map(Proof::Coded),
         Kind::None => {
             nothing(scheme, setup, &mut broken);
             Some(Proof::Nothing)
         }
     };
     broken.unless(scheme.kind == Kind::Jwt || scheme.jwt.is_none(), "jwt", "is for kind jwt: leave it out");
+    broken.unless(
+        scheme.kind == Kind::Code || scheme.code.is_none(),
+        "code",
+        "is for kind code: leave it out",
+    );
     let required = requirements(scheme, &mut broken);
     outside_verification(scheme, &mut broken);
     match proof {
@@ -45,10 +52,23 @@ pub(crate) fn verifier(scheme: &Scheme, setup: &Setup<'_>) -> Result<Verifier, V
     }
 }
 
-/// Who believes everybody must say so, and must not think that a secret counts.
-fn nothing(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) {
-    broken.unless(!scheme.body_protected, "bodyProtected", "must be set to false: nothing is proved");
-    broken.unless(setup.secrets.is_empty(), "secrets", "do not count for kind none: leave them out");
+fn coded(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) -> Option<Box<dyn CodedProof>> {
+    let Some(code) = scheme.code else {
+        broken.add("code", "is missing: it names the scheme");
+        return None;
+    };
+    broken.unless(
+        scheme.body_protected == code.protects_body(),
+        "bodyProtected",
+        format!("must be {}: so it is with this code", code.protects_body()),
+    );
+    without_proof_members(scheme, broken, "is part of the code");
+    let keys = keys::keys(setup.secrets, code.decode(), broken, |key| Ok(key.clone()));
+    Some(code.proof(&keys))
+}
+
+/// Members by which other kinds say how they prove.
+fn without_proof_members(scheme: &Scheme, broken: &mut Broken, why: &str) {
     for (given, field) in [
         (scheme.algorithm.is_some(), "algorithm"),
         (scheme.key.is_some(), "key"),
@@ -56,8 +76,15 @@ fn nothing(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) {
         (!scheme.signed.is_empty(), "signed"),
         (scheme.timestamp.is_some(), "timestamp"),
     ] {
-        broken.unless(!given, field, "proves nothing for kind none: leave it out");
+        broken.unless(!given, field, format!("{why}: leave it out"));
     }
+}
+
+/// Who believes everybody must say so, and must not think that a secret counts.
+fn nothing(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) {
+    broken.unless(!scheme.body_protected, "bodyProtected", "must be set to false: nothing is proved");
+    broken.unless(setup.secrets.is_empty(), "secrets", "do not count for kind none: leave them out");
+    without_proof_members(scheme, broken, "proves nothing for kind none");
 }
 
 fn requirements(scheme: &Scheme, broken: &mut Broken) -> Vec<(HeaderName, HeaderValue)> {

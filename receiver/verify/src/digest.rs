@@ -79,7 +79,7 @@ impl Digest {
     const EMPTY: Self = Self { bytes: [0; DIGEST_BYTES], length: 0 };
 
     /// `None` when it is longer than any digest, or empty.
-    fn of(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
         let mut digest = Self { length: bytes.len(), ..Self::EMPTY };
         digest.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
         (!bytes.is_empty()).then_some(digest)

@@ -22,6 +22,7 @@ mod public_key;
 mod rejection;
 mod request;
 mod scheme;
+mod schemes;
 mod signature_proof;
 mod signed_text;
 mod timestamp;

@@ -59,3 +59,5 @@ pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
 pub const KEY_SET_KEYS_MAX: usize = 100;
 /// Bytes of an RSA key's modulus, at least: shorter ones can be factored, and are never believed.
 pub const RSA_BYTES_MIN: usize = 256;
+/// Items of one delivery that are each signed: Adyen sends up to six.
+pub const SIGNED_ITEMS_MAX: usize = 100;

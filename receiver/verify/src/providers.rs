@@ -61,6 +61,7 @@ mod tests {
         match (scheme.kind, scheme.key.as_ref().map(|key| key.decode), scheme.algorithm) {
             (Kind::None, ..) => None,
             (Kind::Basic, ..) => Some("user:password"),
+            (Kind::Code, ..) => Some("4d6f6e646179"),
             (Kind::PublicKey, Some(KeyDecode::Hex), _) => {
                 Some("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
             }

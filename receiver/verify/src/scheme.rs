@@ -37,8 +37,12 @@ pub struct Scheme {
     pub setup: Option<String>,
     /// The proof: `hmac` (a keyed digest over parts of the request), `hash` (a plain digest over parts and the secret),
     /// `publicKey` (a signature that the sender's public key checks), `jwt` (a JSON Web Token), `token`, `basic`, `bodyToken`, `queryToken` (the
-    /// secret itself in a header, in Basic credentials, in the body or in the query) or `none` (everybody is believed).
+    /// secret itself in a header, in Basic credentials, in the body or in the query), `code` (what only code can say) or
+    /// `none` (everybody is believed).
     pub kind: Kind,
+    /// Which code, for kind `code` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<CodedScheme>,
     /// The digest of kinds `hmac` and `hash` (default: sha256), or the algorithm of kind `publicKey`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
@@ -153,8 +157,18 @@ pub enum Kind {
     BodyToken,
     /// A query parameter equals the secret. Proves the sender, not the body.
     QueryToken,
+    /// A scheme that only code can say; `code` names it.
+    Code,
     /// Nothing is proved: whoever knows the URL is believed.
     None,
+}
+
+/// A scheme that only code can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CodedScheme {
+    /// Adyen's Standard webhook: a signature over some fields of each item, in the item.
+    AdyenStandard,
 }
 
 /// The digest of kinds `hmac` and `hash`, or the algorithm of kind `publicKey`.

@@ -11,6 +11,7 @@ use crate::{
     jwt_proof::{JwtProof, TokenKeys},
     key_set::KeySlot,
     parsed::Parsed,
+    schemes::CodedProof,
     signature_proof::SignatureProof,
 };
 
@@ -59,6 +60,8 @@ pub(crate) enum Proof {
     Jwt(JwtProof),
     /// The secret itself.
     Credential(CredentialProof),
+    /// What only code can say.
+    Coded(Box<dyn CodedProof>),
     /// Everybody is believed.
     Nothing,
 }
@@ -114,6 +117,7 @@ impl Verifier {
             Proof::Signature(proof) => proof.check(&parsed, now)?,
             Proof::Jwt(proof) => proof.check(&parsed, now)?,
             Proof::Credential(proof) => proof.check(&parsed, now)?,
+            Proof::Coded(proof) => proof.check(&parsed, now)?,
             Proof::Nothing => Proven { secret: None, signed_at: None },
         };
         self.check_required(request)?;
@@ -133,7 +137,7 @@ impl Verifier {
         }
         match &self.proof {
             Proof::Signature(proof) => proof.sign(request, &self.pointers, now)?,
-            Proof::Jwt(_) => return Err(Diagnosis::NotSignedByUs.into()),
+            Proof::Jwt(_) | Proof::Coded(_) => return Err(Diagnosis::NotSignedByUs.into()),
             Proof::Credential(proof) => proof.sign(request)?,
             Proof::Nothing => {}
         }
@@ -144,7 +148,7 @@ impl Verifier {
     pub fn can_sign(&self) -> bool {
         match &self.proof {
             Proof::Signature(proof) => proof.can_sign(),
-            Proof::Jwt(_) => false,
+            Proof::Jwt(_) | Proof::Coded(_) => false,
             Proof::Credential(proof) => proof.can_sign(),
             Proof::Nothing => true,
         }
@@ -170,6 +174,7 @@ impl Verifier {
         match &self.proof {
             Proof::Signature(proof) => proof.secrets_len(),
             Proof::Jwt(proof) => proof.secrets_len(),
+            Proof::Coded(proof) => proof.secrets_len(),
             Proof::Credential(proof) => proof.secrets_len(),
             Proof::Nothing => 0,
         }
@@ -181,7 +186,7 @@ impl Verifier {
             Proof::Signature(proof) => proof.place.headers(),
             Proof::Jwt(proof) => proof.place.headers(),
             Proof::Credential(proof) => proof.headers(),
-            Proof::Nothing => &[],
+            Proof::Coded(_) | Proof::Nothing => &[],
         }
     }
 

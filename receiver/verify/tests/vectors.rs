@@ -117,8 +117,8 @@ impl Vector {
             .collect()
     }
 
-    /// What is said of the request, in the words of `expect`.
-    fn decide(&self, scheme: &Scheme) -> String {
+    /// What checks the vector's request; `None` where its secret is refused.
+    fn compiled(&self, scheme: &Scheme) -> Option<(Verifier, Handshakes)> {
         let secrets = self.secrets();
         let verify_token = self.verify_token.as_ref().map(|text| Secret {
             text: text.clone().into_bytes().into(),
@@ -141,11 +141,16 @@ impl Vector {
         let verifier = match Verifier::compile(scheme, &setup) {
             Ok(verifier) => verifier,
             Err(errors) if errors.iter().all(|error| error.field.starts_with("secrets")) => {
-                return "refused".into();
+                return None;
             }
             Err(errors) => panic!("{}: {errors:?}", self.id),
         };
-        let handshakes = Handshakes::compile(&scheme.handshakes, &setup).unwrap();
+        Some((verifier, Handshakes::compile(&scheme.handshakes, &setup).unwrap()))
+    }
+
+    /// What is said of the request, in the words of `expect`.
+    fn decide(&self, scheme: &Scheme) -> String {
+        let Some((verifier, handshakes)) = self.compiled(scheme) else { return "refused".into() };
         let answered = |answered: Answered| format!("answered {}", answered.body);
         let request = self.request();
         match handshakes.before_proof(&request) {
@@ -192,6 +197,62 @@ fn every_vector_is_decided_as_it_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A byte of a request, changed.
+fn changed(request: &RawRequest, chance: u64) -> RawRequest {
+    let mut request = request.clone();
+    let names: Vec<HeaderName> = request.headers.keys().cloned().collect();
+    let place = usize::try_from(chance >> 8).unwrap();
+    let flip = |bytes: &mut Vec<u8>| {
+        let length = bytes.len().max(1);
+        if let Some(byte) = bytes.get_mut(place / 7 % length) {
+            *byte ^= 1 << (chance % 8);
+        }
+    };
+    match names.get(place % (names.len() + 2)) {
+        Some(name) => {
+            let mut value = request.headers[name].as_bytes().to_vec();
+            flip(&mut value);
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                request.headers.insert(name, value);
+            }
+        }
+        None => {
+            let mut body = request.body.to_vec();
+            flip(&mut body);
+            request.body = body.into();
+        }
+    }
+    request
+}
+
+#[test]
+fn no_changed_byte_panics_and_none_of_a_protected_body_stays_genuine() {
+    let mut chance = 0x9e37_79b9_7f4a_7c15u64;
+    for id in preset_ids() {
+        let scheme = preset(id).unwrap();
+        for vector in vectors(id) {
+            let Some((verifier, handshakes)) = vector.compiled(&scheme) else { continue };
+            let sent = vector.request();
+            for _ in 0..16 {
+                // Marsaglia's xorshift: any sequence will do, and a failure comes again.
+                chance ^= chance << 13;
+                chance ^= chance >> 7;
+                chance ^= chance << 17;
+                let request = changed(&sent, chance);
+                let _ = handshakes.before_proof(&request);
+                let verified = verifier.verify(&request, vector.now);
+                let same_body = request.body == sent.body;
+                let was_genuine = vector.expect.words() == "genuine";
+                let may_pass = same_body || !scheme.body_protected || !was_genuine;
+                assert!(verified.is_err() || may_pass, "{id}/{}: {request:?}", vector.id);
+                if let Err(rejection) = verified {
+                    let _ = verifier.hint(&request, &rejection, vector.now);
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -212,7 +212,7 @@ fn changed(request: &RawRequest, chance: u64) -> RawRequest {
     };
     match names.get(place % (names.len() + 2)) {
         Some(name) => {
-            let mut value = request.headers[name].as_bytes().to_vec();
+            let mut value = request.headers.get(name).unwrap().as_bytes().to_vec();
             flip(&mut value);
             if let Ok(value) = HeaderValue::from_bytes(&value) {
                 request.headers.insert(name, value);

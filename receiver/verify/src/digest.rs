@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
+use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::{
     Encoding,
     grammar::decode,
-    limits::{SIGNATURES_MAX, SIGNED_PARTS_MAX},
     signed_text::{Piece, Pieces},
 };
 
@@ -50,28 +50,23 @@ pub(crate) struct Digest {
     length: usize,
 }
 
-/// Up to [`SIGNATURES_MAX`] digests, without allocating.
-pub(crate) struct Digests {
-    digests: [Digest; SIGNATURES_MAX],
-    count: usize,
-}
+/// As many digests as a header may have; two without allocating, as a rotation sends them.
+pub(crate) struct Digests(SmallVec<[Digest; 2]>);
 
 impl Digests {
     /// Those that decode: providers put other forms beside theirs. `None` when none does.
     pub(crate) fn decoded<'h>(texts: impl Iterator<Item = &'h str>, encoding: Encoding) -> Option<Self> {
-        let mut signatures = Self { digests: [const { Digest::EMPTY }; SIGNATURES_MAX], count: 0 };
+        let mut digests = SmallVec::new();
         for text in texts {
             let mut room = [0; DECODING_BYTES];
             let Some(digest) = decode(text, encoding, &mut room).and_then(Digest::of) else { continue };
-            *signatures.digests.get_mut(signatures.count)? = digest;
-            signatures.count += 1;
+            digests.push(digest);
         }
-        (signatures.count > 0).then_some(signatures)
+        (!digests.is_empty()).then_some(Self(digests))
     }
 
     pub(crate) fn contain(&self, digest: &Digest) -> Choice {
-        let given = self.digests.iter().take(self.count);
-        given.fold(Choice::from(0), |any, given| any | given.bytes().ct_eq(digest.bytes()))
+        self.0.iter().fold(Choice::from(0), |any, given| any | given.bytes().ct_eq(digest.bytes()))
     }
 }
 
@@ -105,9 +100,7 @@ impl DigestKey {
 
     /// The digest of one piece.
     pub(crate) fn digest_of(&self, bytes: &[u8]) -> Digest {
-        let mut text: Pieces<'_> = [const { Piece::Bytes(Cow::Borrowed(&[])) }; SIGNED_PARTS_MAX];
-        text[0] = Piece::Bytes(Cow::Borrowed(bytes));
-        self.digest(&text)
+        self.digest(&Pieces::from_iter([Piece::Bytes(Cow::Borrowed(bytes))]))
     }
 
     pub(crate) fn digest(&self, text: &Pieces<'_>) -> Digest {

@@ -7,6 +7,7 @@ use base64::{
         general_purpose::{STANDARD, URL_SAFE_NO_PAD},
     },
 };
+use smallvec::SmallVec;
 
 use crate::{
     Encoding, KeyValue, Pairs, Positional,
@@ -33,8 +34,8 @@ pub(crate) enum Form {
 
 /// What the texts claim.
 pub(crate) struct Claims<'h> {
-    signatures: [&'h str; SIGNATURES_MAX],
-    count: usize,
+    /// At most [`SIGNATURES_MAX`]; a rotation sends two.
+    signatures: SmallVec<[&'h str; 2]>,
     /// The timestamp's text, where the grammar has a place for it.
     pub(crate) timestamp: Option<&'h str>,
 }
@@ -49,11 +50,11 @@ impl Form {
     /// Reads the texts. `None` when one is not of this form: too long, without its prefix, with two different timestamps;
     /// and when all together have no signature, or more than the limit.
     pub(crate) fn read<'h>(&self, texts: impl Iterator<Item = &'h str>) -> Option<Claims<'h>> {
-        let mut claims = Claims { signatures: [""; SIGNATURES_MAX], count: 0, timestamp: None };
+        let mut claims = Claims { signatures: SmallVec::new(), timestamp: None };
         for text in texts {
             self.read_one(text, &mut claims)?;
         }
-        (claims.count > 0).then_some(claims)
+        (!claims.signatures.is_empty()).then_some(claims)
     }
 
     fn read_one<'h>(&self, text: &'h str, claims: &mut Claims<'h>) -> Option<()> {
@@ -124,7 +125,7 @@ impl Form {
 impl<'h> Claims<'h> {
     /// The signatures' texts in their order.
     pub(crate) fn signatures(&self) -> impl Iterator<Item = &'h str> {
-        self.signatures.iter().take(self.count).copied()
+        self.signatures.iter().copied()
     }
 
     /// An empty signature is none; `None` when there are too many.
@@ -132,8 +133,10 @@ impl<'h> Claims<'h> {
         if text.is_empty() {
             return Some(());
         }
-        *self.signatures.get_mut(self.count)? = text;
-        self.count += 1;
+        if self.signatures.len() == SIGNATURES_MAX {
+            return None;
+        }
+        self.signatures.push(text);
         Some(())
     }
 

@@ -3,8 +3,9 @@ use std::borrow::Cow;
 
 use boathook_template::Slot;
 use http::HeaderName;
+use smallvec::SmallVec;
 
-use crate::{Diagnosis, limits::SIGNATURES_MAX, parsed::Parsed};
+use crate::{Diagnosis, parsed::Parsed};
 
 /// A place, compiled.
 pub(crate) enum Place {
@@ -24,8 +25,7 @@ pub(crate) enum Place {
 
 /// What was found: at least one text, none empty.
 pub(crate) struct Found<'r> {
-    texts: [Cow<'r, str>; SIGNATURES_MAX],
-    count: usize,
+    texts: SmallVec<[Cow<'r, str>; 2]>,
     /// Where, for people.
     pub(crate) place: Whereabouts<'r>,
 }
@@ -45,9 +45,12 @@ impl Place {
     pub(crate) fn find<'t, 'r: 't>(&'t self, parsed: &Parsed<'r>) -> Result<Found<'t>, Diagnosis> {
         match self {
             Self::Headers(names) => {
-                let mut present = names.iter().filter(|name| parsed.request.headers.contains_key(*name));
-                let name = present.next().or(names.first());
-                Found::one(header(parsed, name)?, Self::first_header(names))
+                for name in names {
+                    if let Some(text) = header(parsed, name)? {
+                        return Found::one(Some(Cow::Borrowed(text)), Whereabouts::Header(name));
+                    }
+                }
+                Found::one(None, Self::first_header(names))
             }
             Self::EveryHeader(names) => Found::several(parsed, names, |_| true),
             Self::Numbered(names) => {
@@ -57,18 +60,9 @@ impl Place {
                     goes_on
                 })
             }
-            Self::Pointer(slot, pointer) => Found::one(
-                parsed.pointed(*slot)?.map(|text| (text, Whereabouts::Pointer(pointer))),
-                Whereabouts::Pointer(pointer),
-            ),
-            Self::Form(name) => Found::one(
-                parsed.field(name)?.map(|text| (text, Whereabouts::Form(name))),
-                Whereabouts::Form(name),
-            ),
-            Self::Query(name) => Found::one(
-                parsed.parameter(name)?.map(|text| (text, Whereabouts::Query(name))),
-                Whereabouts::Query(name),
-            ),
+            Self::Pointer(slot, pointer) => Found::one(parsed.pointed(*slot)?, Whereabouts::Pointer(pointer)),
+            Self::Form(name) => Found::one(parsed.field(name)?, Whereabouts::Form(name)),
+            Self::Query(name) => Found::one(parsed.parameter(name)?, Whereabouts::Query(name)),
         }
     }
 
@@ -87,21 +81,17 @@ impl Place {
 
 impl<'r> Found<'r> {
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().take(self.count).map(|text| &**text)
+        self.texts.iter().map(|text| &**text)
     }
 
     fn none(place: Whereabouts<'r>) -> Self {
-        Self { texts: [const { Cow::Borrowed("") }; SIGNATURES_MAX], count: 0, place }
+        Self { texts: SmallVec::new(), place }
     }
 
-    fn one(
-        found: Option<(Cow<'r, str>, Whereabouts<'r>)>,
-        place: Whereabouts<'r>,
-    ) -> Result<Self, Diagnosis> {
-        let (text, place) = found.ok_or_else(|| Diagnosis::SignatureMissing { place: place.words() })?;
+    fn one(text: Option<Cow<'r, str>>, place: Whereabouts<'r>) -> Result<Self, Diagnosis> {
         let mut found = Self::none(place);
-        found.add(text);
-        Ok(found)
+        found.texts.extend(text.filter(|text| !text.trim().is_empty()));
+        found.or_missing()
     }
 
     /// The texts of the headers that count; `counts` is told of each whether it is present.
@@ -112,25 +102,19 @@ impl<'r> Found<'r> {
     ) -> Result<Self, Diagnosis> {
         let mut found = Self::none(Place::first_header(names));
         for name in names {
-            let present = header(parsed, Some(name))?;
-            if counts(present.is_some())
-                && let Some((text, _)) = present
-            {
-                found.add(text);
+            let text = header(parsed, name)?.filter(|text| !text.trim().is_empty());
+            if counts(text.is_some()) {
+                found.texts.extend(text.map(Cow::Borrowed));
             }
         }
-        if found.count > 0 {
-            Ok(found)
-        } else {
-            Err(Diagnosis::SignatureMissing { place: found.place.words() })
-        }
+        found.or_missing()
     }
 
-    fn add(&mut self, text: Cow<'r, str>) {
-        if let Some(place) = self.texts.get_mut(self.count) {
-            *place = text;
-            self.count += 1;
+    fn or_missing(self) -> Result<Self, Diagnosis> {
+        if self.texts.is_empty() {
+            return Err(Diagnosis::SignatureMissing { place: self.place.words() });
         }
+        Ok(self)
     }
 }
 
@@ -145,15 +129,11 @@ impl Whereabouts<'_> {
     }
 }
 
-/// The header's only value; blank ones are as good as none.
-fn header<'t, 'r: 't>(
-    parsed: &Parsed<'r>,
-    name: Option<&'t HeaderName>,
-) -> Result<Option<(Cow<'t, str>, Whereabouts<'t>)>, Diagnosis> {
-    let Some(name) = name else { return Ok(None) };
-    let at = Whereabouts::Header(name);
-    let value = parsed.request.single(name).map_err(|_| Diagnosis::Repeated { place: at.words() })?;
-    let Some(value) = value else { return Ok(None) };
-    let text = value.to_str().map_err(|_| Diagnosis::SignatureMalformed { place: at.words() })?;
-    Ok(Some(text).filter(|text| !text.trim().is_empty()).map(|text| (Cow::Borrowed(text), at)))
+/// The header's only value.
+fn header<'r>(parsed: &Parsed<'r>, name: &HeaderName) -> Result<Option<&'r str>, Diagnosis> {
+    let place = || Whereabouts::Header(name).words();
+    let value = parsed.request.single(name).map_err(|_| Diagnosis::Repeated { place: place() })?;
+    value
+        .map(|value| value.to_str().map_err(|_| Diagnosis::SignatureMalformed { place: place() }))
+        .transpose()
 }

@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use boathook_template::Slot;
 use http::{HeaderName, header::CONTENT_TYPE};
 use sha2::{Digest as _, Sha256};
+use smallvec::SmallVec;
 
 use crate::{
     Diagnosis,
@@ -40,15 +41,14 @@ pub(crate) struct SignedText {
 }
 
 /// One piece of the text.
-#[derive(Clone)]
 pub(crate) enum Piece<'r> {
     Bytes(Cow<'r, [u8]>),
     /// Where the key's bytes stand.
     Secret,
 }
 
-/// The signed text in pieces; the unused ones are empty.
-pub(crate) type Pieces<'r> = [Piece<'r>; SIGNED_PARTS_MAX];
+/// The signed text in pieces; as many as most schemes sign do not allocate.
+pub(crate) type Pieces<'r> = SmallVec<[Piece<'r>; 6]>;
 
 impl SignedText {
     /// How many texts may be signed: a URL may be written in two ways.
@@ -72,14 +72,11 @@ impl SignedText {
         timestamp: Option<&'t str>,
         variant: usize,
     ) -> Result<Pieces<'t>, Diagnosis> {
-        let mut pieces: Pieces<'t> = [const { Piece::Bytes(Cow::Borrowed(&[])) }; SIGNED_PARTS_MAX];
-        for (piece, part) in pieces.iter_mut().zip(&self.parts) {
-            *piece = match part {
-                SignedPart::Secret => Piece::Secret,
-                _ => Piece::Bytes(self.piece(part, parsed, timestamp, variant)?),
-            };
-        }
-        Ok(pieces)
+        let pieces = self.parts.iter().take(SIGNED_PARTS_MAX).map(|part| match part {
+            SignedPart::Secret => Ok(Piece::Secret),
+            _ => self.piece(part, parsed, timestamp, variant).map(Piece::Bytes),
+        });
+        pieces.collect()
     }
 
     fn piece<'t, 'r: 't>(

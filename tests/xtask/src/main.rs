@@ -52,6 +52,8 @@ enum Command {
     },
     /// Check formatting, lints, dependencies and generated files, as CI does.
     Lint,
+    /// Measure what verification costs beside the bare digest of the same bytes.
+    Bench,
     /// Measure an idle receiver: how soon it is ready, how much memory it keeps.
     Idle,
 }
@@ -74,8 +76,17 @@ fn run() -> anyhow::Result<()> {
         Command::Test { level } => test::run(level),
         Command::Generate { check } => generate(check),
         Command::Lint => lint::run(),
+        Command::Bench => bench(),
         Command::Idle => idle::run(),
     }
+}
+
+fn bench() -> anyhow::Result<()> {
+    steps::run(
+        "benchmark",
+        "cargo",
+        &["bench", "--locked", "--package", "boathook-verify", "--bench", "verify"],
+    )
 }
 
 fn generate(check: bool) -> anyhow::Result<()> {

@@ -179,8 +179,11 @@ fn an_operator_does_not_start_on_older_kinds_than_its_own() {
     let arguments = ["annotate", "--overwrite", "crd", "webhooksinks.boathook.dev", older];
     cluster.plane.kubectl(&arguments).unwrap().success().unwrap();
     let _operator = cluster.start("early");
-    let told = "webhooksinks.boathook.dev has schema version 0, and this operator needs 1: upgrade the chart boathook-crds";
-    until("it to say so", || cluster.log("early").contains(told).then_some(()));
+    let needed = boathook_crds::SCHEMA_VERSION;
+    let told = format!(
+        "webhooksinks.boathook.dev has schema version 0, and this operator needs {needed}: upgrade the chart boathook-crds"
+    );
+    until("it to say so", || cluster.log("early").contains(&told).then_some(()));
 }
 
 #[test]

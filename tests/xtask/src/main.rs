@@ -1,6 +1,7 @@
 //! The front door: `cargo xtask <command>`.
 mod addresses;
 mod delivery;
+mod fuzz;
 mod http;
 mod idle;
 mod kubernetes;
@@ -52,6 +53,12 @@ enum Command {
     },
     /// Check formatting, lints, dependencies and generated files, as CI does.
     Lint,
+    /// Try verification with whatever comes, with the vectors as seeds; needs nightly and cargo-fuzz.
+    Fuzz {
+        /// How long for each target, in seconds.
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+    },
     /// Measure what verification costs beside the bare digest of the same bytes.
     Bench,
     /// Measure an idle receiver: how soon it is ready, how much memory it keeps.
@@ -76,6 +83,7 @@ fn run() -> anyhow::Result<()> {
         Command::Test { level } => test::run(level),
         Command::Generate { check } => generate(check),
         Command::Lint => lint::run(),
+        Command::Fuzz { seconds } => fuzz::run(seconds),
         Command::Bench => bench(),
         Command::Idle => idle::run(),
     }

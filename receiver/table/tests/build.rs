@@ -266,6 +266,16 @@ fn what_a_provider_needs_beside_its_secret_is_asked_for() {
                     "verification": { "jwt": { "audience": "us" } } }),
             None,
         ),
+        (
+            json!({ "provider": "google-pubsub", "secrets": [],
+                    "verification": { "jwt": { "audience": "us" } } }),
+            None,
+        ),
+        (
+            json!({ "provider": "google-pubsub", "secrets": [],
+                    "verification": { "jwt": { "audience": "us", "jwksURL": "http://issuer.example/keys" } } }),
+            Some(("spec.verification.jwt.jwksURL".into(), Reason::InvalidValue)),
+        ),
         (json!({ "secrets": [] }), Some(("spec.secrets".into(), Reason::SecretInvalid))),
     ] {
         assert_eq!(field(spec.clone()), expected, "{spec}");

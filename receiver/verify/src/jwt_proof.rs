@@ -15,6 +15,7 @@ use crate::{
     parsed::Parsed,
     place::Place,
     public_key::PublicKey,
+    qsh,
     url::{PublicUrl, UrlForm},
     verifier::Proven,
 };
@@ -33,6 +34,7 @@ pub(crate) struct JwtProof {
     pub(crate) age_max: Option<SignedDuration>,
     pub(crate) leeway: SignedDuration,
     pub(crate) body_sha256_claim: Option<Box<str>>,
+    pub(crate) qsh_claim: Option<Box<str>>,
     pub(crate) url_sha256_claim: Option<(Box<str>, PublicUrl)>,
 }
 
@@ -109,6 +111,12 @@ impl JwtProof {
                 None if request.body.is_empty() => {}
                 Some(Value::String(hash)) if is_sha256(hash, &request.body) => {}
                 _ => return Err(Diagnosis::ClaimDiffers { claim: claim.clone() }),
+            }
+        }
+        if let Some(claim) = &self.qsh_claim {
+            let sent = claims.get(&**claim).and_then(Value::as_str);
+            if sent.is_none() || sent != qsh::digest(request).as_deref() {
+                return Err(Diagnosis::ClaimDiffers { claim: claim.clone() });
             }
         }
         if let Some((claim, url)) = &self.url_sha256_claim {

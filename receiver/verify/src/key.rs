@@ -131,9 +131,13 @@ fn nfkd(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
 
 /// The DER of a public key: between the lines of a PEM (RFC 7468), or the whole text.
 fn spki(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+    const PRIVATE: &str = "PRIVATE KEY-----";
     const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
     const END: &str = "-----END PUBLIC KEY-----";
     let text = std::str::from_utf8(text).map_err(|_| "is no PEM, and no Base64 of a public key")?;
+    if text.contains(PRIVATE) {
+        return Err("is a private key, which is its owner's alone: copy the public one".into());
+    }
     let inner = match text.split_once(BEGIN) {
         Some((_, rest)) => rest
             .split_once(END)
@@ -215,6 +219,7 @@ mod tests {
             (KeyDecode::NfkdUtf8, ""),
             (KeyDecode::Spki, "-----BEGIN PUBLIC KEY-----\nAQID"),
             (KeyDecode::Spki, "?"),
+            (KeyDecode::Spki, "-----BEGIN PRIVATE KEY-----\nAQID\n-----END PRIVATE KEY-----"),
             (KeyDecode::PrefixedBase64, "whsec_"),
             (KeyDecode::PrefixedBase64, "whsec_\r\n"),
             (KeyDecode::PrefixedBase64, "whsec_whsec_AQID"),

@@ -19,6 +19,7 @@ mod parsed;
 mod place;
 mod providers;
 mod public_key;
+mod qsh;
 mod rejection;
 mod request;
 mod scheme;

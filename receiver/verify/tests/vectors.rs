@@ -8,7 +8,8 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use boathook_verify::{
-    Answered, Expected, Handshakes, Kind, RawRequest, Scheme, Secret, Setup, Verifier, preset, preset_ids,
+    Answered, Expected, Handshakes, Kind, Part, RawRequest, Scheme, Secret, Setup, Verifier, preset,
+    preset_ids,
 };
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -227,6 +228,11 @@ fn changed(request: &RawRequest, chance: u64) -> RawRequest {
     request
 }
 
+/// Whether the bytes of a body are signed, and not what they mean: a form's `%2B` may be written `%2b`.
+fn covers_bytes(scheme: &Scheme) -> bool {
+    scheme.body_protected && !scheme.signed.iter().any(|part| matches!(part, Part::FormSorted(_)))
+}
+
 #[test]
 fn no_changed_byte_panics_and_none_of_a_protected_body_stays_genuine() {
     let mut chance = 0x9e37_79b9_7f4a_7c15u64;
@@ -245,7 +251,7 @@ fn no_changed_byte_panics_and_none_of_a_protected_body_stays_genuine() {
                 let verified = verifier.verify(&request, vector.now);
                 let same_body = request.body == sent.body;
                 let was_genuine = vector.expect.words() == "genuine";
-                let may_pass = same_body || !scheme.body_protected || !was_genuine;
+                let may_pass = same_body || !covers_bytes(&scheme) || !was_genuine;
                 assert!(verified.is_err() || may_pass, "{id}/{}: {request:?}", vector.id);
                 if let Err(rejection) = verified {
                     let _ = verifier.hint(&request, &rejection, vector.now);

@@ -96,6 +96,7 @@ pub(super) fn jwt(
         age_max: rule.age_max.map(span),
         leeway: span(setup.tolerance.or(rule.leeway).unwrap_or(LEEWAY)),
         body_sha256_claim: claim(&rule.body_sha256_claim),
+        qsh_claim: claim(&rule.qsh_claim),
         url_sha256_claim: claim(&rule.url_sha256_claim).zip(url),
     })
 }

@@ -38,6 +38,10 @@ pub struct JwtRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub body_sha256_claim: Option<String>,
+    /// The claim that is the digest of method, path and query, as Atlassian Connect makes it (`qsh`). Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub qsh_claim: Option<String>,
     /// The claim that is the hex SHA-256 of the public URL with the query as received. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]

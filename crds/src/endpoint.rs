@@ -122,7 +122,7 @@ pub struct Verification {
     /// the provider sends no timestamp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Duration>,
-    /// The URL as it is registered at the provider, for those that sign it; its query too, where it has one. Default:
+    /// The URL as it is registered at the provider, for those that sign it. The query that is signed is that of the request. Default:
     /// `status.url`.
     #[serde(default, rename = "publicURL", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
@@ -158,7 +158,7 @@ pub struct JwtExpectation {
     #[serde(default, rename = "jwksURL", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub jwks_url: Option<String>,
-    /// The claim `email`, which must be verified: the sender's service account. Default: not looked at.
+    /// The claim `email`, which must be verified: the sender's service account. Some presets demand it; else it is not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub email: Option<String>,
@@ -226,7 +226,8 @@ pub struct Limits {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Dedupe {
-    /// How long an event is remembered. Default: as long as the preset says that the provider retries, else 72h.
+    /// How long an event is remembered. Default: as long as the preset says that the provider retries, else 72h; and at
+    /// least as long as a recorded delivery would be taken again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Duration>,
 }

@@ -137,7 +137,9 @@ fn example(id: &str, scheme: &Scheme) -> String {
         let _ = writeln!(yaml, "    verifyToken: {{ name: {id}, key: verifyToken }}");
     }
     if audience {
-        yaml.push_str("    jwt: { audience: what the token is made for }\n");
+        let email = scheme.jwt.as_ref().is_some_and(|rule| rule.email_configured);
+        let email = if email { ", email: the sender's account" } else { "" };
+        let _ = writeln!(yaml, "    jwt: {{ audience: what the token is made for{email} }}");
     }
     yaml.push_str("  delivery: { sinks: [{ name: your-sink }] }\n");
     yaml

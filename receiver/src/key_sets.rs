@@ -17,14 +17,17 @@ use tokio::{
 
 use crate::{
     config::Configuration,
-    limits::{KEYS_AGE_DEFAULT, KEYS_AGE_MAX, KEYS_APART, KEYS_RETRY_MIN, KEYS_WAIT_MAX, KEYS_WAITERS_MAX},
+    limits::{
+        KEYS_AGE_DEFAULT, KEYS_AGE_MAX, KEYS_APART, KEYS_KEPT_MAX, KEYS_RETRY_MIN, KEYS_WAIT_MAX,
+        KEYS_WAITERS_MAX,
+    },
 };
 
 /// Asks for keys.
 pub(crate) struct KeySets(mpsc::Sender<Ask>);
 
-/// A URL, and who waits: told by being dropped.
-type Ask = (Box<str>, oneshot::Sender<()>);
+/// The place that lacks a key, and who waits: told by being dropped.
+type Ask = (Arc<KeySlot>, oneshot::Sender<()>);
 
 /// What is known of one issuer.
 struct Issuer {
@@ -63,9 +66,9 @@ pub(crate) fn start(
 
 impl KeySets {
     /// Waits until the keys at this URL were fetched once more; not at all where that was done just now, and not for long.
-    pub(crate) async fn look_again(&self, url: &str) {
+    pub(crate) async fn look_again(&self, slot: &Arc<KeySlot>) {
         let (told, fetched) = oneshot::channel();
-        if self.0.try_send((url.into(), told)).is_ok() {
+        if self.0.try_send((Arc::clone(slot), told)).is_ok() {
             // Whether it was told or dropped: what is there is looked at.
             drop(timeout(KEYS_WAIT_MAX, fetched).await);
         }
@@ -86,14 +89,7 @@ async fn run(mut keeper: Keeper, mut asked: mpsc::Receiver<Ask>, mut configured:
                 }
                 keeper.attend();
             }
-            Some(ask) = asked.recv() => {
-                // Who asks may be served by a configuration whose places are not filled yet.
-                if configured.has_changed().unwrap_or(false) {
-                    configured.mark_unchanged();
-                    keeper.attend();
-                }
-                keeper.asked(ask);
-            }
+            Some(ask) = asked.recv() => keeper.asked(ask),
             Some(brought) = fetches.join_next(), if !fetches.is_empty() => {
                 if let Ok((url, fetched)) = brought {
                     keeper.take(&url, fetched);
@@ -128,7 +124,10 @@ impl Keeper {
 
     /// An issuer with what was known before the last start.
     fn recalled(&self, url: &str) -> Issuer {
-        let bytes = std::fs::read(self.file(url)).ok();
+        let file = self.file(url);
+        let age = std::fs::metadata(&file).and_then(|about| about.modified()).map(|at| at.elapsed());
+        let young = age.is_ok_and(|age| age.is_ok_and(|age| age <= KEYS_KEPT_MAX));
+        let bytes = young.then(|| std::fs::read(&file).ok()).flatten();
         let keys = bytes.and_then(|bytes| KeySet::parse(&bytes).ok()).map(Arc::new);
         let (due, asked_at) = (Instant::now(), None);
         Issuer { keys, due, asked_at, fetching: false, failures: 0, waiting: Vec::new() }
@@ -157,8 +156,16 @@ impl Keeper {
     }
 
     /// Somebody's token names a key that is not known: it is looked for, unless that was done just now.
-    fn asked(&mut self, (url, waiting): Ask) {
-        let Some(issuer) = self.issuers.get_mut(&url) else { return };
+    fn asked(&mut self, (slot, waiting): Ask) {
+        if !self.issuers.contains_key(slot.url()) {
+            self.attend();
+        }
+        let Some(issuer) = self.issuers.get_mut(slot.url()) else { return };
+        // It may be served by a configuration whose places are not filled yet.
+        if let Some(keys) = issuer.keys.as_ref().filter(|_| slot.is_empty()) {
+            slot.fill(Arc::clone(keys));
+            return;
+        }
         let now = Instant::now();
         let just_now = issuer.asked_at.is_some_and(|at| now.duration_since(at) < KEYS_APART);
         if !issuer.fetching && just_now {

@@ -122,3 +122,5 @@ pub const KEYS_RETRY_MIN: Duration = Duration::from_secs(1);
 pub const KEYS_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Deliveries that may wait so.
 pub const KEYS_WAITERS_MAX: usize = 256;
+/// How old the copy of an issuer's keys may be with which a start begins: what was withdrawn meanwhile must not live on.
+pub const KEYS_KEPT_MAX: Duration = Duration::from_secs(3 * 24 * 3_600);

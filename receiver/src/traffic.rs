@@ -30,6 +30,8 @@ pub(crate) struct EndpointTraffic {
     consecutive_failures: AtomicU64,
     /// Lines about refusals.
     pub(crate) refusals: Flood,
+    /// Lines about handshakes: some need no secret.
+    pub(crate) handshakes: Flood,
     /// Refusals whose reasons are looked for.
     pub(crate) hints: Flood,
     /// Bytes of its bodies that are held before they are stored.
@@ -77,6 +79,7 @@ impl EndpointTraffic {
             last_delivered: LastTime::default(),
             consecutive_failures: AtomicU64::new(0),
             refusals: Flood::default(),
+            handshakes: Flood::default(),
             hints: Flood::default(),
             bodies: BodiesHeld::default(),
         }

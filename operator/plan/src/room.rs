@@ -33,7 +33,7 @@ pub(crate) struct LeftOut(BTreeSet<ObjectName>);
 impl LeftOut {
     /// Leaves out as many more endpoints as are too many for a document of `bytes`; says whether there were any.
     ///
-    /// Those that are not accepted yet go first, then the newest. What others name, or what was accepted before, stays.
+    /// Those that are not accepted yet go first, then the newest. What an older one names, or was accepted before, stays.
     pub(crate) fn more(
         &mut self,
         bytes: usize,
@@ -42,8 +42,10 @@ impl LeftOut {
         keys: &Keys,
         accepted: &Accepted,
     ) -> bool {
-        let mut too_many = bytes.saturating_sub(DOCUMENT_BYTES_MAX);
-        let before = self.0.len();
+        let too_many = bytes.saturating_sub(DOCUMENT_BYTES_MAX);
+        if too_many == 0 {
+            return false;
+        }
         let mut candidates: Vec<&WebhookEndpoint> = objects.endpoints.iter().collect();
         candidates.sort_by_key(|object| {
             (
@@ -51,25 +53,24 @@ impl LeftOut {
                 Reverse((object.metadata.creation_timestamp.clone(), &object.metadata.name)),
             )
         });
+        let room =
+            |left_out: &Self| keys.only(namespace, &left_out.names(objects, accepted)).document_bytes();
+        let (all, before) = (room(self), self.0.clone());
         for object in candidates {
-            if too_many == 0 {
+            if all - room(self) >= too_many {
                 break;
             }
-            let name = name_of(&object.metadata);
-            if self.0.contains(&name) {
-                continue;
-            }
-            let all = self.names(objects, accepted);
-            self.0.insert(name.clone());
-            let rest = self.names(objects, accepted);
-            let own: BTreeSet<Named<'_>> = all.difference(&rest).copied().collect();
-            let freed = keys.only(namespace, &own).document_bytes();
-            if freed == 0 {
-                self.0.remove(&name);
-            }
-            too_many = too_many.saturating_sub(freed);
+            self.0.insert(name_of(&object.metadata));
         }
-        self.0.len() > before
+        // Those whose keys others name all the same make no room: they stay.
+        let left = room(self);
+        for name in self.0.difference(&before).cloned().collect::<Vec<_>>() {
+            self.0.remove(&name);
+            if room(self) != left {
+                self.0.insert(name);
+            }
+        }
+        self.0.len() > before.len()
     }
 
     /// The values that nobody else names.

@@ -249,6 +249,28 @@ fn keys_that_do_not_fit_are_those_of_the_newest_endpoint_and_what_is_accepted_st
 }
 
 #[test]
+fn keys_that_endpoints_share_are_left_out_with_the_last_of_them() {
+    let mut place = Place::whole();
+    let key = |place: usize| format!("key-{place}");
+    for pair in 0..12 {
+        let secret = format!("secret-{pair}");
+        place.keys.insert(TEAM, &secret, (0..8).map(|place| (key(place), vec![b'k'; 8_000])));
+        let secrets: Vec<Value> = (0..8).map(|place| json!({ "name": secret, "key": key(place) })).collect();
+        for (twin, day) in [("a", 2 * pair + 2), ("b", 2 * pair + 3)] {
+            let spec = json!({ "secrets": secrets });
+            let mut endpoint = endpoint(&format!("hook-{pair:02}-{twin}"), 1, spec, &json!({}));
+            endpoint.metadata.creation_timestamp = Some(time(day));
+            place.endpoints.push(endpoint);
+        }
+    }
+    let plan = place.plan();
+    let full = plan.endpoints.iter().filter(|(_, status)| told(status, "Accepted").1 == "KeysFull");
+    let full: Vec<&str> = full.map(|(name, _)| name.name()).collect();
+    assert_eq!(full, ["hook-10-a", "hook-10-b", "hook-11-a", "hook-11-b"]);
+    assert!(compiled(&plan).len() < 900 * 1024);
+}
+
+#[test]
 fn a_deleted_secret_counts_a_while_and_is_told_at_once() {
     let mut place = Place::whole();
     place.accepted = place.plan().accepted;

@@ -165,7 +165,9 @@ impl Reading {
         let head = Arc::new(self.head(request));
         let room = OnceCell::new();
         let items = match &self.batch {
-            Some((pointers, slot)) => self.scanned(pointers, &request.body, &room)?.items(*slot),
+            Some((pointers, slot)) => {
+                self.scanned(pointers, &request.body, &room)?.items(*slot, BATCH_ITEMS_MAX)
+            }
             None => None,
         };
         let mut read = Read { events: Vec::new(), answer: BTreeMap::new() };

@@ -61,7 +61,8 @@ fn read_vector(scheme: &Scheme, vector: &Value) -> Read {
         vector["secrets"].as_array().unwrap().iter().map(|one| secret(&one["text"])).collect();
     let public_url = text(&vector["publicURL"]);
     let audience = vector.pointer("/jwt/audience").and_then(Value::as_str);
-    let expected = Expected { audience, ..Expected::default() };
+    let email = vector.pointer("/jwt/email").and_then(Value::as_str);
+    let expected = Expected { audience, email, ..Expected::default() };
     let setup = Setup {
         secrets: &secrets,
         public_url: public_url.as_deref(),

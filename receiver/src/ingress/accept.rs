@@ -47,7 +47,7 @@ impl Ingress {
             ));
         }
         if let Some(slot) = endpoint.verifier.lacks_key(&request) {
-            self.key_sets.look_again(slot.url()).await;
+            self.key_sets.look_again(slot).await;
         }
         let read = {
             let before = Instant::now();

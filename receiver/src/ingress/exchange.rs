@@ -90,7 +90,11 @@ impl<'x> Exchange<'x> {
             Outcome::Taken { word: Word::Ignored, .. } => line!(warn, "ignored: nobody wants this type"),
             Outcome::Taken { word: Word::Duplicate, .. } => line!(info, "duplicate"),
             Outcome::Taken { .. } => line!(info, "accepted"),
-            Outcome::Handshake(_) => line!(info, "handshake"),
+            Outcome::Handshake(_) => {
+                if self.traffic.handshakes.admits() {
+                    line!(info, "handshake");
+                }
+            }
             Outcome::Refused(refusal) => {
                 if self.traffic.refusals.admits() {
                     let (error_code, reason) = (refusal.code().as_str(), reason(refusal));

@@ -65,7 +65,7 @@ fn handshake(status: StatusCode, answered: &Answered) -> Reply {
     let mut reply = with_body(status, None, answered.body.clone().into_bytes());
     reply.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     for (name, value) in &answered.headers {
-        reply.headers_mut().append(name, value.clone());
+        reply.headers_mut().insert(name, value.clone());
     }
     reply
 }

@@ -6,7 +6,8 @@ use boathook_crds::{
 };
 use boathook_event::{ObjectName, Reading, ReadingSpec, TypePatterns};
 use boathook_verify::{
-    Expected, Handshakes, Kind as Proof, Scheme, SchemeError, Secret, Setup, Verifier, nearest, preset,
+    Expected, Handshakes, Kind as Proof, Scheme, SchemeError, Secret, Setup, TimestampRule, Verifier,
+    limits::TOLERANCE_DEFAULT, nearest, preset,
 };
 use ipnet::IpNet;
 
@@ -271,6 +272,7 @@ fn tell(SchemeError { field, message }: SchemeError, at: &str, problems: &mut Pr
     match &*field {
         "publicURL" => problems.add("spec.verification.publicURL", Reason::InvalidValue, message),
         "jwt.jwksURL" => problems.add("spec.verification.jwt.jwksURL", Reason::InvalidValue, message),
+        "jwt.email" => problems.add("spec.verification.jwt.email", Reason::InvalidValue, message),
         "jwt.audience" => problems.add("spec.verification.jwt.audience", Reason::InvalidValue, message),
         "verifyToken" => problems.add("spec.verification.verifyToken", Reason::SecretMissing, message),
         _ => match field.strip_prefix("secrets") {
@@ -404,9 +406,21 @@ fn sources(verification: &Verification, problems: &mut Problems<'_>) -> Vec<IpNe
 
 fn window(spec: &WebhookEndpointSpec, scheme: &Scheme, problems: &mut Problems<'_>) -> Duration {
     let written = spec.dedupe.as_ref().and_then(|dedupe| dedupe.window);
-    let default = scheme.retry.map_or(DEDUPE_WINDOW_DEFAULT, |retry| retry.horizon.std());
+    let horizon = scheme.retry.map_or(DEDUPE_WINDOW_DEFAULT, |retry| retry.horizon.std());
+    let default = horizon.max(replayable(spec, scheme));
     let window = written.map_or(default, |window| window.std());
     problems.at_most("spec.dedupe.window", window, DEDUPE_WINDOW_MAX)
+}
+
+/// For how long a recorded delivery would be taken again, were it not remembered: while its time is fresh, and for good where
+/// none is signed.
+fn replayable(spec: &WebhookEndpointSpec, scheme: &Scheme) -> Duration {
+    let rule = scheme.timestamp.as_ref().filter(|rule| rule.signed && rule.enforce);
+    let own = spec.verification.as_ref().and_then(|verification| verification.tolerance);
+    // A time may be as far ahead as behind.
+    let fresh =
+        |rule: &TimestampRule| own.or(rule.tolerance).unwrap_or(TOLERANCE_DEFAULT).std().saturating_mul(2);
+    rule.map_or(DEDUPE_WINDOW_DEFAULT, fresh)
 }
 
 /// A name or an address, as a request's Host says it without its port.

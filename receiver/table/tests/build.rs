@@ -263,17 +263,17 @@ fn what_a_provider_needs_beside_its_secret_is_asked_for() {
         ),
         (
             json!({ "provider": "google-pubsub", "secrets": [{ "name": "google", "key": "publicKey" }],
-                    "verification": { "jwt": { "audience": "us" } } }),
+                    "verification": { "jwt": { "audience": "us", "email": "a@b" } } }),
             None,
         ),
         (
             json!({ "provider": "google-pubsub", "secrets": [],
-                    "verification": { "jwt": { "audience": "us" } } }),
+                    "verification": { "jwt": { "audience": "us", "email": "a@b" } } }),
             None,
         ),
         (
             json!({ "provider": "google-pubsub", "secrets": [],
-                    "verification": { "jwt": { "audience": "us", "jwksURL": "http://issuer.example/keys" } } }),
+                    "verification": { "jwt": { "audience": "us", "email": "a@b", "jwksURL": "http://issuer.example/keys" } } }),
             Some(("spec.verification.jwt.jwksURL".into(), Reason::InvalidValue)),
         ),
         (json!({ "secrets": [] }), Some(("spec.secrets".into(), Reason::SecretInvalid))),

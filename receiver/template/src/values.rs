@@ -1,6 +1,7 @@
 //! What a scan found: each pointer's value, borrowed from the body.
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
+use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::Slot;
@@ -41,10 +42,36 @@ impl<'b> Values<'b> {
         self.found.get(usize::from(slot.0)).copied().flatten()
     }
 
-    /// The JSON text of each item, in order, when the value is an array.
-    pub fn items(&self, slot: Slot) -> Option<Vec<&'b str>> {
+    /// The JSON text of each item, in order, when the value is an array: of more than `most` items the first `most` and
+    /// one, so that the caller sees that there are too many.
+    pub fn items(&self, slot: Slot, most: usize) -> Option<Vec<&'b str>> {
         let raw = self.raw(slot).filter(|raw| raw.starts_with('['))?;
-        let items: Vec<&'b RawValue> = serde_json::from_str(raw).ok()?;
-        Some(items.into_iter().map(RawValue::get).collect())
+        let mut items = Items { found: Vec::new(), most };
+        let read = serde_json::Deserializer::from_str(raw).deserialize_seq(&mut items);
+        (read.is_ok() || items.found.len() > most).then_some(items.found)
+    }
+}
+
+/// Collects the items of an array until there are too many.
+struct Items<'b> {
+    found: Vec<&'b str>,
+    most: usize,
+}
+
+impl<'b> Visitor<'b> for &mut Items<'b> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an array of at most {} items", self.most)
+    }
+
+    fn visit_seq<A: SeqAccess<'b>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element::<&'b RawValue>()? {
+            self.found.push(item.get());
+            if self.found.len() > self.most {
+                return Err(A::Error::invalid_length(self.found.len(), &self));
+            }
+        }
+        Ok(())
     }
 }

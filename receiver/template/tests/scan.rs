@@ -107,7 +107,7 @@ fn items_are_an_arrays_json_texts_in_order() {
     let items = |json: &'static str| {
         let mut pointers = Pointers::default();
         let slot = pointers.slot("").unwrap();
-        pointers.scan(json.as_bytes()).unwrap().items(slot)
+        pointers.scan(json.as_bytes()).unwrap().items(slot, 1_000)
     };
     assert_eq!(items(r#"[1, {"a": 2} ,"x",null]"#), Some(vec!["1", r#"{"a": 2}"#, r#""x""#, "null"]));
     assert_eq!(items("[ ]"), Some(vec![]));
@@ -119,7 +119,7 @@ fn items_are_an_arrays_json_texts_in_order() {
 fn without_values_every_slot_is_missing() {
     let slot = Pointers::default().slot("/a").unwrap();
     let values = Values::none();
-    assert_eq!((values.text(slot), values.raw(slot), values.items(slot)), (None, None, None));
+    assert_eq!((values.text(slot), values.raw(slot), values.items(slot, 1_000)), (None, None, None));
 }
 
 #[test]
@@ -254,7 +254,7 @@ proptest! {
             let expected = document.pointer(pointer);
             let found = values.raw(slot).map(|raw| serde_json::from_str::<Value>(raw).unwrap());
             prop_assert_eq!(found.as_ref(), expected, "{} in {}", pointer, json);
-            let items = values.items(slot).map(|items| {
+            let items = values.items(slot, 1_000).map(|items| {
                 items.into_iter().map(|raw| serde_json::from_str(raw).unwrap()).collect::<Vec<Value>>()
             });
             prop_assert_eq!(items.as_ref(), expected.and_then(Value::as_array));
@@ -286,7 +286,17 @@ proptest! {
         let mut pointers = Pointers::default();
         let slots: Vec<_> = wanted.iter().map(|pointer| pointers.slot(pointer).unwrap()).collect();
         if let Ok(values) = pointers.scan(&bytes) {
-            slots.iter().for_each(|slot| drop((values.text(*slot), values.items(*slot))));
+            slots.iter().for_each(|slot| drop((values.text(*slot), values.items(*slot, 1_000))));
         }
     }
+}
+
+#[test]
+fn of_too_many_items_one_more_than_the_most_is_given() {
+    let mut pointers = Pointers::default();
+    let slot = pointers.slot("").unwrap();
+    let values = pointers.scan(b"[1, 2, [3], 4]").unwrap();
+    assert_eq!(values.items(slot, 4), Some(vec!["1", "2", "[3]", "4"]));
+    assert_eq!(values.items(slot, 2), Some(vec!["1", "2", "[3]"]));
+    assert_eq!(values.items(slot, 0), Some(vec!["1"]));
 }

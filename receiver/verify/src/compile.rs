@@ -93,12 +93,15 @@ fn requirements(scheme: &Scheme, broken: &mut Broken) -> Vec<(HeaderName, Header
         "require",
         format!("must have at most {REQUIREMENTS_MAX} headers"),
     );
-    let mut required = Vec::with_capacity(scheme.require.len());
+    let mut required: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(scheme.require.len());
     for (place, requirement) in scheme.require.iter().enumerate() {
         let field = format!("require[{place}].header");
         let name = broken.header(&*field, &requirement.header);
         if name.as_ref().is_some_and(|name| has_a_meaning(scheme, name)) {
-            broken.add(field, "is where the signature or the timestamp is, and cannot always be the same");
+            broken.add(&*field, "is where the signature or the timestamp is, and cannot always be the same");
+        }
+        if required.iter().any(|(known, _)| Some(known) == name.as_ref()) {
+            broken.add(field, "is demanded twice: leave one out");
         }
         let value = HeaderValue::from_str(&requirement.equals).ok();
         let value = value.filter(|value| (1..=LITERAL_BYTES_MAX).contains(&value.len()));

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::{
     Diagnosis, RawRequest,
     key::{self, Dated},
-    limits::SIGNATURE_HEADER_BYTES_MAX,
+    limits::{SIGNATURE_HEADER_BYTES_MAX, SIGNED_ITEMS_MAX},
     parsed::Parsed,
     place::Place,
     verifier::Proven,
@@ -68,8 +68,11 @@ impl CredentialProof {
             CredentialFrom::EveryItem { array, pointer, pointers, value } => {
                 let place = || pointer.replacen("/*", "/0", 1);
                 let missing = || Diagnosis::SignatureMissing { place: format!("body's {}", place()).into() };
-                let items =
-                    parsed.values()?.items(*array).filter(|items| !items.is_empty()).ok_or_else(missing)?;
+                let items = parsed
+                    .values()?
+                    .items(*array, SIGNED_ITEMS_MAX)
+                    .filter(|items| (1..=SIGNED_ITEMS_MAX).contains(&items.len()))
+                    .ok_or_else(missing)?;
                 self.find_all(&items, pointers, *value, now).ok_or_else(missing)??
             }
         };

@@ -2,7 +2,7 @@
 mod answer;
 mod compile;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use boathook_template::{Hole, Pointers, Slot, Source, Template, Values};
 use http::{HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
@@ -39,9 +39,12 @@ struct Rule {
     /// The request must be genuine.
     gated: bool,
     /// A template, and the digest of the text that its value must be.
-    verify_token: Option<(Template, [u8; 32])>,
+    verify_token: Option<(Template, TokenDigest)>,
     answer: Answer,
 }
+
+/// The SHA-256 of a verify token.
+struct TokenDigest([u8; 32]);
 
 /// The value by which a handshake is known.
 #[derive(Debug)]
@@ -115,7 +118,7 @@ impl Rule {
         if let Some((template, digest)) = &self.verify_token {
             let sent: [u8; 32] =
                 Sha256::digest(template.render(source).unwrap_or_default().as_bytes()).into();
-            if !bool::from(sent.ct_eq(digest)) {
+            if !bool::from(sent.ct_eq(&digest.0)) {
                 return Some(Err(Diagnosis::VerifyTokenDiffers.into()));
             }
         }
@@ -155,6 +158,12 @@ impl Source for Request<'_> {
             Hole::Query(name) => self.request.parameter(name),
             _ => None,
         }
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest")
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     Code, Diagnosis, RawRequest, Rejection, Verifier,
-    limits::{HINT_BODY_BYTES_MAX, HINT_HEADERS_MAX},
+    limits::{HEADER_NAME_BYTES_MAX, HINT_BODY_BYTES_MAX, HINT_HEADERS_MAX},
     preset, preset_ids,
     providers::edits,
 };
@@ -91,13 +91,14 @@ impl Verifier {
 
     /// A header that differs from a wanted one by a letter or two, or by `X-` in front.
     fn similar(&self, request: &RawRequest) -> Option<Hint> {
-        let bare = |name: &str| name.trim_start_matches("x-").replace('_', "-");
+        let bare = |name: &str| name.strip_prefix("x-").unwrap_or(name).replace('_', "-");
         let near = |sent: &str, wanted: &str| {
             let (sent, wanted) = (bare(sent), bare(wanted));
             sent == wanted || (wanted.len() >= 8 && edits(&sent, &wanted) <= 2)
         };
         let wanted = self.headers();
         let sent = request.headers.keys().take(HINT_HEADERS_MAX).filter(|name| !wanted.contains(name));
+        let sent = sent.filter(|name| name.as_str().len() <= HEADER_NAME_BYTES_MAX);
         sent.into_iter().find_map(|name| {
             let wanted = wanted.iter().find(|wanted| near(name.as_str(), wanted.as_str()))?;
             Some(Hint::SimilarHeader { header: name.as_str().into(), wanted: wanted.as_str().into() })

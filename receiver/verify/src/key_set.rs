@@ -168,6 +168,11 @@ impl KeySlot {
         &self.url
     }
 
+    /// Whether nothing was put in yet.
+    pub fn is_empty(&self) -> bool {
+        self.keys().is_empty()
+    }
+
     /// Puts a set in.
     pub fn fill(&self, keys: Arc<KeySet>) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;

@@ -1,4 +1,5 @@
 //! Bounds of verification, each with its reason.
+use crate::Duration;
 
 /// Secrets of one endpoint: a rotation needs two, a careful one three; each costs one digest per request.
 pub const SECRETS_MAX: usize = 8;
@@ -59,5 +60,9 @@ pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
 pub const KEY_SET_KEYS_MAX: usize = 100;
 /// Bytes of an RSA key's modulus, at least: shorter ones can be factored, and are never believed.
 pub const RSA_BYTES_MIN: usize = 256;
-/// Items of one delivery that are each signed: Adyen sends up to six.
-pub const SIGNED_ITEMS_MAX: usize = 100;
+/// Items of one delivery that each carry a proof: Adyen sends up to six, Microsoft Graph some hundred.
+pub const SIGNED_ITEMS_MAX: usize = 1_000;
+/// Public-key signatures of one request: each is a pass over the body and some multiplications; a rotation sends two.
+pub const PUBLIC_SIGNATURES_MAX: usize = 4;
+/// How far a timestamp may be from our clock where nobody says: what most providers' libraries allow.
+pub const TOLERANCE_DEFAULT: Duration = Duration::from_secs(300);

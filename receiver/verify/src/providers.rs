@@ -88,7 +88,7 @@ mod tests {
             };
             let secrets: Vec<Secret> = secret_of(&scheme).into_iter().map(secret).collect();
             let token = secret("token");
-            let expected = Expected { audience: Some("us"), ..Expected::default() };
+            let expected = Expected { audience: Some("us"), email: Some("a@b"), ..Expected::default() };
             let setup = Setup {
                 secrets: &secrets,
                 public_url: scheme.signs_url().then_some("https://hooks.example.com/hook"),

@@ -9,6 +9,7 @@ use crate::{
     digest::{DigestKey, Digests},
     grammar::{Claims, Form},
     key::{self, Dated},
+    limits::PUBLIC_SIGNATURES_MAX,
     parsed::Parsed,
     place::Place,
     public_key::{self, PublicKey},
@@ -87,7 +88,7 @@ impl SignatureProof {
                 let signatures = claims.signatures();
                 let signatures: Vec<Vec<u8>> =
                     signatures.filter_map(|text| public_key::decoded(text, self.encoding)).collect();
-                if signatures.is_empty() {
+                if signatures.is_empty() || signatures.len() > PUBLIC_SIGNATURES_MAX {
                     return None;
                 }
                 let text = self.signed.pieces(parsed, timestamp, 0).map(|text| public_key::joined(&text));

@@ -8,7 +8,7 @@ use crate::limits::URL_BYTES_MAX;
 pub(crate) struct PublicUrl {
     /// Without its query and fragment, as written.
     base: Box<str>,
-    /// The query as written; then that of the request does not count.
+    /// The query as written, for requests that have none: what came is what counts.
     query: Option<Box<str>>,
     /// The base without a port, and with one: the written one or else the scheme's own.
     portless: Box<str>,
@@ -78,7 +78,7 @@ impl PublicUrl {
             (UrlForm::EitherPort, _) => &self.ported,
             (UrlForm::AsIs | UrlForm::Unescaped, _) => &self.base,
         };
-        let text = match self.query.as_deref().or(query).filter(|query| !query.is_empty()) {
+        let text = match query.filter(|query| !query.is_empty()).or(self.query.as_deref()) {
             None => Cow::Borrowed(&**base),
             Some(query) => Cow::Owned(format!("{base}?{query}")),
         };
@@ -135,11 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn the_query_is_the_written_one_or_else_that_of_the_request() {
+    fn the_query_is_that_of_the_request_or_else_the_written_one() {
         let signed = |url, query| signed(url, query, UrlForm::AsIs, 0);
         assert_eq!(signed("https://a.example/p", None), "https://a.example/p");
+        assert_eq!(signed("https://a.example/p?own=1", None), "https://a.example/p?own=1");
         assert_eq!(signed("https://a.example/p#f", Some("b=%27")), "https://a.example/p?b=%27");
-        assert_eq!(signed("https://a.example/p?own=1", Some("b=2")), "https://a.example/p?own=1");
+        assert_eq!(signed("https://a.example/p?own=1", Some("b=2")), "https://a.example/p?b=2");
     }
 
     #[test]

@@ -182,6 +182,8 @@ fn demanded_headers_can_be_sent() {
         ["require[0].header", "require[0].equals"]
     );
     assert_eq!(with(json!([{ "header": "x", "equals": "1" }])), ["require[0].header"], "the signature's own");
-    let many = vec![json!({ "header": "X-Version", "equals": "1" }); limits::REQUIREMENTS_MAX + 1];
-    assert_eq!(with(Value::Array(many)), ["require"]);
+    let twice = json!([{ "header": "X-Version", "equals": "1" }, { "header": "x-version", "equals": "2" }]);
+    assert_eq!(with(twice), ["require[1].header"], "nothing could ever be genuine");
+    let many = (0..=limits::REQUIREMENTS_MAX).map(|n| json!({ "header": format!("X-{n}"), "equals": "1" }));
+    assert_eq!(with(many.collect()), ["require"]);
 }

@@ -36,7 +36,7 @@ fn subject(scheme: &Scheme) -> Option<Subject> {
     let secret =
         |text: &str| Secret { text: text.as_bytes().to_vec().into(), not_before: None, not_after: None };
     let token = secret("token");
-    let expected = Expected { audience: Some("us"), ..Expected::default() };
+    let expected = Expected { audience: Some("us"), email: Some("a@b"), ..Expected::default() };
     SECRETS.iter().find_map(|text| {
         let secrets = if scheme.needs_secrets() { vec![secret(text)] } else { Vec::new() };
         let setup = Setup {

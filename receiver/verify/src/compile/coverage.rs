@@ -6,14 +6,11 @@ use super::{Broken, place::slot};
 use crate::{
     Duration, Kind, Part, Scheme, TimestampFrom, TimestampRule,
     grammar::Form,
-    limits::{FIELD_NAME_BYTES_MAX, LITERAL_BYTES_MAX, SIGNED_PARTS_MAX},
+    limits::{FIELD_NAME_BYTES_MAX, LITERAL_BYTES_MAX, SIGNED_PARTS_MAX, TOLERANCE_DEFAULT},
     signed_text::{SignedPart, SignedText},
     timestamp::{Clock, ClockFrom},
     url::{PublicUrl, UrlForm},
 };
-
-/// How far a timestamp may be from our clock where nobody says.
-const TOLERANCE: Duration = Duration::from_secs(300);
 
 /// The signed parts of a scheme; without any it is the body.
 fn parts(scheme: &Scheme) -> &[Part] {
@@ -182,7 +179,7 @@ pub(super) fn clock(
         },
     );
     let from = clock_from(&rule.from, headers, pointers, broken)?;
-    let tolerance = tolerance.or(rule.tolerance).unwrap_or(TOLERANCE);
+    let tolerance = tolerance.or(rule.tolerance).unwrap_or(TOLERANCE_DEFAULT);
     Some(Clock { from, formats: formats.to_vec(), tolerance, enforce: rule.enforce })
 }
 

@@ -74,6 +74,11 @@ pub(super) fn jwt(
         }
         (None, None) => None,
     };
+    broken.unless(
+        given.email.is_some() || !rule.email_configured,
+        "jwt.email",
+        "is missing: without it everybody's tokens of this issuer would pass, as anybody can have one for our audience",
+    );
     let issuers: Vec<Box<str>> = match given.issuer {
         Some(issuer) => vec![issuer.into()],
         None => rule.issuers.iter().map(|issuer| issuer.as_str().into()).collect(),
@@ -138,8 +143,8 @@ fn keys_of(scheme: &Scheme, rule: &JwtRule, setup: &Setup<'_>, broken: &mut Brok
         return token_keys(scheme, rule, setup, broken).map(TokenKeys::Secrets);
     };
     let loopback = ["http://127.0.0.1:", "http://[::1]:"].iter().any(|start| url.starts_with(start));
-    if PublicUrl::parse(url).is_err() || !(url.starts_with("https://") || loopback) {
-        broken.add("jwt.jwksURL", "must be a URL that begins with https://");
+    if PublicUrl::parse(url).is_err() || url.contains('@') || !(url.starts_with("https://") || loopback) {
+        broken.add("jwt.jwksURL", "must be a URL that begins with https://, without a user");
         return None;
     }
     let checks: Vec<Check> = rule.algorithms.iter().map(|algorithm| check(*algorithm)).collect();

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
-    Handshakes, Rule, Subject,
+    Handshakes, Rule, Subject, TokenDigest,
     answer::{Answer, Body, Item, Member, keyed},
 };
 use crate::{
@@ -65,7 +65,7 @@ impl Compiler<'_> {
         let verify_token = verify_token.as_deref().and_then(|template| {
             let template = self.template("verifyToken", template)?;
             let token = self.verify_token()?;
-            Some((template, Sha256::digest(&*token).into()))
+            Some((template, TokenDigest(Sha256::digest(&*token).into())))
         });
         let answer = self.answer(answer);
         let method = match matches.method {
@@ -127,10 +127,15 @@ impl Compiler<'_> {
         if has_json && text.is_some() {
             self.broken("answer.text", "cannot be with json, hmacHex or sha256Hex: leave one out");
         }
-        let kind = HeaderValue::from_str(content_type.as_deref().unwrap_or("text/plain; charset=utf-8"));
-        let Ok(kind) = kind else {
-            self.broken("answer.contentType", "must be a media type");
-            return None;
+        let kind = match content_type.as_deref() {
+            None => HeaderValue::from_static("text/plain; charset=utf-8"),
+            Some("text/plain") => HeaderValue::from_static("text/plain"),
+            Some("application/json") => HeaderValue::from_static("application/json"),
+            Some(_) => {
+                let why = "must be text/plain or application/json: what is sent back must never be a page";
+                self.broken("answer.contentType", why);
+                return None;
+            }
         };
         let body = match text {
             _ if has_json => Body::Json(self.members(answer)),
@@ -139,6 +144,10 @@ impl Compiler<'_> {
         };
         let headers = headers.iter().filter_map(|(name, template)| {
             let field = format!("answer.headers.{name}");
+            if ["content-type", "set-cookie"].iter().any(|own| own.eq_ignore_ascii_case(name)) {
+                self.broken(&field, "is not for a provider to choose: leave it out");
+                return None;
+            }
             Some((self.header(&field, name)?, self.template(&field, template)?))
         });
         let headers = headers.collect();

@@ -2,7 +2,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{is_true, yes};
+use super::{is_false, is_true, yes};
 use crate::Duration;
 
 /// What a JSON Web Token (RFC 7519) must be and say, for kind `jwt`.
@@ -25,6 +25,10 @@ pub struct JwtRule {
     /// Default: what the endpoint says, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<Audience>,
+    /// Whether the endpoint must say the claim `email`: where anybody may have a token of this issuer for any audience.
+    /// Default: false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub email_configured: bool,
     /// Whether the claim `exp` must be there; where it is, it counts. Default: true.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub expires: bool,

@@ -79,7 +79,9 @@ impl CodedProof for AdyenStandard {
     /// Every item must be signed with one and the same secret.
     fn check(&self, parsed: &Parsed<'_>, now: Timestamp) -> Result<Proven, Diagnosis> {
         let values = self.body.scan(&parsed.request.body).map_err(|_| unreadable())?;
-        let items = values.items(self.items).filter(|items| (1..=SIGNED_ITEMS_MAX).contains(&items.len()));
+        let items = values
+            .items(self.items, SIGNED_ITEMS_MAX)
+            .filter(|items| (1..=SIGNED_ITEMS_MAX).contains(&items.len()));
         let missing = || Diagnosis::SignatureMissing { place: format!("body's {ITEMS}").into() };
         let items = items.ok_or_else(missing)?;
         let items: Vec<Signed> = items.into_iter().map(|item| self.read(item)).collect::<Result<_, _>>()?;

@@ -6,8 +6,9 @@ use boathook_table::Accepted;
 
 use crate::{
     Plan, World,
-    decided::{Decided, name_of},
-    names, room, sink_status, status,
+    decided::Decided,
+    names::{self, name_of},
+    room, sink_status, status,
     world::{DeadEntry, Gone, GoneKind, ObservedClass},
 };
 

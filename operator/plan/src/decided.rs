@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use crate::{
     Class, Need, World,
     class::RouteKind,
-    names, objects,
+    names::{self, name_of},
+    objects,
     room::LeftOut,
     world::{Gone, GoneKind, ObservedClass},
 };
@@ -154,9 +155,4 @@ fn held_back(world: &World<'_>, accepted: &Accepted) -> Accepted {
         generation(sink(name).map(|object| &object.metadata)) != Some(written.generation)
     });
     held_back
-}
-
-pub(crate) fn name_of(metadata: &boathook_crds::ObjectMeta) -> ObjectName {
-    let namespace = metadata.namespace.as_deref().unwrap_or_default();
-    ObjectName::new(namespace, metadata.name.as_deref().unwrap_or_default())
 }

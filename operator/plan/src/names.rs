@@ -1,4 +1,5 @@
 //! What our objects are called, and how they are found again.
+use boathook_event::ObjectName;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -52,4 +53,10 @@ pub fn labels(class: &str) -> Value {
 /// Those of them by which its pods are selected: a Deployment's selector can never change, so only what a pod is.
 pub fn selector(class: &str) -> Value {
     json!({ APPLICATION_LABEL: APPLICATION, CLASS_LABEL: class })
+}
+
+/// An object's own name.
+pub(crate) fn name_of(metadata: &boathook_crds::ObjectMeta) -> ObjectName {
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    ObjectName::new(namespace, metadata.name.as_deref().unwrap_or_default())
 }

@@ -8,7 +8,7 @@ use boathook_crds::{ConditionType, Reason, WebhookEndpoint, WebhookEndpointSpec,
 use boathook_event::ObjectName;
 use boathook_table::{Accepted, Keys, Kind, Objects, Problem};
 
-use crate::{decided::name_of, limits::DOCUMENT_BYTES_MAX};
+use crate::{limits::DOCUMENT_BYTES_MAX, names::name_of};
 
 /// A value of a Secret: the Secret's name, and the key in it.
 pub(crate) type Named<'n> = (&'n str, &'n str);

@@ -8,8 +8,8 @@ use boathook_table::{Accepted, Input, Objects, Problem, build};
 use crate::{
     World,
     conditions::{Conditions, State},
-    decided::name_of,
     limits::{FAILURES_ARE_FAILED, PROBLEMS_TOLD_MAX},
+    names::name_of,
     status::sentence,
 };
 

@@ -6,8 +6,9 @@ use boathook_table::Problem;
 use crate::{
     Plan, World,
     conditions::{Conditions, State},
-    decided::{Decided, name_of},
+    decided::Decided,
     limits::{FAILURES_ARE_FAILED, PROBLEMS_TOLD_MAX},
+    names::name_of,
     world::Notice,
 };
 

@@ -15,7 +15,7 @@ use crate::{
     limits::{SIGNATURE_HEADER_BYTES_MAX, SIGNED_ITEMS_MAX},
     parsed::Parsed,
     place::Place,
-    verifier::Proven,
+    proven::Proven,
 };
 
 /// A scheme of kind `token`, `basic`, `queryToken` or `bodyToken`, compiled.

@@ -14,10 +14,10 @@ use crate::{
     key_set::KeySlot,
     parsed::Parsed,
     place::Place,
+    proven::Proven,
     public_key::PublicKey,
     qsh,
     url::{PublicUrl, UrlForm},
-    verifier::Proven,
 };
 
 /// A scheme of kind `jwt`, compiled.

@@ -17,6 +17,7 @@ mod key_set;
 pub mod limits;
 mod parsed;
 mod place;
+mod proven;
 mod providers;
 mod public_key;
 mod qsh;

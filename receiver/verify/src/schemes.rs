@@ -4,7 +4,7 @@ mod adyen_standard;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::{CodedScheme, Diagnosis, KeyDecode, key::Dated, parsed::Parsed, verifier::Proven};
+use crate::{CodedScheme, Diagnosis, KeyDecode, key::Dated, parsed::Parsed, proven::Proven};
 
 /// A scheme in code, with its secrets.
 pub(crate) trait CodedProof: Send + Sync {

@@ -12,10 +12,10 @@ use crate::{
     limits::PUBLIC_SIGNATURES_MAX,
     parsed::Parsed,
     place::Place,
+    proven::Proven,
     public_key::{self, PublicKey},
     signed_text::SignedText,
     timestamp::{Clock, ClockFrom},
-    verifier::Proven,
 };
 
 /// A scheme of kind `hmac`, `hash` or `publicKey`, compiled.

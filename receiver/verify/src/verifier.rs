@@ -11,6 +11,7 @@ use crate::{
     jwt_proof::{JwtProof, TokenKeys},
     key_set::KeySlot,
     parsed::Parsed,
+    proven::Proven,
     schemes::CodedProof,
     signature_proof::SignatureProof,
 };
@@ -64,14 +65,6 @@ pub(crate) enum Proof {
     Coded(Box<dyn CodedProof>),
     /// Everybody is believed.
     Nothing,
-}
-
-/// What a proof has shown.
-pub(crate) struct Proven {
-    /// 0-based place of the secret that matched.
-    pub(crate) secret: Option<usize>,
-    /// The provider's timestamp.
-    pub(crate) signed_at: Option<Timestamp>,
 }
 
 /// A request that was found genuine. Only a [`Verifier`] makes it.

@@ -13,7 +13,7 @@ use crate::{
     key::{self, Dated},
     limits::SIGNED_ITEMS_MAX,
     parsed::Parsed,
-    verifier::Proven,
+    proven::Proven,
 };
 
 /// The fields in their order, from the item.

@@ -221,7 +221,7 @@ impl Reading {
     ) -> Result<(), ReadError> {
         let room = OnceCell::new();
         let values = self.scanned(&self.pointers, body, &room)?;
-        let document = self.inner.as_ref().and_then(|inner| inner.document(body));
+        let document = self.inner.as_ref().and_then(|inner| inner.document(&values));
         let inner = document.as_ref().and_then(|document| self.pointers.scan(document).ok());
         let delivery = FromRequest {
             request: verified.request(),
@@ -332,15 +332,14 @@ impl Reading {
 /// Where a document inside a delivery is, compiled.
 #[derive(Debug)]
 struct Inner {
-    pointers: Pointers,
     slot: Slot,
     encoding: PayloadEncoding,
 }
 
 impl Inner {
     /// The inner document's bytes; `None` where there is none, or it is not so encoded.
-    fn document(&self, body: &[u8]) -> Option<Vec<u8>> {
-        let text = self.pointers.scan(body).ok()?.text(self.slot)?;
+    fn document(&self, values: &Values<'_>) -> Option<Vec<u8>> {
+        let text = values.text(self.slot)?;
         match self.encoding {
             PayloadEncoding::Text => Some(text.into_owned().into_bytes()),
             PayloadEncoding::Base64 => BASE64.decode(text.as_bytes()).ok(),
@@ -383,10 +382,9 @@ impl Compiler {
     }
 
     fn inner(&mut self, payload: &Payload) -> Option<Inner> {
-        let mut pointers = Pointers::default();
-        let slot = pointers.slot(&payload.pointer);
+        let slot = self.pointers.slot(&payload.pointer);
         let slot = slot.map_err(|error| self.fail("payload.pointer", error.to_string())).ok()?;
-        Some(Inner { pointers, slot, encoding: payload.encoding })
+        Some(Inner { slot, encoding: payload.encoding })
     }
 
     fn fail(&mut self, field: &str, message: String) {

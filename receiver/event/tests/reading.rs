@@ -7,7 +7,10 @@
 use std::{fs, path::Path};
 
 use boathook_event::{Facts, ObjectName, Read, ReadError, Reading, ReadingSpec, Uid};
-use boathook_verify::{Expected, RawRequest, Scheme, Secret, Setup, Verified, Verifier, preset, preset_ids};
+use boathook_verify::{
+    BodyKind, Expected, Payload, PayloadEncoding, RawRequest, Scheme, Secret, Setup, Verified, Verifier,
+    preset, preset_ids,
+};
 use http::{HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -144,12 +147,22 @@ fn a_token_in_the_query_is_not_kept_with_the_event() {
 #[test]
 fn fields_of_a_form_are_read_like_members() {
     let mut scheme = preset("github").unwrap();
-    scheme.body = vec![boathook_verify::BodyKind::Form];
+    scheme.body = vec![BodyKind::Form];
     let of = ReadingSpec { event_type: Some("{/Status|'none'}"), id: Some("{/Sid}"), ..spec(&scheme) };
     let event = read_as(of.clone(), &[], "Sid=S+1&Status=").unwrap().events.remove(0).0;
     assert_eq!((event.id.as_deref(), event.event_type.as_deref()), (Some("S 1"), Some("none")));
     assert_eq!(event.body, "Sid=S+1&Status=");
     assert_eq!(read_as(of, &[], "Sid=%ff").unwrap_err(), ReadError::Form);
+}
+
+#[test]
+fn a_document_in_a_field_of_a_form_is_read_like_one_in_a_member() {
+    let mut scheme = preset("github").unwrap();
+    scheme.body = vec![BodyKind::Form];
+    scheme.event_type = vec!["{/type}".into()];
+    scheme.payload = Some(Payload { pointer: "/payload".into(), encoding: PayloadEncoding::Text });
+    let read = read_as(spec(&scheme), &[], "payload=%7B%22type%22%3A%22made%22%7D").unwrap();
+    assert_eq!(read.events[0].0.event_type.as_deref(), Some("made"));
 }
 
 #[test]

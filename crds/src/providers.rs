@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use boathook_verify::{
     Algorithm, Audience, Gate, Handshake, JwtAlgorithm, JwtRule, KeyDecode, Kind, Scheme, Signature,
-    TimestampRule, preset, preset_ids,
+    TimestampRule, limits::TOLERANCE_DEFAULT, preset, preset_ids, presets,
 };
 
 use crate::reference::HEAD;
@@ -61,10 +61,6 @@ pub(crate) fn pages() -> impl Iterator<Item = (String, String)> {
 /// A provider's page in Markdown; `None` where no preset has this id.
 pub fn read(id: &str) -> Option<String> {
     preset(id).map(|scheme| page(id, &scheme))
-}
-
-fn presets() -> impl Iterator<Item = (&'static str, Scheme)> {
-    preset_ids().filter_map(|id| Some((id, preset(id)?)))
 }
 
 fn page(id: &str, scheme: &Scheme) -> String {
@@ -194,7 +190,7 @@ fn place(signature: Option<&Signature>) -> String {
 }
 
 fn freshness(clock: &TimestampRule) -> String {
-    let tolerance = clock.tolerance.map_or_else(|| "5m".to_owned(), |tolerance| tolerance.to_string());
+    let tolerance = clock.tolerance.unwrap_or(TOLERANCE_DEFAULT);
     let signed = if clock.signed { "signed" } else { "not signed" };
     match clock.enforce {
         true => format!("- Freshness: at most {tolerance} from our clock; the timestamp is {signed}.\n"),

@@ -1,6 +1,6 @@
 //! `providers`: which there are, and what each needs.
 use boathook_crds::{provider_page, provider_proof};
-use boathook_verify::{Scheme, preset, preset_ids};
+use boathook_verify::{Scheme, limits::TOLERANCE_DEFAULT, presets};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -34,10 +34,6 @@ pub(crate) fn run(flags: &Flags) -> Result<Ended, Mistake> {
     Ok(Ended::good(output))
 }
 
-fn presets() -> impl Iterator<Item = (&'static str, Scheme)> {
-    preset_ids().filter_map(|id| Some((id, preset(id)?)))
-}
-
 /// A line for each, its columns below each other.
 fn table() -> String {
     let head = ["ID", "PROVIDER", "PROOF", "COVERS BODY", "FRESH"].map(str::to_owned);
@@ -65,8 +61,8 @@ fn row((id, scheme): (&'static str, Scheme)) -> [String; 5] {
 fn fresh(scheme: &Scheme) -> String {
     match (&scheme.timestamp, &scheme.jwt) {
         (Some(rule), _) if rule.enforce => {
-            let tolerance = rule.tolerance.map_or_else(|| "5m".into(), |tolerance| tolerance.to_string());
-            if rule.signed { tolerance } else { format!("{tolerance}, not signed") }
+            let tolerance = rule.tolerance.unwrap_or(TOLERANCE_DEFAULT);
+            if rule.signed { tolerance.to_string() } else { format!("{tolerance}, not signed") }
         }
         (_, Some(rule)) if rule.expires || rule.age_max.is_some() => "by the token".into(),
         _ => "no".into(),

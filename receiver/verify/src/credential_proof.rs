@@ -10,7 +10,7 @@ use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::{
-    Diagnosis, RawRequest,
+    Diagnosis, RawRequest, form,
     key::{self, Dated},
     limits::{SIGNATURE_HEADER_BYTES_MAX, SIGNED_ITEMS_MAX},
     parsed::Parsed,
@@ -105,7 +105,8 @@ impl CredentialProof {
     pub(crate) fn sign(&self, request: &mut RawRequest) -> Result<(), Diagnosis> {
         let (name, text) = match &self.from {
             CredentialFrom::Place(Place::Query(name), _) => {
-                let secret: String = form_urlencoded(&self.first).ok_or(Diagnosis::NotSignedByUs)?;
+                let secret = std::str::from_utf8(&self.first).map_err(|_| Diagnosis::NotSignedByUs)?;
+                let secret = form::encoded(secret);
                 let query = request.query.take().map_or(String::new(), |query| format!("{query}&"));
                 request.query = Some(format!("{query}{name}={secret}").into());
                 return Ok(());
@@ -164,15 +165,4 @@ fn basic(request: &RawRequest) -> Result<Zeroizing<Vec<u8>>, Diagnosis> {
     credentials
         .filter(|text| !text.is_empty())
         .ok_or_else(|| Diagnosis::SignatureMalformed { place: place() })
-}
-
-/// The secret as a query writes it.
-fn form_urlencoded(secret: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(secret).ok()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    Some(
-        text.bytes()
-            .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-            .collect(),
-    )
 }

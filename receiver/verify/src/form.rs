@@ -42,6 +42,15 @@ pub fn is_parameter(pair: &str, name: &str) -> bool {
     decoded(pair.split('=').next().unwrap_or_default()).is_some_and(|key| key == name)
 }
 
+/// Everything but unreserved characters (RFC 3986 § 2.3) as upper-case escapes; a blank is `%20`.
+pub(crate) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let character = |byte: u8| {
+        if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(character).collect()
+}
+
 /// The text without percent-escapes; `+` is a blank.
 fn decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains(['%', '+']) {

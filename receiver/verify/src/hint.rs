@@ -5,9 +5,9 @@ use http::HeaderName;
 use jiff::Timestamp;
 
 use crate::{
-    Code, Diagnosis, RawRequest, Rejection, Verifier,
+    Code, Diagnosis, RawRequest, Rejection, Scheme, Verifier,
     limits::{HEADER_NAME_BYTES_MAX, HINT_BODY_BYTES_MAX, HINT_HEADERS_MAX},
-    preset, preset_ids,
+    presets,
     providers::edits,
 };
 
@@ -45,12 +45,12 @@ pub enum Hint {
 
 /// The headers in which presets look for signatures.
 static PRESET_HEADERS: LazyLock<Vec<(HeaderName, &'static str)>> = LazyLock::new(|| {
-    let headers = |id: &'static str| {
-        let from = preset(id)?.signature?.from;
+    let headers = |(id, scheme): (&'static str, Scheme)| {
+        let from = scheme.signature?.from;
         let names = from.headers.into_iter().chain(from.every_header);
         Some(names.filter_map(move |name| Some((name.parse().ok()?, id))))
     };
-    preset_ids().filter_map(headers).flatten().collect()
+    presets().filter_map(headers).flatten().collect()
 });
 
 impl Verifier {

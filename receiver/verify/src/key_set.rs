@@ -5,16 +5,13 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, VerificationAlgorithm,
-};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     JwtAlgorithm,
+    jwt_check::JwtCheck,
     limits::{KEY_SET_BYTES_MAX, KEY_SET_KEYS_MAX, RSA_BYTES_MIN},
     public_key::PublicKey,
 };
@@ -96,37 +93,35 @@ impl Key {
     fn of(jwk: Jwk) -> Option<Self> {
         let of_part = |part: &Option<String>| URL_SAFE_NO_PAD.decode(part.as_deref()?).ok();
         let signs = jwk.usage.as_deref().is_none_or(|usage| usage == "sig");
-        let (bytes, algorithms): (Vec<u8>, &[(JwtAlgorithm, &'static dyn VerificationAlgorithm)]) =
-            match (&*jwk.kty, jwk.crv.as_deref()) {
-                ("RSA", _) => {
-                    let modulus = of_part(&jwk.n).filter(|modulus| modulus.len() >= RSA_BYTES_MIN)?;
-                    (rsa(&modulus, &of_part(&jwk.e)?), &RSA)
-                }
-                ("EC", Some("P-256")) => {
-                    let point = [&[4][..], &of_part(&jwk.x)?, &of_part(&jwk.y)?].concat();
-                    (point, &[(JwtAlgorithm::ES256, &ECDSA_P256_SHA256_FIXED)])
-                }
-                ("OKP", Some("Ed25519")) => (of_part(&jwk.x)?, &[(JwtAlgorithm::EdDSA, &ED25519)]),
-                _ => return None,
-            };
+        let (bytes, algorithms): (Vec<u8>, &[JwtAlgorithm]) = match (&*jwk.kty, jwk.crv.as_deref()) {
+            ("RSA", _) => {
+                let modulus = of_part(&jwk.n).filter(|modulus| modulus.len() >= RSA_BYTES_MIN)?;
+                (rsa(&modulus, &of_part(&jwk.e)?), &RSA)
+            }
+            ("EC", Some("P-256")) => {
+                let point = [&[4][..], &of_part(&jwk.x)?, &of_part(&jwk.y)?].concat();
+                (point, &[JwtAlgorithm::ES256])
+            }
+            ("OKP", Some("Ed25519")) => (of_part(&jwk.x)?, &[JwtAlgorithm::EdDSA]),
+            _ => return None,
+        };
         // A key that names its algorithm is for no other.
         let named = |algorithm: JwtAlgorithm| {
             jwk.alg.as_ref().is_none_or(|alg| serde_json::to_value(algorithm).is_ok_and(|name| name == **alg))
         };
-        let uses = algorithms.iter().filter(|(algorithm, _)| named(*algorithm));
-        let uses: Vec<_> = uses
-            .filter_map(|(algorithm, check)| Some((*algorithm, PublicKey::read(*check, &bytes)?)))
-            .collect();
+        let key = |algorithm: JwtAlgorithm| match JwtCheck::of(algorithm) {
+            JwtCheck::Public(_, check) => Some((algorithm, PublicKey::read(check, &bytes)?)),
+            JwtCheck::Shared(_) => None,
+        };
+        let uses = algorithms.iter().copied().filter(|algorithm| named(*algorithm));
+        let uses: Vec<_> = uses.filter_map(key).collect();
         (signs && !uses.is_empty()).then(|| Self { id: jwk.kid.map(Into::into), uses })
     }
 }
 
-const RSA: [(JwtAlgorithm, &'static dyn VerificationAlgorithm); 4] = [
-    (JwtAlgorithm::RS256, &RSA_PKCS1_2048_8192_SHA256),
-    (JwtAlgorithm::RS384, &RSA_PKCS1_2048_8192_SHA384),
-    (JwtAlgorithm::RS512, &RSA_PKCS1_2048_8192_SHA512),
-    (JwtAlgorithm::PS256, &RSA_PSS_2048_8192_SHA256),
-];
+/// What an RSA key may be used with.
+const RSA: [JwtAlgorithm; 4] =
+    [JwtAlgorithm::RS256, JwtAlgorithm::RS384, JwtAlgorithm::RS512, JwtAlgorithm::PS256];
 
 /// An RSAPublicKey in DER (RFC 8017 § A.1.1).
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {

@@ -16,6 +16,11 @@ pub fn preset(id: &str) -> Option<Scheme> {
     Some(serde_saphyr::from_str(text).expect("every preset is read by this crate's tests"))
 }
 
+/// All presets with their ids, in the order of these.
+pub fn presets() -> impl Iterator<Item = (&'static str, Scheme)> {
+    preset_ids().filter_map(|id| Some((id, preset(id)?)))
+}
+
 /// The id that looks most like `id`, for "did you mean"; none when nothing is near. Case does not count.
 pub fn nearest(id: &str) -> Option<&'static str> {
     if id.len() > PRESET_ID_BYTES_MAX {

@@ -12,7 +12,7 @@ pub(crate) fn digest(request: &RawRequest) -> Option<String> {
     let mut parameters: BTreeMap<String, Vec<String>> = BTreeMap::new();
     // The token itself may stand in the query.
     for (name, value) in fields.iter().filter(|(name, _)| name != "jwt") {
-        parameters.entry(encoded(name)).or_default().push(encoded(value));
+        parameters.entry(form::encoded(name)).or_default().push(form::encoded(value));
     }
     let parameters = parameters.into_iter().map(|(name, mut values)| {
         values.sort();
@@ -23,15 +23,6 @@ pub(crate) fn digest(request: &RawRequest) -> Option<String> {
     let path = if path.is_empty() { "/" } else { &path };
     let canonical = format!("{}&{path}&{query}", request.method);
     Some(hex::encode(Sha256::digest(canonical)))
-}
-
-/// Everything but unreserved characters (RFC 3986 § 2.3) as upper-case escapes.
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let character = |byte: u8| {
-        if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    };
-    text.bytes().map(character).collect()
 }
 
 #[cfg(test)]

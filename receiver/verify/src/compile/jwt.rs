@@ -1,10 +1,6 @@
 //! The rules of kind `jwt`.
 use std::sync::Arc;
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, VerificationAlgorithm,
-};
 use boathook_template::Pointers;
 use jiff::SignedDuration;
 use zeroize::Zeroizing;
@@ -12,32 +8,17 @@ use zeroize::Zeroizing;
 use super::{Broken, coverage, form, keys::keys, place};
 use crate::{
     Audience, Duration, JwtAlgorithm, JwtRule, KeyDecode, Scheme, Setup,
-    digest::{DigestKey, DigestKind},
     grammar::Form,
-    jwt_proof::{JwtKey, JwtKeys, JwtProof, TokenKeys},
+    jwt_check::{Family, JwtCheck},
+    jwt_proof::{JwtKeys, JwtProof, TokenKeys},
     key::Dated,
     key_set::KeySlot,
     limits::{JWT_ALGORITHMS_MAX, JWT_ISSUERS_MAX},
-    public_key::PublicKey,
     url::PublicUrl,
 };
 
 /// How far our clock may be from the issuer's where nobody says.
 const LEEWAY: Duration = Duration::from_secs(60);
-
-/// What an algorithm is checked with; of one family are those with keys of one kind.
-enum Check {
-    Shared(DigestKind),
-    Public(Family, &'static dyn VerificationAlgorithm),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Shared,
-    Rsa,
-    Ecdsa,
-    Ed25519,
-}
 
 pub(super) fn jwt(
     scheme: &Scheme,
@@ -147,7 +128,7 @@ fn keys_of(scheme: &Scheme, rule: &JwtRule, setup: &Setup<'_>, broken: &mut Brok
         broken.add("jwt.jwksURL", "must be a URL that begins with https://, without a user");
         return None;
     }
-    let checks: Vec<Check> = rule.algorithms.iter().map(|algorithm| check(*algorithm)).collect();
+    let checks: Vec<JwtCheck> = rule.algorithms.iter().map(|algorithm| JwtCheck::of(*algorithm)).collect();
     if checks.is_empty() || checks.iter().any(|check| check.family() == Family::Shared) {
         broken.add(
             "jwt.algorithms",
@@ -164,8 +145,8 @@ fn token_keys(
     setup: &Setup<'_>,
     broken: &mut Broken,
 ) -> Option<Vec<Dated<JwtKeys>>> {
-    let checks: Vec<(JwtAlgorithm, Check)> =
-        rule.algorithms.iter().map(|algorithm| (*algorithm, check(*algorithm))).collect();
+    let checks: Vec<(JwtAlgorithm, JwtCheck)> =
+        rule.algorithms.iter().map(|algorithm| (*algorithm, JwtCheck::of(*algorithm))).collect();
     let one_family =
         checks.windows(2).all(|pair| matches!(pair, [(_, a), (_, b)] if a.family() == b.family()));
     let Some((_, first)) = checks.first().filter(|_| one_family && checks.len() <= JWT_ALGORITHMS_MAX) else {
@@ -185,38 +166,4 @@ fn token_keys(
         keys.collect::<Result<JwtKeys, String>>()
     };
     Some(keys(setup.secrets, decode, broken, make))
-}
-
-impl Check {
-    fn family(&self) -> Family {
-        match self {
-            Self::Shared(_) => Family::Shared,
-            Self::Public(family, _) => *family,
-        }
-    }
-
-    fn key(&self, bytes: &[u8]) -> Result<JwtKey, String> {
-        match self {
-            Self::Shared(kind) => Ok(JwtKey::Shared(DigestKey::hmac(*kind, bytes))),
-            Self::Public(_, algorithm) => {
-                PublicKey::read(*algorithm, bytes).map(JwtKey::Public).ok_or_else(|| {
-                    "is no public key of these algorithms: copy the issuer's public key whole".into()
-                })
-            }
-        }
-    }
-}
-
-fn check(algorithm: JwtAlgorithm) -> Check {
-    match algorithm {
-        JwtAlgorithm::HS256 => Check::Shared(DigestKind::Sha256),
-        JwtAlgorithm::HS384 => Check::Shared(DigestKind::Sha384),
-        JwtAlgorithm::HS512 => Check::Shared(DigestKind::Sha512),
-        JwtAlgorithm::RS256 => Check::Public(Family::Rsa, &RSA_PKCS1_2048_8192_SHA256),
-        JwtAlgorithm::RS384 => Check::Public(Family::Rsa, &RSA_PKCS1_2048_8192_SHA384),
-        JwtAlgorithm::RS512 => Check::Public(Family::Rsa, &RSA_PKCS1_2048_8192_SHA512),
-        JwtAlgorithm::PS256 => Check::Public(Family::Rsa, &RSA_PSS_2048_8192_SHA256),
-        JwtAlgorithm::ES256 => Check::Public(Family::Ecdsa, &ECDSA_P256_SHA256_FIXED),
-        JwtAlgorithm::EdDSA => Check::Public(Family::Ed25519, &ED25519),
-    }
 }

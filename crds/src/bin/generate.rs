@@ -5,10 +5,12 @@ fn main() -> std::io::Result<ExitCode> {
     let check = std::env::args().any(|argument| argument == "--check");
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let mut stale = false;
+    let generated = boathook_crds::generated();
+    let known: Vec<_> = generated.iter().map(|(path, _)| root.join(path)).collect();
     let readme = fs::read_to_string(root.join("README.md"))?;
     let readme =
         with_list(&readme).ok_or_else(|| std::io::Error::other("README.md has no providers marks"))?;
-    for (path, content) in boathook_crds::generated().into_iter().chain([("README.md".to_owned(), readme)]) {
+    for (path, content) in generated.into_iter().chain([("README.md".to_owned(), readme)]) {
         let file = root.join(&path);
         if fs::read_to_string(&file).is_ok_and(|found| found == content) {
             continue;
@@ -22,7 +24,6 @@ fn main() -> std::io::Result<ExitCode> {
         fs::write(&file, content)?;
         println!("wrote {path}");
     }
-    let known: Vec<_> = boathook_crds::generated().into_iter().map(|(path, _)| root.join(path)).collect();
     for page in fs::read_dir(root.join(boathook_crds::PROVIDER_PAGES))? {
         let page = page?.path();
         if known.contains(&page) {

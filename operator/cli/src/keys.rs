@@ -50,6 +50,7 @@ impl Keys {
                 }
                 ("secrets", _) => format!("--secret-file: {message}"),
                 ("jwt.audience", _) => format!("--jwt-audience: {message}"),
+                ("jwt.email", _) => format!("--jwt-email: {message}"),
                 ("publicURL", _) => format!("--public-url: {message}"),
                 ("verifyToken", _) => format!("--verify-token-file: {message}"),
                 (field, _) => format!("{sender}: {field}: {message}"),

@@ -45,9 +45,7 @@ impl Registry {
             SinkSpec::Log => Arc::new(LogSink::new(name.clone(), Arc::clone(&self.output))),
         })
     }
-}
 
-impl Registry {
     /// What fetches documents, over the client that sinks share.
     ///
     /// # Errors

@@ -224,6 +224,7 @@ fn what_cannot_be_used_ends_with_2_and_says_what_to_do() {
             vec!["--provider", "google-pubsub", "--secret-file", &secret, &request],
             "--jwt-audience: is missing",
         ),
+        (vec!["--provider", "google-pubsub", "--jwt-audience", "us", &request], "--jwt-email: is missing"),
         (vec!["--provider", "discord", "--secret-file", &secret, &request], "secret: is "),
     ] {
         let exit = program(&[&["verify"], &flags[..]].concat(), b"");

@@ -127,6 +127,8 @@ pub enum Notice {
     NoSink,
     /// Neither id nor time nor a unique body tells a repetition: a recorded delivery can be sent again.
     NoReplayGuard,
+    /// The provider's secret is still to come, in a handshake.
+    SecretAwaited,
 }
 
 impl Notice {
@@ -141,6 +143,9 @@ impl Notice {
                 "the provider does not sign its timestamp: deduplication is what stops replays"
             }
             Self::NoSink => "it names no sink: what arrives is stored and goes nowhere",
+            Self::SecretAwaited => {
+                "the provider's secret is still to come (secretCapture): have the provider send it; deliveries are refused until then"
+            }
             Self::NoReplayGuard => {
                 "nothing in a delivery tells a repetition: set events.id to something that is unique to an event"
             }

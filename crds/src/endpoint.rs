@@ -74,6 +74,10 @@ pub struct WebhookEndpointSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub secrets: Vec<EndpointSecret>,
+    /// For providers that make the secret themselves and send it once (Notion, Asana): it is taken from that request and
+    /// put into a Secret. Leave it out once the secret is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_capture: Option<SecretCapture>,
     /// How strictly deliveries are checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
@@ -112,6 +116,19 @@ pub struct EndpointSecret {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub not_after: Option<Timestamp>,
+}
+
+/// The capture of a secret that the provider sends by itself. That request is not signed: whoever knows the URL can send
+/// one, so the first of the right shape counts, none after it, and none after `until`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretCapture {
+    /// Where the secret goes: one of `spec.secrets`. A value that is there is never overwritten: nothing is captured then.
+    /// In a cluster the operator writes it; a receiver with a folder puts it into a file below `--data` and says which.
+    pub secret_ref: SecretRef,
+    /// Nothing is captured from this time on (RFC 3339). Keep it short: some minutes after you have the provider send it.
+    #[schemars(schema_with = "schema::time")]
+    pub until: Timestamp,
 }
 
 /// How strictly deliveries are checked.

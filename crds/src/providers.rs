@@ -96,7 +96,7 @@ fn example(id: &str, scheme: &Scheme) -> String {
     let mut yaml = String::new();
     let public = scheme.kind == Kind::PublicKey || is_checked_with_public_keys(scheme);
     let key = if public { "publicKey" } else { "secret" };
-    if scheme.needs_secrets() {
+    if scheme.needs_secrets() && !scheme.brings_secret() {
         let value = match (scheme.kind, scheme.key.as_ref().map(|key| key.decode)) {
             (Kind::Basic, _) => "user:password",
             _ if public => "the provider's public key",
@@ -120,6 +120,13 @@ fn example(id: &str, scheme: &Scheme) -> String {
     );
     if scheme.needs_secrets() {
         let _ = writeln!(yaml, "  secrets: [{{ name: {id}, key: {key} }}]");
+    }
+    if scheme.brings_secret() {
+        let _ = writeln!(
+            yaml,
+            "  # For the first minutes; leave it out once the secret is there.\n  \
+             secretCapture: {{ secretRef: {{ name: {id}, key: {key} }}, until: \"2026-12-31T12:00:00Z\" }}"
+        );
     }
     let audience = scheme.jwt.as_ref().is_some_and(|rule| rule.audience == Some(Audience::Configured));
     if scheme.signs_url() || scheme.needs_verify_token() || audience {
@@ -210,6 +217,9 @@ fn greeting(handshake: &Handshake) -> String {
     let gate = match (handshake.gate, &handshake.verify_token) {
         (Gate::Signature, _) => "once its proof holds",
         (Gate::None, Some(_)) => "if its verify token is the endpoint's",
+        (Gate::None, None) if handshake.capture_secret.is_some() => {
+            "while the endpoint waits for the secret that it brings (`secretCapture`)"
+        }
         (Gate::None, None) => "without proof",
     };
     format!("Handshake: a {method}{what}{equals} is answered {gate}")

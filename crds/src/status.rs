@@ -131,6 +131,11 @@ pub struct EndpointReport {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub consecutive_failures: i64,
+    /// The secret that the provider has sent (`spec.secretCapture`), sealed: the operator alone can open it. Absent once it
+    /// is in its Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub captured_secret: Option<String>,
 }
 
 /// How a sink stands. Written by the operator, but for `receivers`.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use boathook_plan::{Configuration, World, plan};
-use boathook_table::Accepted;
+use boathook_table::{Accepted, OpenKey};
 use jiff::Timestamp;
 use kube::{Client, ResourceExt as _};
 use tokio::{
@@ -14,9 +14,11 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
+use zeroize::Zeroizing;
 
 use crate::{
     apply,
+    capture::capture,
     fetch::{self, Values, fetch},
     limits::{
         CHANGES_TOGETHER, DRAINING_LOOK, LOOKS_APART, NAMESPACES_AT_ONCE, RESYNC, RETRY_MAX, RETRY_MIN,
@@ -39,6 +41,8 @@ struct Memory {
 /// What a look at a namespace needs.
 struct Controller {
     client: Client,
+    /// Opens secrets that receivers have captured. In memory alone: another leader has another, and receivers seal anew.
+    key: OpenKey,
     configuration: Arc<Configuration>,
     stores: Stores,
     memories: Mutex<HashMap<String, Arc<Mutex<Memory>>>>,
@@ -48,7 +52,8 @@ struct Controller {
 pub(crate) async fn run(client: Client, configuration: Arc<Configuration>) {
     let (touch, mut touched) = mpsc::channel(WAITING_MAX);
     let stores = watches::start(&client, &touch).await;
-    let controller = Arc::new(Controller { client, configuration, stores, memories: Mutex::default() });
+    let key = OpenKey::new(&Zeroizing::new(rand::random()));
+    let controller = Arc::new(Controller { client, key, configuration, stores, memories: Mutex::default() });
     let mut due: BTreeMap<String, Instant> = BTreeMap::new();
     let mut at_work: BTreeSet<String> = BTreeSet::new();
     // Namespaces that were looked at within the last second, and when the next look may come.
@@ -130,9 +135,9 @@ impl Controller {
         }
     }
 
-    /// Fetch, plan, apply, report.
+    /// Fetch, plan, apply, capture, report.
     async fn steps(&self, namespace: &str, memory: &mut Memory) -> Result<Option<Duration>, kube::Error> {
-        let Self { client, configuration, stores, .. } = self;
+        let Self { client, key, configuration, stores, .. } = self;
         let accepted = match memory.accepted.take() {
             Some(accepted) => accepted,
             None => fetch::accepted(client, configuration, namespace).await?,
@@ -154,11 +159,13 @@ impl Controller {
             held: &fetched.held,
             accepted: &accepted,
             observed: &fetched.observed,
+            seal_key: key.seal_key(),
             now: Timestamp::now(),
         });
         memory.accepted = Some(decided.accepted.clone());
         apply::delete(client, namespace, &decided.gone).await?;
         apply::apply(client, namespace, &decided.objects).await?;
+        capture(client, key, &decided.captured).await?;
         report(client, &fetched, &decided).await?;
         let held = decided.look_again.map(|at| {
             // A little later, so that it has passed.

@@ -1,5 +1,6 @@
 //! The operator's program: settings in, an exit status out.
 mod apply;
+mod capture;
 mod controller;
 mod fetch;
 mod kinds;

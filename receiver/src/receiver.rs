@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::Admin,
+    brought::BroughtSecrets,
     config::Source,
     deliveries,
     flood::Flood,
@@ -33,11 +34,12 @@ use crate::{
     upkeep,
 };
 
-/// An open store, in the parts that the others use.
+/// An open data folder, in the parts that the others use.
 pub(crate) struct Stores {
     running: Running,
     handed_over: mpsc::Receiver<Handover>,
     reader: Reader,
+    brought: BroughtSecrets,
 }
 
 /// A running receiver.
@@ -77,10 +79,10 @@ impl Hands {
 
 impl Stores {
     /// Starts committing.
-    pub(crate) fn start(store: &Local) -> Result<Self, Error> {
+    pub(crate) fn start(store: &Local, brought: BroughtSecrets) -> Result<Self, Error> {
         let reader = Reader::new(store.feed()?, store.archive()?, store.archive()?);
         let (running, handed_over) = Running::start(store.committer())?;
-        Ok(Self { running, handed_over, reader })
+        Ok(Self { running, handed_over, reader, brought })
     }
 }
 
@@ -95,7 +97,7 @@ impl Receiver {
         metrics: Arc<Metrics>,
         logs: Arc<Logs>,
     ) -> Self {
-        let Stores { running, handed_over, reader } = stores;
+        let Stores { running, handed_over, reader, brought } = stores;
         let configuration = Arc::clone(source.configuration());
         configuration.live.load().tell("the configuration is loaded");
         let (rearmed, to_look_for) = mpsc::channel(REARMED_MAX);
@@ -108,6 +110,7 @@ impl Receiver {
             store: running.handle(),
             rearmed,
             key_sets,
+            brought,
             proxies: TrustedProxies(settings.trusted_proxies.0.clone()),
             bodies: BodiesHeld::default(),
             metrics: Arc::clone(&metrics),

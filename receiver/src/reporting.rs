@@ -17,6 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use crate::{
+    brought::Sealed,
     ingress::Ingress,
     limits::{
         FAILURES_ARE_HEALTH, REPORT_COUNTERS_AFTER, REPORT_COUNTERS_PER_SECOND, REPORT_LOOK, REPORTS_AT_ONCE,
@@ -40,6 +41,7 @@ pub(crate) struct Reporting {
     reader: Reader,
     endpoints: BTreeMap<ObjectName, Said<EndpointFacts>>,
     sinks: BTreeMap<ObjectName, Said<SinkFacts>>,
+    sealed: Sealed,
     urgent: DefaultDirectRateLimiter,
     counters: DefaultDirectRateLimiter,
 }
@@ -59,6 +61,8 @@ struct EndpointFacts {
     last_rejected: Option<Timestamp>,
     last_delivered: Option<Timestamp>,
     consecutive_failures: u64,
+    /// The secret that the provider has sent, sealed.
+    captured: Option<String>,
 }
 
 /// What is known of a sink without asking the store.
@@ -78,21 +82,21 @@ enum Urgency {
 }
 
 trait Facts: Clone + PartialEq {
-    /// What decides on health.
-    fn health(&self) -> (i64, Option<i64>, bool, bool);
+    /// What decides on health, and what somebody waits for.
+    fn health(&self) -> (i64, Option<i64>, bool, bool, Option<&str>);
 }
 
 impl Facts for EndpointFacts {
-    fn health(&self) -> (i64, Option<i64>, bool, bool) {
+    fn health(&self) -> (i64, Option<i64>, bool, bool, Option<&str>) {
         let failing = self.consecutive_failures >= FAILURES_ARE_HEALTH;
-        (self.generation, self.serving, self.last_event.is_some(), failing)
+        (self.generation, self.serving, self.last_event.is_some(), failing, self.captured.as_deref())
     }
 }
 
 impl Facts for SinkFacts {
-    fn health(&self) -> (i64, Option<i64>, bool, bool) {
+    fn health(&self) -> (i64, Option<i64>, bool, bool, Option<&str>) {
         let failing = self.consecutive_failures >= FAILURES_ARE_HEALTH;
-        (self.generation, None, self.last_delivered.is_some(), failing)
+        (self.generation, None, self.last_delivered.is_some(), failing, None)
     }
 }
 
@@ -119,6 +123,7 @@ impl Reporting {
             reader,
             endpoints: BTreeMap::new(),
             sinks: BTreeMap::new(),
+            sealed: Sealed::default(),
             urgent: rate(REPORTS_PER_SECOND, REPORTS_AT_ONCE),
             counters: rate(REPORT_COUNTERS_PER_SECOND, REPORT_COUNTERS_PER_SECOND),
         }
@@ -141,7 +146,8 @@ impl Reporting {
         let (serving, now) = (self.ingress.live.load_full(), Instant::now());
         self.endpoints.retain(|name, _| serving.observed.endpoints.contains_key(name));
         self.sinks.retain(|name, _| serving.observed.sinks.contains_key(name));
-        let endpoints = due(endpoint_facts(&serving), &self.endpoints, now);
+        self.sealed.look(&self.ingress.brought, &serving);
+        let endpoints = due(endpoint_facts(&serving, &self.sealed), &self.endpoints, now);
         let sinks = due(sink_facts(&serving), &self.sinks, now);
         if endpoints.is_empty() && sinks.is_empty() {
             return Ok(());
@@ -212,7 +218,10 @@ fn due<F: Facts>(
     due
 }
 
-fn endpoint_facts(serving: &Serving) -> impl Iterator<Item = (ObjectName, EndpointFacts)> + '_ {
+fn endpoint_facts<'s>(
+    serving: &'s Serving,
+    sealed: &'s Sealed,
+) -> impl Iterator<Item = (ObjectName, EndpointFacts)> + 's {
     serving.observed.endpoints.iter().map(|(name, generation)| {
         let served = serving.endpoint(name);
         let traffic = served.map(|served| &served.traffic);
@@ -223,6 +232,7 @@ fn endpoint_facts(serving: &Serving) -> impl Iterator<Item = (ObjectName, Endpoi
             last_rejected: traffic.and_then(|traffic| traffic.last_rejected.get()),
             last_delivered: traffic.and_then(|traffic| traffic.last_delivered.get()),
             consecutive_failures: traffic.map_or(0, |traffic| traffic.consecutive_failures()),
+            captured: sealed.of(name).map(str::to_owned),
         };
         (name.clone(), facts)
     })
@@ -259,6 +269,7 @@ fn endpoint_entry(
         last_delivered_time: facts.last_delivered.map(seconds),
         events: totals.map(events),
         consecutive_failures: number(facts.consecutive_failures),
+        captured_secret: facts.captured.clone(),
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::{
 
 use crate::{
     admin::Admin,
+    brought::BroughtSecrets,
     config::{ClusterSource, FolderSource, Source, folder::FolderError},
     limits::PRIVATE_CONNECTIONS_MAX,
     listener::{Listener, connections_max},
@@ -123,11 +124,11 @@ async fn serve(
 /// Opens the store, waiting for whoever has it as long as the settings say.
 async fn open(settings: &Settings) -> anyhow::Result<Stores> {
     let (data, patience) = (settings.data.clone(), settings.lock_wait.std());
-    let opened = tokio::task::spawn_blocking(move || {
+    let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<Stores> {
         let store = Local::open(&data, patience)?;
-        Stores::start(&store)
+        Ok(Stores::start(&store, BroughtSecrets::open(&data)?)?)
     });
-    Ok(opened.await.context("the store was not opened")??)
+    opened.await.context("the store was not opened")?
 }
 
 /// Where the objects come from; in a cluster, once they are there.

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use boathook_dispatch::SinkSettings;
 use boathook_event::ObjectName;
 use boathook_sinks::Sink;
-use boathook_table::{Endpoint, Table};
+use boathook_table::{Endpoint, SealKey, Table};
 use jiff::Timestamp;
 
 use crate::{
@@ -32,6 +32,8 @@ pub(crate) struct Serving {
     sinks_gone: Mutex<Vec<ObjectName>>,
     /// The objects as they were seen, served or not.
     pub(crate) observed: Observed,
+    /// What seals secrets for the operator, where there is one and an endpoint waits for a secret.
+    pub(crate) seal_key: Option<SealKey>,
     /// When it was loaded.
     pub(crate) loaded_at: Timestamp,
 }
@@ -69,6 +71,7 @@ impl Serving {
             departed: Mutex::default(),
             sinks_gone: Mutex::default(),
             observed: Observed::default(),
+            seal_key: None,
             loaded_at: Timestamp::UNIX_EPOCH,
         }
     }
@@ -79,6 +82,7 @@ impl Serving {
         table: Table,
         mut sinks: HashMap<ObjectName, Arc<dyn Sink>>,
         observed: Observed,
+        seal_key: Option<SealKey>,
     ) -> Self {
         let served = |endpoint: &Arc<Endpoint>| {
             let before = self.endpoints.get(&endpoint.name);
@@ -115,6 +119,7 @@ impl Serving {
             sinks,
             table,
             observed,
+            seal_key,
             loaded_at: Timestamp::now(),
         }
     }

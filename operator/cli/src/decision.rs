@@ -28,8 +28,9 @@ impl Decision {
         handshakes: &Handshakes,
         request: &RawRequest,
         now: Timestamp,
+        armed: bool,
     ) -> Self {
-        match handshakes.before_proof(request) {
+        match handshakes.before_proof(request, armed) {
             Some(Ok(answer)) => return Self::Handshake(answer),
             Some(Err(rejection)) => return Self::Refused { rejection, hint: None },
             None => {}
@@ -70,12 +71,19 @@ impl Decision {
                 let hint = hint.as_ref().map(|hint| format!("{hint}\n")).unwrap_or_default();
                 format!("refused: {}\n{diagnosis}\n{hint}", code.as_str())
             }
-            Self::Handshake(Answered { status, headers, body }) => {
+            Self::Handshake(Answered { status, headers, body, secret }) => {
                 let mut text = format!("handshake, which is answered at once:\n{status}\n");
                 for (name, value) in headers {
                     let _ = writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
                 }
                 let _ = writeln!(text, "\n{body}");
+                if let Some(secret) = secret {
+                    let _ = writeln!(
+                        text,
+                        "it brings the secret of later deliveries: {} characters",
+                        secret.text().len()
+                    );
+                }
                 text
             }
         }
@@ -93,11 +101,13 @@ impl Decision {
                 "reason": diagnosis.to_string(),
                 "hint": hint.as_ref().map(ToString::to_string),
             }),
-            Self::Handshake(Answered { status, headers, body }) => {
+            Self::Handshake(Answered { status, headers, body, secret }) => {
                 let text = |value: &[u8]| Value::from(String::from_utf8_lossy(value));
                 let headers: Map<String, Value> =
                     headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();
-                json!({ "handshake": { "status": status, "headers": headers, "body": body } })
+                json!({ "handshake": {
+                    "status": status, "headers": headers, "body": body, "bringsSecret": secret.is_some(),
+                } })
             }
         }
     }

@@ -12,6 +12,8 @@ pub(crate) struct Saved {
     pub(crate) secrets: Vec<Secret>,
     pub(crate) public_url: Option<String>,
     pub(crate) verify_token: Option<Secret>,
+    /// The endpoint waits for a secret.
+    pub(crate) awaits_secret: bool,
     /// What a token must say.
     pub(crate) token: TokenFlags,
     /// When it is to be judged.
@@ -34,6 +36,7 @@ pub(crate) fn read(path: &Path, stdin: &mut dyn Read) -> Result<Saved, Mistake> 
         secrets: Vec::new(),
         public_url: None,
         verify_token: None,
+        awaits_secret: false,
         token: TokenFlags::default(),
         now: None,
         scheme: None,

@@ -28,6 +28,8 @@ struct Vector {
     public_url: Option<String>,
     verify_token: Option<Zeroizing<String>>,
     #[serde(default)]
+    awaits_secret: bool,
+    #[serde(default)]
     jwt: TokenFlags,
     request: VectorRequest,
     now: Option<Timestamp>,
@@ -58,7 +60,7 @@ pub(crate) fn read(name: &str, text: &[u8]) -> Result<Saved, Mistake> {
             "{name}: {error}: give one line of receiver/verify/vectors, or a request as HTTP text"
         ))
     })?;
-    let Vector { secrets, public_url, verify_token, jwt, request, now, scheme, .. } = vector;
+    let Vector { secrets, public_url, verify_token, awaits_secret, jwt, request, now, scheme, .. } = vector;
     let secret = |VectorSecret { text, not_before, not_after }| Secret {
         text: Zeroizing::new(text.as_bytes().to_vec()),
         not_before,
@@ -70,6 +72,7 @@ pub(crate) fn read(name: &str, text: &[u8]) -> Result<Saved, Mistake> {
         secrets: secrets.into_iter().map(secret).collect(),
         public_url,
         verify_token: verify_token.map(undated).map(secret),
+        awaits_secret,
         token: jwt,
         now,
         scheme,

@@ -34,6 +34,9 @@ pub(crate) struct Flags {
     /// A file with the verify token, for handshakes that ask for it.
     #[arg(long, value_name = "FILE")]
     verify_token_file: Option<PathBuf>,
+    /// Decide as while `spec.secretCapture` waits for a secret: a request that brings one is a handshake.
+    #[arg(long)]
+    awaits_secret: bool,
     #[command(flatten)]
     token: TokenFlags,
     /// When the request came: a time in RFC 3339, `now`, or `none`, which leaves freshness out. Default: now, or the
@@ -52,7 +55,7 @@ pub(crate) struct Flags {
 }
 
 pub(crate) fn run(flags: &Flags, stdin: &mut dyn Read) -> Result<Ended, Mistake> {
-    let Saved { request, secrets, public_url, verify_token, token, now, scheme, mut notes } =
+    let Saved { request, secrets, public_url, verify_token, awaits_secret, token, now, scheme, mut notes } =
         saved::read(&flags.request, stdin)?;
     let own = scheme.map(|scheme| Sender { name: flags.request.display().to_string(), scheme });
     let Sender { name, mut scheme } = flags.sender.sender_or(own)?;
@@ -73,18 +76,20 @@ pub(crate) fn run(flags: &Flags, stdin: &mut dyn Read) -> Result<Ended, Mistake>
         None => now.unwrap_or_else(Timestamp::now),
     };
     let expected = flags.token.expected_or(&token);
+    let awaits_secret = flags.awaits_secret || awaits_secret;
     let setup = Setup {
         secrets: &keys.secrets,
         tolerance: flags.tolerance,
         public_url: flags.public_url.as_deref().or(public_url.as_deref()),
         verify_token: verify_token.as_ref(),
         jwt: Some(&expected),
+        awaits_secret,
     };
     let told = |errors: Vec<SchemeError>| keys.mistake(&name, &errors);
     let verifier = Verifier::compile(&scheme, &setup).map_err(told)?;
     let handshakes = Handshakes::compile(&scheme.handshakes, &setup).map_err(told)?;
     flags.token.fill(&verifier)?;
-    let decision = Decision::of(&verifier, &handshakes, &request, now);
+    let decision = Decision::of(&verifier, &handshakes, &request, now, awaits_secret);
     let output = match flags.output {
         Output::Text => decision.text(&scheme, |place| keys.name(place)),
         Output::Json => format!("{}\n", decision.json()),

@@ -34,7 +34,8 @@ pub fn plan(world: &World<'_>) -> Plan {
             plan.draining.insert(class.name.clone());
         }
         plan.objects.extend(decided.objects(world));
-        plan.look_again = [plan.look_again, decided.held_until].into_iter().flatten().min();
+        let ends = [plan.look_again, decided.held_until, decided.capture_ends(world.now)];
+        plan.look_again = ends.into_iter().flatten().min();
         for endpoint in &endpoints {
             status::endpoint(world, &decided, endpoint, &mut plan);
         }

@@ -47,7 +47,8 @@ impl<'w> Decided<'w> {
             let built = build(&Input { objects: &objects, keys: &keys, class: Some(&settings), accepted });
             let keys = keys.only(world.namespace, &left_out.names(&objects, &built.accepted));
             let held_back = held_back(world, &built.accepted);
-            let document = Document { class: settings.clone(), keys: keys.clone(), held_back };
+            let seal_key = awaits_secret(&built).then(|| world.seal_key.clone());
+            let document = Document { class: settings.clone(), keys: keys.clone(), held_back, seal_key };
             let document = document.to_json(world.namespace);
             if !left_out.more(document.len(), world.namespace, &objects, &keys, accepted) {
                 break (built, document);
@@ -87,6 +88,12 @@ impl<'w> Decided<'w> {
         routes
     }
 
+    /// When the time of the next capture ends.
+    pub(crate) fn capture_ends(&self, now: Timestamp) -> Option<Timestamp> {
+        let captures = self.built.table.endpoints().filter_map(|endpoint| endpoint.capture.as_ref());
+        captures.filter(|capture| capture.is_armed(now)).map(|capture| capture.until).min()
+    }
+
     /// The name of the route that leads to a host, where the class has routes.
     pub(crate) fn route_to(&self, host: Option<&str>) -> Option<String> {
         (self.class.route.kind == RouteKind::Ingress)
@@ -100,6 +107,10 @@ impl<'w> Decided<'w> {
         let stray = self.observed.ingresses.keys().filter(|name| !wanted.contains(*name));
         stray.map(|name| Gone { kind: GoneKind::Ingress, name: name.clone() }).collect()
     }
+}
+
+fn awaits_secret(built: &Built) -> bool {
+    built.table.endpoints().any(|endpoint| endpoint.capture.as_ref().is_some_and(|capture| capture.awaited))
 }
 
 /// What receivers must know of a class to decide as we do.

@@ -20,4 +20,6 @@ pub use class::{Class, Configuration};
 pub use decide::{plan, references};
 pub use objects::{Need, objects};
 pub use same::is_within;
-pub use world::{DeadEntry, Gone, GoneKind, Held, Notice, Observed, ObservedClass, Plan, Pod, World};
+pub use world::{
+    Captured, DeadEntry, Gone, GoneKind, Held, Notice, Observed, ObservedClass, Plan, Pod, World,
+};

@@ -1,7 +1,8 @@
 //! What a status says: conditions, health and totals, from what was decided and what receivers report.
 use boathook_crds::{ConditionType, EndpointReport, Health, WebhookEndpoint, WebhookEndpointStatus};
 use boathook_event::ObjectName;
-use boathook_table::Problem;
+use boathook_table::{Capture, Problem};
+use jiff::Timestamp;
 
 use crate::{
     Plan, World,
@@ -9,7 +10,7 @@ use crate::{
     decided::Decided,
     limits::{FAILURES_ARE_FAILED, PROBLEMS_TOLD_MAX},
     names::name_of,
-    world::Notice,
+    world::{Captured, Notice},
 };
 
 /// Decides on one endpoint's status.
@@ -20,10 +21,11 @@ pub(crate) fn endpoint(world: &World<'_>, decided: &Decided<'_>, object: &Webhoo
     let mut conditions = Conditions::new(&before.conditions, object.metadata.generation, world.now);
     conditions.add(ConditionType::Accepted, facts.accepted());
     conditions.add(ConditionType::Programmed, facts.programmed());
-    conditions.add(ConditionType::Receiving, facts.receiving());
+    conditions.add(ConditionType::Receiving, facts.receiving(world.now));
     conditions.add(ConditionType::Delivering, facts.delivering());
     conditions.add(ConditionType::Ready, facts.ready());
     conditions.add(ConditionType::Stalled, facts.stalled());
+    plan.captured.extend(facts.captured());
     let report = facts.latest;
     let status = WebhookEndpointStatus {
         observed_generation: object.metadata.generation,
@@ -78,6 +80,11 @@ pub(crate) fn without_class(world: &World<'_>, object: &WebhookEndpoint, plan: &
 /// Reasons that every start goes through.
 const STARTING: [&str; 3] = ["ReceiversPending", "Loading", "RoutePending"];
 
+/// The provider's secret is there, and a person has to do something with it.
+const SECRET_CAPTURED: &str = "SecretCaptured";
+/// It has not come in time.
+const SECRET_NOT_SENT: &str = "SecretNotSent";
+
 /// What is known of an endpoint.
 struct Facts<'f> {
     decided: &'f Decided<'f>,
@@ -126,13 +133,14 @@ impl<'f> Facts<'f> {
         }
         let rivals = self.decided.built.conflicts.iter().filter(|conflict| conflict.older == *self.name);
         let rivals: Vec<&str> = rivals.map(|conflict| conflict.younger.name()).collect();
-        if rivals.is_empty() {
-            State::yes("Accepted", "the spec is sound, and all it names is there")
-        } else {
-            let message =
-                format!("served; {} wants the same URL and is not, being younger", rivals.join(", "));
-            State::yes("Accepted", message)
+        let mut message = match rivals.is_empty() {
+            true => "the spec is sound, and all it names is there.".to_owned(),
+            false => format!("served; {} wants the same URL and is not, being younger.", rivals.join(", ")),
+        };
+        for notice in self.served.iter().flat_map(|served| &served.notices) {
+            message.push_str(&format!(" Mind: {}.", notice.message()));
         }
+        State::yes("Accepted", message)
     }
 
     /// Every ready pod, and there is one, has loaded this generation, and the route is there.
@@ -172,14 +180,50 @@ impl<'f> Facts<'f> {
         }
     }
 
-    fn receiving(&self) -> State {
+    /// The secret that a receiver has captured, while its place is empty.
+    fn captured(&self) -> Option<Captured> {
+        let capture = self.served?.capture.as_ref().filter(|capture| capture.awaited)?;
+        let sealed = self.latest?.captured_secret.clone()?;
+        Some(Captured { endpoint: self.name.clone(), secret_ref: capture.secret_ref.clone(), sealed })
+    }
+
+    fn receiving(&self, now: Timestamp) -> State {
         match self.last_event() {
+            None if self.served.is_some_and(|served| served.capture.is_some()) => self.capturing(now),
             Some(_) => State::yes("EventsArrive", "genuine events have come"),
             None => State::unknown(
                 "NoEventYet",
                 "no genuine event has come yet: send one from the provider's console",
             ),
         }
+    }
+
+    /// What a person does, while the provider's secret is on its way.
+    fn capturing(&self, now: Timestamp) -> State {
+        let Some(capture) = self.served.and_then(|served| served.capture.as_ref()) else {
+            return State::unknown("NoEventYet", "no genuine event has come yet");
+        };
+        let Capture { secret_ref, until, awaited, next } = capture;
+        let place = format!("the Secret {}, key {}", secret_ref.name, secret_ref.key);
+        if !awaited {
+            let next = next.as_deref().unwrap_or("Nothing is left to do with it.");
+            let message =
+                format!("the provider's secret is in {place}. {next} Then leave secretCapture out.");
+            return State::unknown(SECRET_CAPTURED, message);
+        }
+        if self.captured().is_some() {
+            return State::unknown(
+                "SecretArrived",
+                format!("the provider's secret has come and is put into {place}"),
+            );
+        }
+        if capture.is_armed(now) {
+            let message =
+                format!("waits until {until} for the provider's secret: have the provider send it now");
+            return State::unknown("SecretAwaited", message);
+        }
+        let next = "set secretCapture.until anew and have the provider send it, or put it into";
+        State::no(SECRET_NOT_SENT, format!("no secret has come until {until}: {next} {place}"))
     }
 
     fn delivering(&self) -> State {
@@ -241,17 +285,18 @@ pub(crate) fn sentence(text: String) -> String {
     if text.ends_with(['.', '?', '!']) { text } else { text + "." }
 }
 
-/// What people should hear of: whether it is accepted, and whether it is served.
+/// What people should hear of: whether it is accepted, whether it is served, and what became of a secret that was waited for.
 fn notices(name: &ObjectName, before: &WebhookEndpointStatus, now: &WebhookEndpointStatus) -> Vec<Notice> {
     let watched = [ConditionType::Accepted, ConditionType::Programmed, ConditionType::Delivering];
     let mut notices = Vec::new();
-    for condition in
-        now.conditions.iter().filter(|condition| watched.iter().any(|kind| kind.as_str() == condition.type_))
-    {
+    for condition in now.conditions.iter().filter(|condition| {
+        watched.iter().any(|kind| kind.as_str() == condition.type_)
+            || [SECRET_CAPTURED, SECRET_NOT_SENT].contains(&&*condition.reason)
+    }) {
         let known = before.conditions.iter().find(|known| known.type_ == condition.type_);
         let changed = known
             .is_none_or(|known| (&known.status, &known.reason) != (&condition.status, &condition.reason));
-        if changed && condition.status != "Unknown" {
+        if changed && (condition.status != "Unknown" || condition.reason == SECRET_CAPTURED) {
             notices.push(Notice {
                 object: name.clone(),
                 warning: condition.status == "False" && !STARTING.contains(&condition.reason.as_str()),

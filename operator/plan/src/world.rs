@@ -1,9 +1,9 @@
 //! What a decision is made from, and what it says.
 use std::collections::{BTreeMap, BTreeSet};
 
-use boathook_crds::{WebhookEndpoint, WebhookEndpointStatus, WebhookSink, WebhookSinkStatus};
+use boathook_crds::{SecretRef, WebhookEndpoint, WebhookEndpointStatus, WebhookSink, WebhookSinkStatus};
 use boathook_event::ObjectName;
-use boathook_table::{Accepted, Keys};
+use boathook_table::{Accepted, Keys, SealKey};
 use jiff::Timestamp;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -29,6 +29,8 @@ pub struct World<'w> {
     pub accepted: &'w BTreeMap<String, Accepted>,
     /// What is there of ours.
     pub observed: &'w Observed,
+    /// What seals the secrets that receivers capture.
+    pub seal_key: &'w SealKey,
     /// The time; whole seconds matter.
     pub now: Timestamp,
 }
@@ -87,6 +89,8 @@ pub struct Plan {
     pub endpoints: Vec<(ObjectName, WebhookEndpointStatus)>,
     /// The statuses of all sinks, without what receivers write.
     pub sinks: Vec<(ObjectName, WebhookSinkStatus)>,
+    /// Secrets that receivers have captured, to be put where they belong.
+    pub captured: Vec<Captured>,
     /// Entries of pods that are no more.
     pub dead: Vec<DeadEntry>,
     /// What has changed, for people.
@@ -95,8 +99,19 @@ pub struct Plan {
     pub accepted: BTreeMap<String, Accepted>,
     /// Classes without endpoints whose receivers may still have something to deliver: to be looked at again.
     pub draining: BTreeSet<String>,
-    /// When a held Secret ends: then it is to be looked again.
+    /// When a held Secret or the time of a capture ends: then it is to be looked again.
     pub look_again: Option<Timestamp>,
+}
+
+/// A secret that a receiver has captured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// The endpoint that it is for.
+    pub endpoint: ObjectName,
+    /// Where it belongs; nothing is there yet.
+    pub secret_ref: SecretRef,
+    /// It, sealed with some [`World::seal_key`].
+    pub sealed: String,
 }
 
 /// An object that is to be deleted.

@@ -2,6 +2,7 @@
 //!
 //! There is no node: a test makes the Deployment's pod ready by hand, and runs the receiver itself, as the Deployment says.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+mod capture;
 mod operator;
 #[expect(dead_code, reason = "shared with the pipeline's tests, which use more of it")]
 #[path = "../../../receiver/tests/pipeline/program.rs"]

@@ -192,7 +192,7 @@ impl ClusterSource {
         if self.recalled.is_none() {
             self.last_known.keep(objects);
         }
-        let served = self.configuration.serve(table, observed, |found| {
+        let served = self.configuration.serve(table, observed, document.seal_key, |found| {
             problems.extend(found);
             Ok::<_, std::convert::Infallible>(())
         });

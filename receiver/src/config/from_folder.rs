@@ -84,7 +84,7 @@ impl FolderSource {
     fn serve(&self) -> Result<(), FolderError> {
         let mut loaded = load(&self.folder, &self.environment)?;
         let table = std::mem::take(&mut loaded.table);
-        self.configuration.serve(table, Observed::default(), |problems| {
+        self.configuration.serve(table, Observed::default(), None, |problems| {
             let mistakes: Vec<String> = problems.iter().map(|problem| loaded.mistake(problem)).collect();
             if mistakes.is_empty() { Ok(()) } else { Err(FolderError(mistakes)) }
         })

@@ -11,7 +11,7 @@ mod watch;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use boathook_sinks::{AddressGuard, Fetcher, Registry};
-use boathook_table::{Problem, Table};
+use boathook_table::{Problem, SealKey, Table};
 use tokio::sync::{Notify, watch as channel};
 
 pub(crate) use self::{cluster::ClusterSource, from_folder::FolderSource};
@@ -77,11 +77,12 @@ impl Configuration {
         &self,
         table: Table,
         observed: Observed,
+        seal_key: Option<SealKey>,
         refuse: impl FnOnce(Vec<Problem>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (drivers, problems) = sinks::drivers(table.sinks(), &self.registry);
         refuse(problems)?;
-        self.live.store(Arc::new(self.live.load().followed_by(table, drivers, observed)));
+        self.live.store(Arc::new(self.live.load().followed_by(table, drivers, observed, seal_key)));
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use boathook_store::{
     traits::{Append, Verdict},
 };
 use boathook_table::{Choice, Endpoint};
-use boathook_verify::{self as verify, RawRequest, Rejection};
+use boathook_verify::{self as verify, Answered, RawRequest, Rejection};
 use bytes::Bytes;
 use http::{Method, request::Parts};
 use hyper::body::Body;
@@ -21,7 +21,7 @@ use super::{
     exchange::Exchange,
     outcome::{Outcome, Refusal},
 };
-use crate::{held::Holders, limits::STORE_TIME_MAX, serving::Served};
+use crate::{brought::Taken, held::Holders, limits::STORE_TIME_MAX, serving::Served};
 
 impl Ingress {
     /// Takes a request or refuses it.
@@ -41,10 +41,8 @@ impl Ingress {
         let holders = Holders { all: &self.bodies, endpoint: &traffic.bodies };
         let (body, _held) = capture::body(body, endpoint.body_bytes_max, holders).await?;
         let request = capture::raw(head, body);
-        if let Some(answered) = endpoint.handshakes.before_proof(&request) {
-            return Ok(Outcome::Handshake(
-                answered.map_err(|rejection| Refusal::NotGenuine(rejection, None))?,
-            ));
+        if let Some(answered) = self.handshake(endpoint, &request).await {
+            return answered;
         }
         if let Some(slot) = endpoint.verifier.lacks_key(&request) {
             self.key_sets.look_again(slot).await;
@@ -70,6 +68,25 @@ impl Ingress {
         drop(request);
         exchange.noted.first(read.events.first().map(|(event, _)| event));
         self.keep(served, read, exchange).await
+    }
+
+    /// Answers a handshake that needs no proof. A secret that it brings is kept first; where another one came before, it
+    /// brings none.
+    async fn handshake(&self, endpoint: &Endpoint, request: &RawRequest) -> Option<Result<Outcome, Refusal>> {
+        let armed = endpoint.capture.as_ref().filter(|capture| capture.is_armed(Timestamp::now()));
+        let mut answered = endpoint.handshakes.before_proof(request, armed.is_some())?;
+        if let (Some(capture), Ok(Answered { secret: Some(secret), .. })) = (armed, &answered) {
+            match self.brought.keep(&endpoint.name, capture, secret).await {
+                Ok(Taken::Kept) => {}
+                Ok(Taken::TooLate) => answered = endpoint.handshakes.before_proof(request, false)?,
+                Err(error) => {
+                    let why = format!("the provider's secret cannot be kept in the data folder: {error}");
+                    return Some(Err(Refusal::NotStored(SubmitError::Unavailable(why))));
+                }
+            }
+        }
+        let refused = |rejection| Refusal::NotGenuine(rejection, None);
+        Some(answered.map(Outcome::Handshake).map_err(refused))
     }
 
     /// Stores what is wanted of a genuine request.

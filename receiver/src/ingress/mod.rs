@@ -26,8 +26,8 @@ use self::{
 };
 pub(crate) use self::{reply::Reply, source::TrustedProxies};
 use crate::{
-    flood::Flood, held::BodiesHeld, key_sets::KeySets, limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics,
-    serving::Live,
+    brought::BroughtSecrets, flood::Flood, held::BodiesHeld, key_sets::KeySets,
+    limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, serving::Live,
 };
 
 /// Everything that a request meets.
@@ -38,6 +38,8 @@ pub(crate) struct Ingress {
     pub(crate) rearmed: mpsc::Sender<Seq>,
     /// The keys that issuers publish.
     pub(crate) key_sets: KeySets,
+    /// The secrets that providers have sent by themselves.
+    pub(crate) brought: BroughtSecrets,
     pub(crate) proxies: TrustedProxies,
     pub(crate) bodies: BodiesHeld,
     pub(crate) metrics: Arc<Metrics>,

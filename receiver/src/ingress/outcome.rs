@@ -52,7 +52,7 @@ pub(crate) enum Refusal {
     Crowded,
     /// It is not genuine; with what would explain it, where that was looked for.
     NotGenuine(Rejection, Option<Hint>),
-    /// It cannot be checked now: the issuer's keys are not there.
+    /// It cannot be checked now: the issuer's keys, or the provider's secret, are not there.
     Unchecked(Rejection),
     /// The endpoint's rate is used up.
     Rate(Wait),

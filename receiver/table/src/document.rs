@@ -8,7 +8,7 @@ use boathook_event::ObjectName;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{Accepted, Class, Keys, Written};
+use crate::{Accepted, Class, Keys, SealKey, Written};
 
 /// The key in the Secret's `data`.
 pub const DOCUMENT_KEY: &str = "table.json";
@@ -24,6 +24,8 @@ pub struct Document {
     pub keys: Keys,
     /// What is served although something else is written by now.
     pub held_back: Accepted,
+    /// What seals secrets that are captured; there while an endpoint waits for one.
+    pub seal_key: Option<SealKey>,
 }
 
 /// A document that cannot be read.
@@ -65,12 +67,14 @@ struct Wire {
     endpoints: BTreeMap<String, Written<WebhookEndpointSpec>>,
     #[serde(default)]
     sinks: BTreeMap<String, Written<WebhookSinkSpec>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seal_key: Option<SealKey>,
 }
 
 impl Document {
     /// The bytes of the document; the same for the same content. Keys of other namespaces are left out.
     pub fn to_json(&self, namespace: &str) -> Zeroizing<Vec<u8>> {
-        let Self { class, keys, held_back } = self;
+        let Self { class, keys, held_back, seal_key } = self;
         let encode = |value: &Zeroizing<Vec<u8>>| Zeroizing::new(STANDARD.encode(&**value));
         let keys = keys.of(namespace).map(|(name, data)| {
             (name.to_owned(), data.iter().map(|(key, value)| (key.clone(), encode(value))).collect())
@@ -89,6 +93,7 @@ impl Document {
                 .iter()
                 .map(|(name, written)| (name.name().into(), written.clone()))
                 .collect(),
+            seal_key: seal_key.clone(),
         };
         Zeroizing::new(serde_json::to_vec(&wire).expect("names and specs are plain data"))
     }
@@ -123,6 +128,6 @@ impl Document {
             endpoints: wire.endpoints.into_iter().map(|(of, written)| (name(of), written)).collect(),
             sinks: wire.sinks.into_iter().map(|(of, written)| (name(of), written)).collect(),
         };
-        Ok(Self { class: wire.class, keys, held_back })
+        Ok(Self { class: wire.class, keys, held_back, seal_key: wire.seal_key })
     }
 }

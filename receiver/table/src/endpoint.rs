@@ -1,21 +1,21 @@
 //! An endpoint as a receiver uses it.
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
-use boathook_crds::{
-    EndpointSecret, Events, Limits, Mode, Notice, Reason, UnknownTypes, Verification, WebhookEndpointSpec,
-};
+use boathook_crds::{Events, Limits, Mode, Notice, Reason, UnknownTypes, Verification, WebhookEndpointSpec};
 use boathook_event::{ObjectName, Reading, ReadingSpec, TypePatterns};
 use boathook_verify::{
-    Expected, Handshakes, Kind as Proof, Scheme, SchemeError, Secret, Setup, TimestampRule, Verifier,
-    limits::TOLERANCE_DEFAULT, nearest, preset,
+    Handshakes, Kind as Proof, Scheme, SchemeError, TimestampRule, Verifier, limits::TOLERANCE_DEFAULT,
+    nearest, preset,
 };
 use ipnet::IpNet;
 
 use crate::{
-    Input, Keys, Kind, Problem, Sink, Written,
+    Capture, Input, Kind, Problem, Sink, Written,
+    capture::capture,
+    checks::{Checked, checks},
     limits::{
         BODY_BYTES_DEFAULT, BODY_BYTES_MAX, DEDUPE_WINDOW_DEFAULT, DEDUPE_WINDOW_MAX, HOST_BYTES_MAX,
-        RATE_PER_MINUTE_MAX, TOLERANCE_MAX, TYPE_PATTERNS_MAX,
+        RATE_PER_MINUTE_MAX, TYPE_PATTERNS_MAX,
     },
     problem::Problems,
 };
@@ -35,6 +35,8 @@ pub struct Endpoint {
     pub verifier: Verifier,
     /// Answers handshakes.
     pub handshakes: Handshakes,
+    /// The secret that it takes from its provider.
+    pub capture: Option<Capture>,
     /// Makes events of genuine requests.
     pub reading: Reading,
     /// What the provider wants to hear.
@@ -95,6 +97,20 @@ pub enum Choice {
     Reject,
 }
 
+impl Profile {
+    fn of(scheme: &Scheme) -> Self {
+        let answer = scheme.answer.clone().unwrap_or_default();
+        let success = answer.success.unwrap_or(200);
+        Self {
+            success,
+            duplicate: answer.duplicate.unwrap_or(success),
+            refused: answer.refused.unwrap_or(401),
+            unavailable: answer.unavailable.unwrap_or(503),
+            text: answer.text.map(Into::into),
+        }
+    }
+}
+
 impl Endpoint {
     /// Decides by the type. An event that no sink wants is taken all the same: it can be shown and replayed.
     pub fn choose(&self, event_type: Option<&str>) -> Choice {
@@ -135,7 +151,15 @@ pub(crate) fn compile(
     let limits = spec.limits.clone().unwrap_or_default();
     let path = path(name, spec, &mut problems);
     class.into_iter().for_each(|class| class.check(spec, &path, &mut problems));
-    let checks = checks(spec, &scheme, &verification, &path, input, at, &mut problems);
+    let capture = capture(spec, &scheme, input.keys, &mut problems);
+    let written = Checked {
+        spec,
+        scheme: &scheme,
+        verification: &verification,
+        path: &path,
+        capture: capture.as_ref(),
+    };
+    let checks = checks(&written, input, at, &mut problems);
     let reading = reading(name, &scheme, &events, at, &mut problems);
     let body_bytes_max = limits.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT);
     problems.within("spec.limits.bodyBytesMax", body_bytes_max, 1..=BODY_BYTES_MAX);
@@ -148,8 +172,6 @@ pub(crate) fn compile(
     problems.at_most("spec.events.types", events.types.len(), TYPE_PATTERNS_MAX);
     host(spec, &mut problems);
     let route = SinkRoutes { sinks, problems: &mut problems }.all(spec);
-    let answer = scheme.answer.clone().unwrap_or_default();
-    let success = answer.success.unwrap_or(200);
     let allowed_sources = sources(&verification, &mut problems);
     let dedupe_window = window(spec, &scheme, &mut problems);
     let host = class.map_or(spec.host.as_deref(), |class| class.host_of(spec));
@@ -161,14 +183,8 @@ pub(crate) fn compile(
         generation: *generation,
         host: host.map(str::to_ascii_lowercase),
         path,
-        notices: notices(&scheme, &route),
-        profile: Profile {
-            success,
-            duplicate: answer.duplicate.unwrap_or(success),
-            refused: answer.refused.unwrap_or(401),
-            unavailable: answer.unavailable.unwrap_or(503),
-            text: answer.text.map(Into::into),
-        },
+        notices: notices(&scheme, &route, capture.as_ref()),
+        profile: Profile::of(&scheme),
         allowed_sources,
         body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
         requests_per_minute: per_minute(&limits, |limits| limits.requests_per_minute),
@@ -186,6 +202,7 @@ pub(crate) fn compile(
         name: name.clone(),
         verifier,
         handshakes,
+        capture,
         reading,
     })
 }
@@ -208,119 +225,6 @@ fn scheme(spec: &WebhookEndpointSpec, problems: &mut Problems<'_>) -> Option<(Sc
         },
         _ => {
             problems.add("spec", Reason::InvalidScheme, "exactly one of provider and scheme must be set");
-            None
-        }
-    }
-}
-
-/// What checks requests, and what answers handshakes.
-fn checks(
-    spec: &WebhookEndpointSpec,
-    scheme: &Scheme,
-    verification: &Verification,
-    path: &str,
-    input: &Input<'_>,
-    at: &str,
-    problems: &mut Problems<'_>,
-) -> Option<(Verifier, Handshakes)> {
-    let before = problems.found.len();
-    let secrets = secrets(spec, input.keys, problems);
-    let verify_token = verify_token(scheme, verification, input.keys, problems);
-    if let Some(tolerance) = verification.tolerance {
-        problems.at_most("spec.verification.tolerance", tolerance.std(), TOLERANCE_MAX);
-    }
-    let ours = input.class.and_then(|class| class.url_of(spec, path));
-    let expected = verification.jwt.as_ref().map(|jwt| Expected {
-        issuer: jwt.issuer.as_deref(),
-        audience: jwt.audience.as_deref(),
-        email: jwt.email.as_deref(),
-        jwks_url: jwt.jwks_url.as_deref(),
-    });
-    if expected.is_some() && scheme.kind != Proof::Jwt {
-        let message = "this provider sends no JSON Web Token: leave it out";
-        problems.add("spec.verification.jwt", Reason::InvalidValue, message);
-    }
-    let setup = Setup {
-        secrets: &secrets,
-        tolerance: verification.tolerance,
-        public_url: verification.public_url.as_deref().or(ours.as_deref()).filter(|_| scheme.signs_url()),
-        verify_token: verify_token.as_ref(),
-        jwt: expected.as_ref(),
-    };
-    // A missing secret is told once; the scheme would only add that there are too few.
-    let missing = problems.found.len() > before;
-    let verifier = Verifier::compile(scheme, &setup);
-    let handshakes = Handshakes::compile(&scheme.handshakes, &setup);
-    match (verifier, handshakes) {
-        (Ok(verifier), Ok(handshakes)) => Some((verifier, handshakes)),
-        _ if missing => None,
-        (verifier, handshakes) => {
-            let mut errors = verifier.err().unwrap_or_default();
-            for error in handshakes.err().unwrap_or_default() {
-                if !errors.contains(&error) {
-                    errors.push(error);
-                }
-            }
-            errors.into_iter().for_each(|error| tell(error, at, problems));
-            None
-        }
-    }
-}
-
-/// What is wrong with the scheme, or with what the endpoint adds to it, under the field where it is written.
-fn tell(SchemeError { field, message }: SchemeError, at: &str, problems: &mut Problems<'_>) {
-    match &*field {
-        "publicURL" => problems.add("spec.verification.publicURL", Reason::InvalidValue, message),
-        "jwt.jwksURL" => problems.add("spec.verification.jwt.jwksURL", Reason::InvalidValue, message),
-        "jwt.email" => problems.add("spec.verification.jwt.email", Reason::InvalidValue, message),
-        "jwt.audience" => problems.add("spec.verification.jwt.audience", Reason::InvalidValue, message),
-        "verifyToken" => problems.add("spec.verification.verifyToken", Reason::SecretMissing, message),
-        _ => match field.strip_prefix("secrets") {
-            Some(rest) => problems.add(format!("spec.secrets{rest}"), Reason::SecretInvalid, message),
-            None => problems.add(format!("{at}.{field}"), Reason::InvalidScheme, message),
-        },
-    }
-}
-
-fn secrets(spec: &WebhookEndpointSpec, keys: &Keys, problems: &mut Problems<'_>) -> Vec<Secret> {
-    let mut secrets = Vec::with_capacity(spec.secrets.len());
-    for (index, EndpointSecret { name, key, not_before, not_after }) in spec.secrets.iter().enumerate() {
-        match keys.value(problems.object.namespace(), name, key) {
-            Ok(text) => {
-                secrets.push(Secret { text: text.clone(), not_before: *not_before, not_after: *not_after });
-            }
-            Err(message) => problems.add(format!("spec.secrets[{index}]"), Reason::SecretMissing, message),
-        }
-        if let (Some(start), Some(end)) = (not_before, not_after)
-            && start >= end
-        {
-            let message = "notBefore is not before notAfter: the secret would never count";
-            problems.add(format!("spec.secrets[{index}].notAfter"), Reason::InvalidValue, message);
-        }
-    }
-    secrets
-}
-
-fn verify_token(
-    scheme: &Scheme,
-    verification: &Verification,
-    keys: &Keys,
-    problems: &mut Problems<'_>,
-) -> Option<Secret> {
-    const FIELD: &str = "spec.verification.verifyToken";
-    let reference = verification.verify_token.as_ref()?;
-    if !scheme.needs_verify_token() {
-        problems.add(
-            FIELD,
-            Reason::InvalidValue,
-            "this provider has no handshake that asks for one: leave it out",
-        );
-        return None;
-    }
-    match keys.value(problems.object.namespace(), &reference.name, &reference.key) {
-        Ok(text) => Some(Secret { text: text.clone(), not_before: None, not_after: None }),
-        Err(message) => {
-            problems.add(FIELD, Reason::SecretMissing, message);
             None
         }
     }
@@ -452,7 +356,7 @@ fn per_minute(limits: &Limits, which: impl Fn(&Limits) -> Option<u32>) -> Option
     which(limits).and_then(NonZeroU32::new)
 }
 
-fn notices(scheme: &Scheme, sinks: &[SinkRoute]) -> Vec<Notice> {
+fn notices(scheme: &Scheme, sinks: &[SinkRoute], capture: Option<&Capture>) -> Vec<Notice> {
     let clock = scheme.timestamp.as_ref();
     let identified = (!scheme.id.is_empty() && scheme.id_stable) || scheme.body_unique;
     let fresh = clock.is_some_and(|rule| rule.signed && rule.enforce);
@@ -462,6 +366,8 @@ fn notices(scheme: &Scheme, sinks: &[SinkRoute]) -> Vec<Notice> {
     notices.extend((proved && !scheme.body_protected).then_some(Notice::BodyNotProtected));
     notices.extend(clock.is_some_and(|rule| !rule.signed).then_some(Notice::TimestampNotSigned));
     notices.extend((!identified && !fresh).then_some(Notice::NoReplayGuard));
+    let awaited = capture.is_some_and(|capture| capture.awaited);
+    notices.extend(awaited.then_some(Notice::SecretAwaited));
     notices.extend(sinks.is_empty().then_some(Notice::NoSink));
     notices
 }

@@ -5,12 +5,15 @@
 //! else to do about it is the caller's decision: a folder with a problem is refused whole.
 mod accepted;
 mod build;
+mod capture;
+mod checks;
 mod class;
 mod document;
 mod endpoint;
 mod keys;
 pub mod limits;
 mod problem;
+mod sealed;
 mod sink;
 mod table;
 
@@ -18,11 +21,13 @@ use boathook_crds::{WebhookEndpoint, WebhookSink};
 
 pub use accepted::{Accepted, Written};
 pub use build::{Built, Conflict, Input, build};
+pub use capture::Capture;
 pub use class::{Class, HostGrant};
 pub use document::{DOCUMENT_KEY, Document, DocumentError};
 pub use endpoint::{Choice, Endpoint, Profile, SinkRoute};
 pub use keys::Keys;
 pub use problem::{Kind, Problem};
+pub use sealed::{OpenKey, SealKey};
 pub use sink::{Header, HeaderContent, Sink, Target};
 pub use table::Table;
 

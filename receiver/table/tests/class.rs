@@ -145,7 +145,7 @@ fn of_two_endpoints_of_one_url_the_older_is_served_and_both_are_known() {
 #[test]
 fn the_document_comes_back_as_it_was_and_shows_nothing_when_it_is_broken() {
     let accepted = built(vec![endpoint("a", 7, &json!({}))], &class(), &Accepted::default()).accepted;
-    let document = Document { class: class(), keys: keys(), held_back: accepted };
+    let document = Document { class: class(), keys: keys(), held_back: accepted, seal_key: None };
     let bytes = document.to_json("team");
     assert_eq!(Document::from_json("team", &bytes), Ok(document.clone()));
     assert_eq!(bytes, document.to_json("team"), "the same bytes each time");

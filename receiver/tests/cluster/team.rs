@@ -81,7 +81,7 @@ impl<'p> Team<'p> {
             keys.insert(&self.namespace, name, [((*key).to_owned(), value.as_bytes().to_vec())]);
         }
         let class = Class { name: "default".into(), ..Class::default() };
-        let document = Document { class, keys, held_back: Accepted::default() };
+        let document = Document { class, keys, held_back: Accepted::default(), seal_key: None };
         document.to_json(&self.namespace).to_vec()
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn verifier(scheme: &Scheme, setup: &Setup<'_>) -> Result<Verifier, V
         }
         Kind::Jwt => jwt::jwt(scheme, setup, &mut pointers, &mut broken).map(Proof::Jwt),
         Kind::Token | Kind::Basic | Kind::BodyToken | Kind::QueryToken => {
-            credential::credential(scheme, setup.secrets, &mut pointers, &mut broken).map(Proof::Credential)
+            credential::credential(scheme, setup, &mut pointers, &mut broken).map(Proof::Credential)
         }
         Kind::Code => coded(scheme, setup, &mut broken).map(Proof::Coded),
         Kind::None => {
@@ -47,7 +47,9 @@ pub(crate) fn verifier(scheme: &Scheme, setup: &Setup<'_>) -> Result<Verifier, V
     let required = requirements(scheme, &mut broken);
     outside_verification(scheme, &mut broken);
     match proof {
-        Some(proof) if broken.0.is_empty() => Ok(Verifier::new(required, pointers, proof)),
+        Some(proof) if broken.0.is_empty() => {
+            Ok(Verifier::new(required, pointers, proof, setup.awaits_secret))
+        }
         _ => Err(broken.0),
     }
 }
@@ -63,7 +65,7 @@ fn coded(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) -> Option<Box<
         format!("must be {}: so it is with this code", code.protects_body()),
     );
     without_proof_members(scheme, broken, "is part of the code");
-    let keys = keys::keys(setup.secrets, code.decode(), broken, |key| Ok(key.clone()));
+    let keys = keys::keys(setup, code.decode(), broken, |key| Ok(key.clone()));
     Some(code.proof(&keys))
 }
 

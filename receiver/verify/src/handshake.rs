@@ -1,5 +1,6 @@
 //! Handshakes: requests by which a provider makes sure that the URL is ours, answered at once and not delivered.
 mod answer;
+mod brought;
 mod compile;
 
 use std::{borrow::Cow, fmt};
@@ -9,7 +10,8 @@ use http::{HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-use self::answer::Answer;
+pub use self::brought::BroughtSecret;
+use self::{answer::Answer, brought::Capture};
 use crate::{Diagnosis, Handshake, RawRequest, Rejection, SchemeError, Setup, Verified};
 
 /// A scheme's handshakes, compiled.
@@ -28,6 +30,8 @@ pub struct Answered {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body; may be empty.
     pub body: String,
+    /// The secret that the request brings: to be kept before this is sent.
+    pub secret: Option<BroughtSecret>,
 }
 
 /// One handshake, compiled.
@@ -40,6 +44,8 @@ struct Rule {
     gated: bool,
     /// A template, and the digest of the text that its value must be.
     verify_token: Option<(Template, TokenDigest)>,
+    /// It counts only while a secret is awaited, and brings one.
+    capture: Option<Capture>,
     answer: Answer,
 }
 
@@ -68,22 +74,26 @@ impl Handshakes {
         self.rules.iter().any(|rule| rule.method == *method)
     }
 
-    /// The answer to a handshake that needs no proof: providers ask before they have a secret.
+    /// The answer to a handshake that needs no proof: providers ask before they have a secret. Only where `armed` may it be
+    /// one that brings a secret: whoever knows the URL can send that.
     ///
     /// # Errors
     /// It is one, and its verify token is not ours.
-    pub fn before_proof(&self, request: &RawRequest) -> Option<Result<Answered, Rejection>> {
-        self.answer(request, false)
+    pub fn before_proof(&self, request: &RawRequest, armed: bool) -> Option<Result<Answered, Rejection>> {
+        self.answer(request, |rule| !rule.gated && (armed || rule.capture.is_none()))
     }
 
     /// The answer to a genuine request that is a handshake.
     pub fn after_proof(&self, verified: &Verified<'_>) -> Option<Answered> {
-        self.answer(verified.request(), true)?.ok()
+        self.answer(verified.request(), |rule| rule.gated)?.ok()
     }
 
-    fn answer(&self, request: &RawRequest, gated: bool) -> Option<Result<Answered, Rejection>> {
-        let mut rules =
-            self.rules.iter().filter(|rule| rule.gated == gated && rule.may_be(request)).peekable();
+    fn answer(
+        &self,
+        request: &RawRequest,
+        counts: impl Fn(&Rule) -> bool,
+    ) -> Option<Result<Answered, Rejection>> {
+        let mut rules = self.rules.iter().filter(|rule| counts(rule) && rule.may_be(request)).peekable();
         rules.peek()?;
         let values = match self.pointers.is_empty() {
             true => Values::none(),
@@ -122,7 +132,11 @@ impl Rule {
                 return Some(Err(Diagnosis::VerifyTokenDiffers.into()));
             }
         }
-        self.answer.render(source).map(Ok)
+        let secret = match &self.capture {
+            Some(capture) => Some(capture.secret(source)?),
+            None => None,
+        };
+        self.answer.render(source).map(|answered| Ok(Answered { secret, ..answered }))
     }
 }
 

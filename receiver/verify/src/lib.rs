@@ -34,7 +34,7 @@ mod verifier;
 
 pub use duration::{Duration, InvalidDuration};
 pub use form::{form_as_json, is_parameter};
-pub use handshake::{Answered, Handshakes};
+pub use handshake::{Answered, BroughtSecret, Handshakes};
 pub use hint::Hint;
 pub use key::Secret;
 pub use key_set::{KeySet, KeySlot};

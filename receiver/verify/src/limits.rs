@@ -27,6 +27,10 @@ pub const HANDSHAKE_ANSWER_BYTES_MAX: usize = 4096;
 pub const HANDSHAKE_EQUALS_BYTES_MAX: usize = 256;
 /// Handshakes of one scheme.
 pub const HANDSHAKES_MAX: usize = 8;
+/// Characters of a secret that a handshake brings, at least: shorter ones can be guessed.
+pub const BROUGHT_SECRET_BYTES_MIN: usize = 16;
+/// Characters of a secret that a handshake brings: Notion's has 50, Asana's 32.
+pub const BROUGHT_SECRET_BYTES_MAX: usize = 512;
 /// Candidates for an id, a type, and the like.
 pub const CANDIDATES_MAX: usize = 8;
 /// Bytes of a preset's id that [`nearest`](crate::nearest) looks at: the edit distance costs their product.

@@ -99,7 +99,7 @@ mod tests {
                 public_url: scheme.signs_url().then_some("https://hooks.example.com/hook"),
                 verify_token: scheme.needs_verify_token().then_some(&token),
                 jwt: Some(&expected).filter(|_| scheme.kind == Kind::Jwt),
-                tolerance: None,
+                ..Setup::default()
             };
             assert_eq!(Verifier::compile(&scheme, &setup).err(), None, "{id}");
             assert_eq!(Handshakes::compile(&scheme.handshakes, &setup).err(), None, "{id}");

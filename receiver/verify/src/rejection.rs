@@ -93,6 +93,9 @@ pub enum Diagnosis {
         /// The claim minus our clock, in milliseconds.
         skew_millis: i64,
     },
+    /// No secret of those that are there matches, and another one is to come.
+    #[error("no secret that is there makes this signature, and one is still to come: see spec.secretCapture")]
+    SecretAwaited,
     /// The issuer's keys were never fetched: a failure of ours.
     #[error("the issuer's keys are not there yet: see the log on fetching jwksURL")]
     KeysNotThere,
@@ -160,7 +163,7 @@ impl From<Diagnosis> for Rejection {
             | Diagnosis::VerifyTokenDiffers
             | Diagnosis::NoSecretMatches
             | Diagnosis::SecretOutOfValidity { .. } => Code::InvalidSignature,
-            Diagnosis::KeysNotThere => Code::Unavailable,
+            Diagnosis::KeysNotThere | Diagnosis::SecretAwaited => Code::Unavailable,
             Diagnosis::TimestampMissing => Code::MissingTimestamp,
             Diagnosis::TimestampUnreadable => Code::InvalidTimestamp,
             Diagnosis::TimestampOutsideTolerance { .. } | Diagnosis::TokenOutOfTime { .. } => {

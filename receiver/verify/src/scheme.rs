@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     answer::{Answer, BodyKind, CatalogueEntry, Payload, PayloadEncoding, RetryHints},
-    handshake::{Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod},
+    handshake::{CaptureSecret, Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod},
     jwt::{Audience, JwtAlgorithm, JwtRule},
     signature::{Encoding, Grammar, KeyValue, List, Pairs, Positional, Signature, SignatureFrom},
     signed::{FormSorted, Part, Requirement, TimeFormat, TimeFormats, TimestampFrom, TimestampRule},
@@ -261,6 +261,16 @@ impl Scheme {
         self.signed.iter().any(url)
             || self.handshakes.iter().any(digests)
             || self.jwt.as_ref().is_some_and(in_token)
+    }
+
+    /// Whether a handshake brings the secret of all later deliveries.
+    pub fn brings_secret(&self) -> bool {
+        self.handshakes.iter().any(|handshake| handshake.capture_secret.is_some())
+    }
+
+    /// What a person does with a secret that a handshake has brought.
+    pub fn next_with_secret(&self) -> Option<&str> {
+        self.handshakes.iter().find_map(|handshake| handshake.capture_secret.as_ref()?.next.as_deref())
     }
 
     /// Whether a handshake compares or uses the endpoint's verify token.

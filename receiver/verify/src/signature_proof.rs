@@ -28,7 +28,7 @@ pub(crate) struct SignatureProof {
     pub(crate) keys: Keys,
 }
 
-/// What the signature is checked with. Never empty.
+/// What the signature is checked with. Empty only while the first secret is to come.
 pub(crate) enum Keys {
     Digest(Vec<Dated<DigestKey>>),
     Public(Vec<Dated<PublicKey>>),
@@ -124,7 +124,7 @@ impl SignatureProof {
             };
             let timestamp = in_body.as_deref().or(written.as_deref());
             let text = self.signed.pieces(&parsed, timestamp, 0)?;
-            let first = keys.first().expect("a verifier is not compiled without a secret");
+            let first = keys.first().ok_or(Diagnosis::SecretAwaited)?;
             self.form.write(first.key.digest(&text).bytes(), self.encoding, written.as_deref())
         };
         self.place.headers().iter().for_each(|name| drop(request.headers.remove(name)));

@@ -23,6 +23,7 @@ pub struct Verifier {
     /// What is read of a JSON body before it is known to be genuine: nothing, for most schemes.
     pointers: Pointers,
     proof: Proof,
+    awaits_secret: bool,
 }
 
 /// What an endpoint adds to its provider's scheme.
@@ -38,6 +39,9 @@ pub struct Setup<'s> {
     pub jwt: Option<&'s Expected<'s>>,
     /// For handshakes that ask for one ([`Scheme::needs_verify_token`]).
     pub verify_token: Option<&'s Secret>,
+    /// A secret is still to come, in a handshake ([`Scheme::brings_secret`]): until it is there nothing that no other secret
+    /// has made can be judged.
+    pub awaits_secret: bool,
 }
 
 /// What a JSON Web Token must say here; what is absent is as the scheme says.
@@ -95,8 +99,13 @@ impl Verifier {
         compile::verifier(scheme, setup)
     }
 
-    pub(crate) fn new(required: Vec<(HeaderName, HeaderValue)>, pointers: Pointers, proof: Proof) -> Self {
-        Self { required, pointers, proof }
+    pub(crate) fn new(
+        required: Vec<(HeaderName, HeaderValue)>,
+        pointers: Pointers,
+        proof: Proof,
+        awaits_secret: bool,
+    ) -> Self {
+        Self { required, pointers, proof, awaits_secret }
     }
 
     /// Whether the request is genuine: signature first (401), then freshness (401). The time taken depends on the
@@ -106,12 +115,19 @@ impl Verifier {
     /// The code for the sender and the diagnosis for the people who run the endpoint.
     pub fn verify<'r>(&self, request: &'r RawRequest, now: Timestamp) -> Result<Verified<'r>, Rejection> {
         let parsed = Parsed::new(request, &self.pointers);
-        let Proven { secret, signed_at } = match &self.proof {
-            Proof::Signature(proof) => proof.check(&parsed, now)?,
-            Proof::Jwt(proof) => proof.check(&parsed, now)?,
-            Proof::Credential(proof) => proof.check(&parsed, now)?,
-            Proof::Coded(proof) => proof.check(&parsed, now)?,
-            Proof::Nothing => Proven { secret: None, signed_at: None },
+        let proven = match &self.proof {
+            Proof::Signature(proof) => proof.check(&parsed, now),
+            Proof::Jwt(proof) => proof.check(&parsed, now),
+            Proof::Credential(proof) => proof.check(&parsed, now),
+            Proof::Coded(proof) => proof.check(&parsed, now),
+            Proof::Nothing => Ok(Proven { secret: None, signed_at: None }),
+        };
+        let Proven { secret, signed_at } = match proven {
+            // It may have been made with the one that is to come.
+            Err(Diagnosis::NoSecretMatches) if self.awaits_secret => {
+                return Err(Diagnosis::SecretAwaited.into());
+            }
+            proven => proven?,
         };
         self.check_required(request)?;
         Ok(Verified { request, secret, signed_at })

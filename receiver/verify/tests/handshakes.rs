@@ -36,7 +36,7 @@ fn answered(handshakes: Value, mut request: RawRequest) -> Option<Result<Answere
         ..Setup::default()
     };
     let handshakes = Handshakes::compile(&parse(handshakes), &setup).unwrap();
-    if let Some(answer) = handshakes.before_proof(&request) {
+    if let Some(answer) = handshakes.before_proof(&request, false) {
         return Some(answer.map_err(|rejection| rejection.code));
     }
     let verifier = Verifier::compile(&preset("github").unwrap(), &setup).unwrap();

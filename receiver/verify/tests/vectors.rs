@@ -27,6 +27,9 @@ struct Vector {
     #[serde(rename = "publicURL")]
     public_url: Option<String>,
     verify_token: Option<String>,
+    /// The endpoint waits for a secret (`spec.secretCapture`).
+    #[serde(default)]
+    awaits_secret: bool,
     jwt: Option<VectorJwt>,
     request: VectorRequest,
     now: Timestamp,
@@ -71,6 +74,8 @@ enum Expect {
     AcceptedBatch(IgnoredAny),
     Rejected(String),
     Handshake(String),
+    /// A handshake that brings this secret.
+    Brings(String),
     RefusedSecret(bool),
 }
 
@@ -138,6 +143,7 @@ impl Vector {
             public_url: self.public_url.as_deref(),
             verify_token: verify_token.as_ref(),
             jwt: expected.as_ref(),
+            awaits_secret: self.awaits_secret,
         };
         let verifier = match Verifier::compile(scheme, &setup) {
             Ok(verifier) => verifier,
@@ -152,9 +158,12 @@ impl Vector {
     /// What is said of the request, in the words of `expect`.
     fn decide(&self, scheme: &Scheme) -> String {
         let Some((verifier, handshakes)) = self.compiled(scheme) else { return "refused".into() };
-        let answered = |answered: Answered| format!("answered {}", answered.body);
+        let answered = |answered: Answered| match answered.secret {
+            Some(secret) => format!("brings {}", secret.text()),
+            None => format!("answered {}", answered.body),
+        };
         let request = self.request();
-        match handshakes.before_proof(&request) {
+        match handshakes.before_proof(&request, self.awaits_secret) {
             Some(Ok(answer)) => return answered(answer),
             Some(Err(rejection)) => return rejection.code.as_str().into(),
             None => {}
@@ -173,6 +182,7 @@ impl Expect {
             Self::Accepted(_) | Self::AcceptedBatch(_) => "genuine".into(),
             Self::Rejected(code) => code.clone(),
             Self::Handshake(text) => format!("answered {text}"),
+            Self::Brings(secret) => format!("brings {secret}"),
             Self::RefusedSecret(refused) => {
                 assert!(refused, "a secret that is not refused needs no word");
                 "refused".into()
@@ -247,7 +257,7 @@ fn no_changed_byte_panics_and_none_of_a_protected_body_stays_genuine() {
                 chance ^= chance >> 7;
                 chance ^= chance << 17;
                 let request = changed(&sent, chance);
-                let _ = handshakes.before_proof(&request);
+                let _ = handshakes.before_proof(&request, vector.awaits_secret);
                 let verified = verifier.verify(&request, vector.now);
                 let same_body = request.body == sent.body;
                 let was_genuine = vector.expect.words() == "genuine";
@@ -291,6 +301,7 @@ fn every_provider_has_the_vectors_that_its_scheme_calls_for() {
                 "several-signatures",
             ),
             (!scheme.handshakes.is_empty(), "handshake"),
+            (scheme.brings_secret(), "brings-secret"),
             (scheme.batch.is_some(), "batch"),
         ] {
             wanted.extend(condition.then_some(flag));

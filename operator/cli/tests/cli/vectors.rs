@@ -35,6 +35,7 @@ fn expected(vector: &Value) -> (i32, Value) {
     match word.as_str() {
         "accepted" | "acceptedBatch" => (0, json!({ "genuine": true })),
         "handshake" => (0, json!({ "handshake": { "body": value } })),
+        "brings" => (0, json!({ "handshake": { "bringsSecret": true } })),
         "rejected" => (1, json!({ "genuine": false, "code": value })),
         "refusedSecret" => (2, Value::Null),
         _ => panic!("unknown expectation {expect}"),

@@ -44,7 +44,8 @@ fn subject(scheme: &Scheme) -> Option<Subject> {
             public_url: Some("https://hooks.example.com/hook"),
             verify_token: Some(&token),
             jwt: scheme.jwt.as_ref().map(|_| &expected),
-            tolerance: None,
+            awaits_secret: true,
+            ..Setup::default()
         };
         let verifier = Verifier::compile(scheme, &setup).ok()?;
         let handshakes = Handshakes::compile(&scheme.handshakes, &setup).ok()?;
@@ -76,7 +77,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let now = Timestamp::constant(1_767_268_800, 0);
-    let _ = subject.handshakes.before_proof(&request);
+    let _ = subject.handshakes.before_proof(&request, true);
     match subject.verifier.verify(&request, now) {
         Ok(verified) => drop(subject.handshakes.after_proof(&verified)),
         Err(rejection) => drop(subject.verifier.hint(&request, &rejection, now)),

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{Broken, form, keys::keys, place};
 use crate::{
-    KeyDecode, Kind, Scheme, Secret,
+    KeyDecode, Kind, Scheme, Setup,
     credential_proof::{CredentialFrom, CredentialProof},
     grammar::Form,
     limits::SIGNATURE_HEADER_BYTES_MAX,
@@ -13,7 +13,7 @@ use crate::{
 
 pub(super) fn credential(
     scheme: &Scheme,
-    secrets: &[Secret],
+    setup: &Setup<'_>,
     pointers: &mut Pointers,
     broken: &mut Broken,
 ) -> Option<CredentialProof> {
@@ -27,7 +27,7 @@ pub(super) fn credential(
         Some(CredentialFrom::Place(_, prefix)) => SIGNATURE_HEADER_BYTES_MAX.saturating_sub(prefix.len()),
         _ => SIGNATURE_HEADER_BYTES_MAX,
     };
-    let keys = keys(secrets, KeyDecode::Utf8, broken, |key| fits(scheme.kind, key, room));
+    let keys = keys(setup, KeyDecode::Utf8, broken, |key| fits(scheme.kind, key, room));
     Some(CredentialProof::new(from?, &keys))
 }
 

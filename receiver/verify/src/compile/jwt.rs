@@ -165,5 +165,5 @@ fn token_keys(
         let keys = checks.iter().map(|(algorithm, check)| Ok((*algorithm, check.key(key)?)));
         keys.collect::<Result<JwtKeys, String>>()
     };
-    Some(keys(setup.secrets, decode, broken, make))
+    Some(keys(setup, decode, broken, make))
 }

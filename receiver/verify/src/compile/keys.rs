@@ -3,20 +3,22 @@ use zeroize::Zeroizing;
 
 use super::Broken;
 use crate::{
-    KeyDecode, Secret,
+    KeyDecode, Secret, Setup,
     key::{self, Dated},
     limits::SECRETS_MAX,
 };
 
 /// What is made of those secrets that can be used.
 pub(super) fn keys<K>(
-    secrets: &[Secret],
+    setup: &Setup<'_>,
     decode: KeyDecode,
     broken: &mut Broken,
     make: impl Fn(&Zeroizing<Vec<u8>>) -> Result<K, String>,
 ) -> Vec<Dated<K>> {
+    let Setup { secrets, awaits_secret, .. } = setup;
+    let least = usize::from(!awaits_secret);
     broken.unless(
-        (1..=SECRETS_MAX).contains(&secrets.len()),
+        (least..=SECRETS_MAX).contains(&secrets.len()),
         "secrets",
         format!("must have 1 to {SECRETS_MAX} secrets"),
     );

@@ -53,7 +53,7 @@ fn digest_keys(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) -> Optio
             _ => DigestKey::hmac(kind, key),
         })
     };
-    Some(Keys::Digest(keys(setup.secrets, decode, broken, make)))
+    Some(Keys::Digest(keys(setup, decode, broken, make)))
 }
 
 fn public_keys(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) -> Option<Keys> {
@@ -76,7 +76,7 @@ fn public_keys(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) -> Optio
         PublicKey::read(check, key)
             .ok_or_else(|| "is no public key of this scheme: copy the provider's public key whole".to_owned())
     };
-    Some(Keys::Public(keys(setup.secrets, decode, broken, make)))
+    Some(Keys::Public(keys(setup, decode, broken, make)))
 }
 
 fn public_algorithm(algorithm: Algorithm) -> Option<&'static dyn VerificationAlgorithm> {

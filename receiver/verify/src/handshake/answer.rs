@@ -62,7 +62,7 @@ impl Answer {
         }
         let length = body.len() + headers.iter().map(|(_, value)| value.len()).sum::<usize>();
         let Self { status, .. } = *self;
-        (length <= HANDSHAKE_ANSWER_BYTES_MAX).then_some(Answered { status, headers, body })
+        (length <= HANDSHAKE_ANSWER_BYTES_MAX).then_some(Answered { status, headers, body, secret: None })
     }
 }
 

@@ -7,10 +7,12 @@ use zeroize::Zeroizing;
 use super::{
     Handshakes, Rule, Subject, TokenDigest,
     answer::{Answer, Body, Item, Member, keyed},
+    brought::Capture,
 };
 use crate::{
-    Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod, KeyDecode, SchemeError, Setup, key,
-    limits::{FIELD_NAME_BYTES_MAX, HANDSHAKE_EQUALS_BYTES_MAX, HANDSHAKES_MAX},
+    CaptureSecret, Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod, KeyDecode, SchemeError,
+    Setup, key,
+    limits::{FIELD_NAME_BYTES_MAX, GRAMMAR_TEXT_BYTES_MAX, HANDSHAKE_EQUALS_BYTES_MAX, HANDSHAKES_MAX},
 };
 
 pub(super) fn handshakes(
@@ -49,7 +51,7 @@ impl Compiler<'_> {
     }
 
     fn rule(&mut self, handshake: &Handshake) -> Option<Rule> {
-        let Handshake { matches, gate, verify_token, answer } = handshake;
+        let Handshake { matches, gate, verify_token, answer, capture_secret } = handshake;
         let before = self.errors.len();
         let equals = matches.equals.as_deref();
         if equals.is_some_and(|equals| !(1..=HANDSHAKE_EQUALS_BYTES_MAX).contains(&equals.len())) {
@@ -68,6 +70,13 @@ impl Compiler<'_> {
             Some((template, TokenDigest(Sha256::digest(&*token).into())))
         });
         let answer = self.answer(answer);
+        let brings = capture_secret.is_some();
+        if brings
+            && (*gate != Gate::None || verify_token.is_some() || matches.method != HandshakeMethod::Post)
+        {
+            self.broken("captureSecret", "is for POST with gate none and without a verify token");
+        }
+        let capture = capture_secret.as_ref().and_then(|capture| self.capture(capture));
         let method = match matches.method {
             HandshakeMethod::Post => Method::POST,
             HandshakeMethod::Get => Method::GET,
@@ -80,9 +89,19 @@ impl Compiler<'_> {
             equals: equals.map(Into::into),
             gated: *gate == Gate::Signature,
             verify_token,
+            capture,
             answer: answer?,
         };
         (self.errors.len() == before).then_some(rule)
+    }
+
+    fn capture(&mut self, CaptureSecret { value, prefix, next: _ }: &CaptureSecret) -> Option<Capture> {
+        if prefix.as_ref().is_some_and(|prefix| !(1..=GRAMMAR_TEXT_BYTES_MAX).contains(&prefix.len())) {
+            let message = format!("must have 1 to {GRAMMAR_TEXT_BYTES_MAX} characters");
+            self.broken("captureSecret.prefix", message);
+        }
+        let value = self.template("captureSecret.value", value)?;
+        Some(Capture { value, prefix: prefix.as_deref().unwrap_or_default().into() })
     }
 
     fn subject(&mut self, matches: &HandshakeMatch) -> Option<Subject> {

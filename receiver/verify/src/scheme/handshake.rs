@@ -21,6 +21,27 @@ pub struct Handshake {
     /// What is answered.
     #[serde(default)]
     pub answer: HandshakeAnswer,
+    /// The request brings the secret of all later deliveries. Then it is a handshake only while the endpoint waits for one
+    /// (`spec.secretCapture`); with method POST and gate `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture_secret: Option<CaptureSecret>,
+}
+
+/// A secret that a provider sends in a handshake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CaptureSecret {
+    /// A template whose value is the secret: 16 to 512 visible ASCII characters.
+    #[schemars(length(min = 1, max = 256))]
+    pub value: String,
+    /// What the secret begins with; another value is none. Default: anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub prefix: Option<String>,
+    /// What a person does with the secret once it is there, in one sentence. Default: nothing is left to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub next: Option<String>,
 }
 
 /// What must hold before a handshake is answered. Default: signature.

@@ -1,16 +1,20 @@
 //! What is decided on a namespace: statuses, what goes, what is held.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+mod capturing;
+
 use std::collections::BTreeMap;
 
 use boathook_crds::{Condition, Health, WebhookEndpoint, WebhookEndpointStatus, WebhookSink};
 use boathook_plan::{
     Configuration, Gone, GoneKind, Held, Observed, ObservedClass, Plan, Pod, World, names, plan,
 };
-use boathook_table::{Accepted, Keys};
+use boathook_table::{Accepted, Keys, OpenKey};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 const TEAM: &str = "team";
+/// Of the key that opens captured secrets.
+const SEED: [u8; 32] = [7; 32];
 
 /// A namespace, to be changed by a test.
 struct Place {
@@ -103,6 +107,7 @@ impl Place {
 
     fn plan(&self) -> Plan {
         plan(&World {
+            seal_key: OpenKey::new(&SEED.into()).seal_key(),
             namespace: TEAM,
             configuration: &self.configuration,
             endpoints: &self.endpoints,

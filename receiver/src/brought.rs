@@ -1,0 +1,188 @@
+//! Secrets that providers have sent by themselves: the first that comes for an endpoint is kept in the data folder, durably
+//! and before it is acknowledged, until it stands where the endpoint looks for it.
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, ErrorKind, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use boathook_crds::SecretRef;
+use boathook_event::ObjectName;
+use boathook_table::{Capture, SealKey};
+use boathook_verify::BroughtSecret;
+use zeroize::Zeroizing;
+
+use crate::serving::Serving;
+
+/// The secrets that have come and are not in their Secrets yet.
+#[derive(Clone)]
+pub(crate) struct BroughtSecrets(Arc<Inner>);
+
+struct Inner {
+    folder: PathBuf,
+    kept: Mutex<Kept>,
+}
+
+type Kept = BTreeMap<ObjectName, Zeroizing<String>>;
+
+/// What became of a secret that has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is kept, from now on or since an earlier time.
+    Kept,
+    /// Another one came before.
+    TooLate,
+}
+
+impl BroughtSecrets {
+    /// Opens the folder of secrets below the data folder.
+    ///
+    /// # Errors
+    /// A file cannot be read: the secret in it cannot be had again.
+    pub(crate) fn open(data: &Path) -> io::Result<Self> {
+        let folder = data.join("captured");
+        let files = match fs::read_dir(&folder) {
+            Ok(files) => files.collect::<io::Result<Vec<_>>>()?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let mut kept = Kept::new();
+        for file in files {
+            if let Some((namespace, name)) = file.file_name().to_str().and_then(|name| name.split_once('_')) {
+                let text = Zeroizing::new(fs::read_to_string(file.path())?);
+                kept.insert(ObjectName::new(namespace, name), text);
+            }
+        }
+        Ok(Self(Arc::new(Inner { folder, kept: Mutex::new(kept) })))
+    }
+
+    /// Keeps the secret, if it is the first for the endpoint.
+    ///
+    /// # Errors
+    /// It cannot be written: then it is not to be acknowledged.
+    pub(crate) async fn keep(
+        &self,
+        of: &ObjectName,
+        capture: &Capture,
+        secret: &BroughtSecret,
+    ) -> io::Result<Taken> {
+        let (inner, of, secret) = (Arc::clone(&self.0), of.clone(), secret.clone());
+        let SecretRef { name, key } = &capture.secret_ref;
+        let (name, key) = (name.clone(), key.clone());
+        let keep = move || {
+            let mut kept = inner.kept();
+            if let Some(before) = kept.get(&of) {
+                let same = before.as_str() == secret.text();
+                if !same {
+                    tracing::warn!(endpoint = %of, "another secret has come, and is not taken: the first one counts");
+                }
+                return Ok(if same { Taken::Kept } else { Taken::TooLate });
+            }
+            let file = inner.write(&of, secret.text())?;
+            tracing::warn!(
+                endpoint = %of, file = %file.display(), secret = name, key,
+                "the provider's secret has come and is kept in this file; it belongs into the Secret, under the key \
+                 (in a cluster the operator puts it there)"
+            );
+            kept.insert(of, Zeroizing::new(secret.text().to_owned()));
+            Ok(Taken::Kept)
+        };
+        tokio::task::spawn_blocking(keep).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    /// Forgets the secrets of endpoints that wait for none any more, or are gone.
+    pub(crate) fn settle(&self, serving: &Serving) {
+        let mut kept = self.0.kept();
+        kept.retain(|of, _| {
+            let waits = match serving.endpoint(of) {
+                Some(served) => served.endpoint.capture.as_ref().is_some_and(|capture| capture.awaited),
+                None => serving.observed.endpoints.contains_key(of),
+            };
+            if waits {
+                return true;
+            }
+            let file = self.0.file(of);
+            match fs::remove_file(&file) {
+                Ok(()) => tracing::info!(endpoint = %of, file = %file.display(), "the endpoint's secret is where it belongs; its file is removed"),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => tracing::warn!(endpoint = %of, file = %file.display(), %error, "cannot remove the file of a secret that is where it belongs: remove it by hand"),
+            }
+            false
+        });
+    }
+
+    /// The secrets that are to be told to the operator, with the places where they belong.
+    pub(crate) fn to_tell(&self, serving: &Serving) -> Vec<(ObjectName, SecretRef, Zeroizing<String>)> {
+        let told = |(of, text): (&ObjectName, &Zeroizing<String>)| {
+            let capture = serving.endpoint(of)?.endpoint.capture.as_ref()?;
+            Some((of.clone(), capture.secret_ref.clone(), text.clone()))
+        };
+        self.0.kept().iter().filter_map(told).collect()
+    }
+}
+
+impl Inner {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names have no `_`.
+    fn file(&self, of: &ObjectName) -> PathBuf {
+        self.folder.join(format!("{}_{}", of.namespace(), of.name()))
+    }
+
+    /// Writes the file whole and synced, for its owner alone.
+    fn write(&self, of: &ObjectName, text: &str) -> io::Result<PathBuf> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let (file, draft) = (self.file(of), self.folder.join("draft"));
+        let mut open =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        open.write_all(text.as_bytes())?;
+        open.sync_all()?;
+        fs::rename(&draft, &file)?;
+        fs::File::open(&self.folder)?.sync_all()?;
+        Ok(file)
+    }
+}
+
+/// What was sealed last, so that the same secret is told in the same words.
+#[derive(Default)]
+pub(crate) struct Sealed {
+    key: Option<SealKey>,
+    told: BTreeMap<ObjectName, Told>,
+}
+
+struct Told {
+    to: SecretRef,
+    text: Zeroizing<String>,
+    sealed: String,
+}
+
+impl Sealed {
+    /// Seals what is to be told now; nothing while no key is known.
+    pub(crate) fn look(&mut self, secrets: &BroughtSecrets, serving: &Serving) {
+        let key = serving.seal_key.clone();
+        if self.key != key {
+            self.told.clear();
+        }
+        let to_tell = secrets.to_tell(serving);
+        self.told.retain(|of, told| {
+            to_tell.iter().any(|(known, to, text)| known == of && *to == told.to && *text == told.text)
+        });
+        for (of, to, text) in to_tell {
+            let Some(key) = &key else { break };
+            self.told.entry(of).or_insert_with_key(|of| {
+                let sealed = key.seal(of, &to, &text, &mut rand::rng());
+                Told { to, text, sealed }
+            });
+        }
+        self.key = key;
+    }
+
+    pub(crate) fn of(&self, endpoint: &ObjectName) -> Option<&str> {
+        self.told.get(endpoint).map(|told| told.sealed.as_str())
+    }
+}

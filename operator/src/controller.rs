@@ -83,7 +83,7 @@ pub(crate) async fn run(client: Client, configuration: Arc<Configuration>) {
             Some(namespace) = touched.recv() => {
                 let soon = Instant::now() + CHANGES_TOGETHER;
                 let at = rests.get(&namespace).map_or(soon, |rest| soon.max(*rest));
-                due.entry(namespace).or_insert(at);
+                by_then(&mut due, namespace, at);
             }
             Some(ended) = works.join_next(), if !works.is_empty() => {
                 // A panic of one namespace's work is a bug, and must not stop the others.
@@ -97,19 +97,23 @@ pub(crate) async fn run(client: Client, configuration: Arc<Configuration>) {
                 rests.retain(|_, rest| *rest > ended);
                 rests.insert(namespace.clone(), ended + LOOKS_APART);
                 if let Some(pause) = again {
-                    let at = Instant::now() + pause;
-                    let known = due.entry(namespace).or_insert(at);
-                    *known = (*known).min(at);
+                    by_then(&mut due, namespace, Instant::now() + pause);
                 }
             }
             () = sleep_until(next.unwrap_or(now)), if next.is_some() => {}
             _ = resync.tick() => {
                 for endpoint in controller.stores.endpoints.state() {
-                    due.entry(endpoint.namespace().unwrap_or_default()).or_insert(Instant::now());
+                    by_then(&mut due, endpoint.namespace().unwrap_or_default(), Instant::now());
                 }
             }
         }
     }
+}
+
+/// A namespace is to be looked at by then, if not earlier: something that happens does not wait for a time that was set.
+fn by_then(due: &mut BTreeMap<String, Instant>, namespace: String, at: Instant) {
+    let known = due.entry(namespace).or_insert(at);
+    *known = (*known).min(at);
 }
 
 impl Controller {

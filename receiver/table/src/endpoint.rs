@@ -6,8 +6,8 @@ use boathook_crds::{
 };
 use boathook_event::{ObjectName, Reading, ReadingSpec, TypePatterns};
 use boathook_verify::{
-    Expected, Handshakes, Kind as Proof, Scheme, SchemeError, Secret, Setup, TimestampRule, Verifier,
-    limits::TOLERANCE_DEFAULT, nearest, preset,
+    AnswerType, Expected, Handshakes, Kind as Proof, Scheme, SchemeError, Secret, Setup, TimestampRule,
+    Verifier, limits::TOLERANCE_DEFAULT, nearest, preset,
 };
 use ipnet::IpNet;
 
@@ -73,6 +73,8 @@ pub struct Profile {
     pub unavailable: u16,
     /// The body of the answer to what was taken; `None` = JSON about its first event.
     pub text: Option<Box<str>>,
+    /// The content type of that text.
+    pub text_type: AnswerType,
 }
 
 /// One sink of an endpoint.
@@ -168,6 +170,7 @@ pub(crate) fn compile(
             refused: answer.refused.unwrap_or(401),
             unavailable: answer.unavailable.unwrap_or(503),
             text: answer.text.map(Into::into),
+            text_type: answer.content_type.unwrap_or_default(),
         },
         allowed_sources,
         body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),

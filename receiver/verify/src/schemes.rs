@@ -1,5 +1,6 @@
 //! Schemes that no table can say: a small file each, behind `kind: code`.
 mod adyen_standard;
+mod salesforce_outbound_message;
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;
@@ -20,13 +21,25 @@ impl CodedScheme {
     pub(crate) fn decode(self) -> KeyDecode {
         match self {
             Self::AdyenStandard => KeyDecode::Hex,
+            Self::SalesforceOutboundMessage => KeyDecode::Utf8,
+        }
+    }
+
+    /// The key as its proof takes it.
+    ///
+    /// # Errors
+    /// Where it is no key of this scheme; the message says what to write and tells nothing of the secret.
+    pub(crate) fn key(self, decoded: &Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, String> {
+        match self {
+            Self::AdyenStandard => Ok(decoded.clone()),
+            Self::SalesforceOutboundMessage => salesforce_outbound_message::key(decoded),
         }
     }
 
     /// Whether its proof covers the whole body.
     pub(crate) fn protects_body(self) -> bool {
         match self {
-            Self::AdyenStandard => false,
+            Self::AdyenStandard | Self::SalesforceOutboundMessage => false,
         }
     }
 
@@ -34,6 +47,9 @@ impl CodedScheme {
     pub(crate) fn proof(self, keys: &[Dated<Zeroizing<Vec<u8>>>]) -> Box<dyn CodedProof> {
         match self {
             Self::AdyenStandard => Box::new(adyen_standard::AdyenStandard::new(keys)),
+            Self::SalesforceOutboundMessage => {
+                Box::new(salesforce_outbound_message::OutboundMessage::new(keys))
+            }
         }
     }
 }

@@ -12,9 +12,8 @@ use crate::reference::HEAD;
 pub const FOLDER: &str = "crds/docs/providers";
 
 /// Presets that are asked for and are not there, and what they need.
-const LEFT_OUT: [(&str, &str); 4] = [
+const LEFT_OUT: [(&str, &str); 3] = [
     ("aws-sns", "Amazon SNS signs with a certificate that must be fetched, and is confirmed by a visit."),
-    ("ebay", "eBay's keys are fetched with credentials of an application."),
     ("paypal", "PayPal signs with a certificate that must be fetched and checked."),
     ("plaid", "Plaid's keys are fetched with a client's credentials."),
 ];
@@ -93,7 +92,9 @@ fn page(id: &str, scheme: &Scheme) -> String {
 /// A Secret and an endpoint to start from.
 fn example(id: &str, scheme: &Scheme) -> String {
     let mut yaml = String::new();
-    let public = scheme.kind == Kind::PublicKey || is_checked_with_public_keys(scheme);
+    let public = scheme.kind == Kind::PublicKey
+        || scheme.code == Some(CodedScheme::Ebay)
+        || is_checked_with_public_keys(scheme);
     let key = if public { "publicKey" } else { "secret" };
     if scheme.needs_secrets() {
         let value = match (scheme.kind, scheme.key.as_ref().map(|key| key.decode)) {
@@ -169,6 +170,7 @@ pub fn proof(scheme: &Scheme) -> String {
         Kind::BodyToken => "a token in the body".into(),
         Kind::QueryToken => "a token in the query".into(),
         Kind::Code => match scheme.code {
+            Some(CodedScheme::Ebay) => "ECDSA P-256".into(),
             Some(CodedScheme::SalesforceOutboundMessage) => "an id in the body".into(),
             Some(CodedScheme::AdyenStandard) | None => "a signature in the body".into(),
         },

@@ -68,6 +68,7 @@ mod tests {
             (Kind::Basic, ..) => Some("user:password"),
             (Kind::Code, ..) => match scheme.code? {
                 CodedScheme::AdyenStandard => Some("4d6f6e646179"),
+                CodedScheme::Ebay => Some(EC),
                 CodedScheme::SalesforceOutboundMessage => Some("00D3j0000002abCEAQ"),
             },
             (Kind::PublicKey, Some(KeyDecode::Hex), _) => {

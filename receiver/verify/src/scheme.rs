@@ -172,6 +172,9 @@ pub enum Kind {
 pub enum CodedScheme {
     /// Adyen's Standard webhook: a signature over some fields of each item, in the item.
     AdyenStandard,
+    /// eBay's notifications: ECDSA over P-256 with SHA-1 over the body, in a header that is the Base64 of JSON. The secrets
+    /// are eBay's public keys, in PEM.
+    Ebay,
     /// Salesforce's Outbound Messages: the organisation's id in the XML, and nothing else. The secrets are such ids.
     SalesforceOutboundMessage,
 }

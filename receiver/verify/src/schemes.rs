@@ -1,7 +1,9 @@
 //! Schemes that no table can say: a small file each, behind `kind: code`.
 mod adyen_standard;
+mod ebay;
 mod salesforce_outbound_message;
 
+use http::HeaderName;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
@@ -12,6 +14,11 @@ pub(crate) trait CodedProof: Send + Sync {
     /// Whether the request is genuine.
     fn check(&self, parsed: &Parsed<'_>, now: Timestamp) -> Result<Proven, Diagnosis>;
 
+    /// The headers in which the proof is looked for: none, where it stands in the body.
+    fn headers(&self) -> &[HeaderName] {
+        &[]
+    }
+
     /// How many secrets are tried.
     fn secrets_len(&self) -> usize;
 }
@@ -21,6 +28,7 @@ impl CodedScheme {
     pub(crate) fn decode(self) -> KeyDecode {
         match self {
             Self::AdyenStandard => KeyDecode::Hex,
+            Self::Ebay => KeyDecode::Spki,
             Self::SalesforceOutboundMessage => KeyDecode::Utf8,
         }
     }
@@ -32,6 +40,7 @@ impl CodedScheme {
     pub(crate) fn key(self, decoded: &Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, String> {
         match self {
             Self::AdyenStandard => Ok(decoded.clone()),
+            Self::Ebay => ebay::key(decoded),
             Self::SalesforceOutboundMessage => salesforce_outbound_message::key(decoded),
         }
     }
@@ -40,6 +49,7 @@ impl CodedScheme {
     pub(crate) fn protects_body(self) -> bool {
         match self {
             Self::AdyenStandard | Self::SalesforceOutboundMessage => false,
+            Self::Ebay => true,
         }
     }
 
@@ -47,6 +57,7 @@ impl CodedScheme {
     pub(crate) fn proof(self, keys: &[Dated<Zeroizing<Vec<u8>>>]) -> Box<dyn CodedProof> {
         match self {
             Self::AdyenStandard => Box::new(adyen_standard::AdyenStandard::new(keys)),
+            Self::Ebay => Box::new(ebay::Ebay::new(keys)),
             Self::SalesforceOutboundMessage => {
                 Box::new(salesforce_outbound_message::OutboundMessage::new(keys))
             }

@@ -2,8 +2,8 @@
 use std::fmt::Write as _;
 
 use boathook_verify::{
-    Algorithm, Audience, Gate, Handshake, JwtAlgorithm, JwtRule, KeyDecode, Kind, Scheme, Signature,
-    TimestampRule, limits::TOLERANCE_DEFAULT, preset, preset_ids, presets,
+    Algorithm, Audience, CodedScheme, Gate, Handshake, JwtAlgorithm, JwtRule, KeyDecode, Kind, Scheme,
+    Signature, TimestampRule, limits::TOLERANCE_DEFAULT, preset, preset_ids, presets,
 };
 
 use crate::reference::HEAD;
@@ -12,12 +12,10 @@ use crate::reference::HEAD;
 pub const FOLDER: &str = "crds/docs/providers";
 
 /// Presets that are asked for and are not there, and what they need.
-const LEFT_OUT: [(&str, &str); 5] = [
+const LEFT_OUT: [(&str, &str); 3] = [
     ("aws-sns", "Amazon SNS signs with a certificate that must be fetched, and is confirmed by a visit."),
-    ("ebay", "eBay's keys are fetched with credentials of an application."),
     ("paypal", "PayPal signs with a certificate that must be fetched and checked."),
     ("plaid", "Plaid's keys are fetched with a client's credentials."),
-    ("salesforce-outbound-message", "SOAP, of which nothing is signed: the organisation's id would be all."),
 ];
 
 /// `crds/docs/providers.md`: the presets, a line each.
@@ -94,11 +92,14 @@ fn page(id: &str, scheme: &Scheme) -> String {
 /// A Secret and an endpoint to start from.
 fn example(id: &str, scheme: &Scheme) -> String {
     let mut yaml = String::new();
-    let public = scheme.kind == Kind::PublicKey || is_checked_with_public_keys(scheme);
+    let public = scheme.kind == Kind::PublicKey
+        || scheme.code == Some(CodedScheme::Ebay)
+        || is_checked_with_public_keys(scheme);
     let key = if public { "publicKey" } else { "secret" };
     if scheme.needs_secrets() && !scheme.brings_secret() {
         let value = match (scheme.kind, scheme.key.as_ref().map(|key| key.decode)) {
             (Kind::Basic, _) => "user:password",
+            _ if scheme.code == Some(CodedScheme::SalesforceOutboundMessage) => "the organisation's id",
             _ if public => "the provider's public key",
             (_, Some(KeyDecode::PrefixedBase64)) => "whsec_…",
             (_, Some(KeyDecode::Hex)) => "the provider's secret, in hex",
@@ -175,7 +176,11 @@ pub fn proof(scheme: &Scheme) -> String {
         Kind::Basic => "Basic credentials".into(),
         Kind::BodyToken => "a token in the body".into(),
         Kind::QueryToken => "a token in the query".into(),
-        Kind::Code => "a signature in the body".into(),
+        Kind::Code => match scheme.code {
+            Some(CodedScheme::Ebay) => "ECDSA P-256".into(),
+            Some(CodedScheme::SalesforceOutboundMessage) => "an id in the body".into(),
+            Some(CodedScheme::AdyenStandard) | None => "a signature in the body".into(),
+        },
         Kind::None => "none".into(),
     }
 }

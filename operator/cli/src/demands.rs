@@ -44,6 +44,7 @@ pub(crate) fn content_type(scheme: &Scheme) -> Option<HeaderValue> {
     match scheme.body.first() {
         None | Some(BodyKind::Json) => Some(HeaderValue::from_static("application/json")),
         Some(BodyKind::Form) => Some(HeaderValue::from_static("application/x-www-form-urlencoded")),
+        Some(BodyKind::Xml) => Some(HeaderValue::from_static("text/xml")),
         Some(BodyKind::Any) => None,
     }
 }

@@ -1,6 +1,7 @@
 //! The life of an event, without a clock and without I/O: how it is made from a genuine request ([`Reading`]), whom
 //! it concerns ([`TypePatterns`]), and what becomes of each of its deliveries ([`RetryPolicy`], [`Next`]).
 mod delivery;
+mod document;
 mod event;
 mod identity;
 pub mod limits;

@@ -8,7 +8,7 @@ use base64::{
 };
 use boathook_template::{Place, Pointers, ScanError, Slot, Source, Template, Values};
 use boathook_verify::{
-    BodyKind, Payload, PayloadEncoding, RawRequest, Scheme, SchemeError, Verified, form_as_json, is_parameter,
+    BodyKind, Payload, PayloadEncoding, RawRequest, Scheme, SchemeError, Verified, XmlError, is_parameter,
 };
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     DedupeKey, Event, EventParts, Head, ObjectName, Uid,
+    document::Document,
     identity::digest,
     limits::{BATCH_ITEMS_MAX, ID_BYTES_MAX, KEY_BYTES_MAX, TYPE_BYTES_MAX},
     sources::{FromEvent, FromRequest},
@@ -69,6 +70,9 @@ pub enum ReadError {
     /// The body is no form, which the scheme demands.
     #[error("the body is no form (application/x-www-form-urlencoded)")]
     Form,
+    /// The body is no XML that is read here, which the scheme demands.
+    #[error("the body is not read as XML: {0}")]
+    Xml(#[from] XmlError),
     /// More items than [`BATCH_ITEMS_MAX`].
     #[error("the batch has {0} events, more than {BATCH_ITEMS_MAX}")]
     BatchTooLarge(usize),
@@ -162,51 +166,34 @@ impl Reading {
     pub fn read(&self, verified: &Verified<'_>, facts: &mut Facts<'_>) -> Result<Read, ReadError> {
         let request = verified.request();
         self.check_content_type(request)?;
-        let head = Arc::new(self.head(request));
+        let mut head = self.head(request);
         let room = OnceCell::new();
         let items = match &self.batch {
             Some((pointers, slot)) => {
-                self.scanned(pointers, &request.body, &room)?.items(*slot, BATCH_ITEMS_MAX)
+                Document::read(&self.bodies, pointers, &request.body, &room)?.items(*slot)
             }
             None => None,
         };
         let mut read = Read { events: Vec::new(), answer: BTreeMap::new() };
         let Some(items) = items else {
-            self.add(&mut read, verified, facts, &head, &request.body, None)?;
+            self.add(&mut read, verified, facts, &Arc::new(head), &request.body, None)?;
             return Ok(read);
         };
         if items.len() > BATCH_ITEMS_MAX {
             return Err(ReadError::BatchTooLarge(items.len()));
         }
         read.events.reserve(items.len());
+        let whole = room.get().unwrap_or(&request.body);
+        if room.get().is_some() {
+            // What is kept of each is JSON, whatever was sent.
+            head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let head = Arc::new(head);
         for (index, item) in items.into_iter().enumerate() {
-            let body = request.body.slice_ref(item.as_bytes());
+            let body = whole.slice_ref(item.as_bytes());
             self.add(&mut read, verified, facts, &head, &body, u32::try_from(index).ok())?;
         }
         Ok(read)
-    }
-
-    /// The values of a JSON body, or of a form's fields, which `room` keeps as JSON; none of a body of another kind that
-    /// the scheme takes.
-    fn scanned<'b>(
-        &self,
-        pointers: &Pointers,
-        body: &'b [u8],
-        room: &'b OnceCell<String>,
-    ) -> Result<Values<'b>, ReadError> {
-        let takes = |kind| self.bodies.contains(&kind);
-        let scanned = takes(BodyKind::Json).then(|| pointers.scan(body));
-        if let Some(Ok(values)) = scanned {
-            return Ok(values);
-        }
-        if let Some(form) = form_as_json(body).filter(|_| takes(BodyKind::Form)) {
-            return Ok(pointers.scan(room.get_or_init(|| form).as_bytes())?);
-        }
-        match scanned {
-            _ if takes(BodyKind::Any) => Ok(Values::none()),
-            Some(Err(error)) => Err(error.into()),
-            _ => Err(ReadError::Form),
-        }
     }
 
     /// Adds one event: the request's only one, or the item at `index`.
@@ -220,7 +207,9 @@ impl Reading {
         index: Option<u32>,
     ) -> Result<(), ReadError> {
         let room = OnceCell::new();
-        let values = self.scanned(&self.pointers, body, &room)?;
+        // An item of a batch is JSON, whatever the batch was written in.
+        let kinds = index.map_or(&*self.bodies, |_| &[BodyKind::Json]);
+        let Document { values, .. } = Document::read(kinds, &self.pointers, body, &room)?;
         let document = self.inner.as_ref().and_then(|inner| inner.document(&values));
         let inner = document.as_ref().and_then(|document| self.pointers.scan(document).ok());
         let delivery = FromRequest {

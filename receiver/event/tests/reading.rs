@@ -166,6 +166,52 @@ fn a_document_in_a_field_of_a_form_is_read_like_one_in_a_member() {
 }
 
 #[test]
+fn items_of_xml_are_kept_as_json_and_one_is_a_batch_too() {
+    let mut scheme = preset("github").unwrap();
+    scheme.body = vec![BodyKind::Xml];
+    scheme.batch = Some("/all/one".into());
+    let of = ReadingSpec { id: Some("{/@id}"), event_type: Some("{/kind/#text|/kind}"), ..spec(&scheme) };
+    let xml = [("content-type", "text/xml")];
+    let one = r#"<x:all><x:one id="1"><kind>made</kind></x:one></x:all>"#;
+    let several =
+        r#"<all> <one id="1"><kind>made</kind></one> <one id="2"><kind lang="en">left</kind></one> </all>"#;
+    let first = r#"{"@id":"1","kind":"made"}"#;
+    let second = r##"{"@id":"2","kind":{"#text":"left","@lang":"en"}}"##;
+    for (body, items) in [(one, &[first][..]), (several, &[first, second])] {
+        let read = read_as(of.clone(), &xml, body).unwrap();
+        let bodies: Vec<&[u8]> = read.events.iter().map(|(event, _)| &*event.body).collect();
+        assert_eq!(bodies, items.iter().map(|item| item.as_bytes()).collect::<Vec<_>>());
+        assert_eq!(read.events[0].0.id.as_deref(), Some("1"));
+        assert_eq!(
+            read.events.last().unwrap().0.event_type.as_deref(),
+            Some(["made", "left"][items.len() - 1])
+        );
+        assert_eq!(read.events[0].0.head.headers["content-type"], "application/json");
+    }
+    let whole = read_as(of.clone(), &xml, "<all/>").unwrap();
+    assert_eq!((&*whole.events[0].0.body, whole.events.len()), (&b"<all/>"[..], 1));
+    assert_eq!(whole.events[0].0.head.headers["content-type"], "text/xml");
+    assert!(matches!(read_as(of, &xml, "<all>").unwrap_err(), ReadError::Xml(_)));
+}
+
+#[test]
+fn xml_without_a_batch_is_kept_as_it_came_and_read_like_members() {
+    let mut scheme = preset("github").unwrap();
+    scheme.body = vec![BodyKind::Json, BodyKind::Xml];
+    let of = ReadingSpec { id: Some("{/a/id}"), ..spec(&scheme) };
+    for body in ["<a><id>7</id></a>", r#"{"a":{"id":"7"}}"#] {
+        let event = read_as(of.clone(), &[], body).unwrap().events.remove(0).0;
+        assert_eq!((event.id.as_deref(), &*event.body), (Some("7"), body.as_bytes()));
+    }
+    assert!(matches!(read_as(of, &[], "<a>").unwrap_err(), ReadError::Body(_)), "the first kind is told");
+    scheme.body = vec![BodyKind::Form, BodyKind::Xml];
+    let of = ReadingSpec { id: Some("{/a/id|/id}"), ..spec(&scheme) };
+    for body in ["<a><id>7</id></a>", "id=7"] {
+        assert_eq!(read_as(of.clone(), &[], body).unwrap().events[0].0.id.as_deref(), Some("7"), "{body}");
+    }
+}
+
+#[test]
 fn dedupe_keys_follow_what_the_scheme_signs() {
     let keys = |id: &str, headers: &[(&str, &str)], body: &str| {
         let scheme = preset(id).unwrap();

@@ -38,6 +38,8 @@ pub(crate) enum Code {
     InvalidJson,
     /// The body is not the form that it should be.
     InvalidForm,
+    /// The body is not the XML that it should be.
+    InvalidXml,
     /// More events in one request than are taken.
     BatchTooLarge,
     /// The endpoint refuses events of this type.
@@ -49,7 +51,7 @@ pub(crate) enum Code {
 impl Code {
     /// Every code, in the order in which a request meets them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::SourceNotAllowed,
@@ -66,6 +68,7 @@ impl Code {
         Self::InvalidContentType,
         Self::InvalidJson,
         Self::InvalidForm,
+        Self::InvalidXml,
         Self::BatchTooLarge,
         Self::UnknownType,
         Self::Unavailable,
@@ -90,6 +93,7 @@ impl Code {
             Self::InvalidContentType => "invalid_content_type",
             Self::InvalidJson => "invalid_json",
             Self::InvalidForm => "invalid_form",
+            Self::InvalidXml => "invalid_xml",
             Self::BatchTooLarge => "batch_too_large",
             Self::UnknownType => "unknown_type",
             Self::Unavailable => "unavailable",
@@ -115,6 +119,7 @@ impl Code {
             Self::InvalidContentType => "the content type is not accepted",
             Self::InvalidJson => "the body is not valid JSON",
             Self::InvalidForm => "the body is not a form",
+            Self::InvalidXml => "the body is not XML that is read here",
             Self::BatchTooLarge => "the batch has too many events",
             Self::UnknownType => "events of this type are not taken here",
             Self::Unavailable => "not stored: send again later",
@@ -141,6 +146,7 @@ impl From<&ReadError> for Code {
             ReadError::ContentType { .. } => Self::InvalidContentType,
             ReadError::Body(_) => Self::InvalidJson,
             ReadError::Form => Self::InvalidForm,
+            ReadError::Xml(_) => Self::InvalidXml,
             ReadError::BatchTooLarge(_) => Self::BatchTooLarge,
         }
     }

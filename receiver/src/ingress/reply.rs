@@ -1,6 +1,6 @@
 //! From an outcome to the answer: one place for statuses, headers and bodies.
 use boathook_table::Profile;
-use boathook_verify::Answered;
+use boathook_verify::{AnswerType, Answered};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
@@ -16,10 +16,17 @@ pub(crate) type Reply = Response<Full<Bytes>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
 
 /// Answers where no endpoint can say what its provider wants.
-pub(super) const PLAIN: Profile =
-    Profile { success: 200, duplicate: 200, refused: 401, unavailable: 503, text: None };
+pub(super) const PLAIN: Profile = Profile {
+    success: 200,
+    duplicate: 200,
+    refused: 401,
+    unavailable: 503,
+    text: None,
+    text_type: AnswerType::Plain,
+};
 
 /// The answer to a request. `noted` is what was learnt of its first event.
 pub(super) fn reply(outcome: &Outcome, profile: &Profile, noted: &Noted) -> Reply {
@@ -28,7 +35,12 @@ pub(super) fn reply(outcome: &Outcome, profile: &Profile, noted: &Noted) -> Repl
         Outcome::Handshake(answered) => handshake(status, answered),
         Outcome::Taken { .. } if profile.text.is_some() => {
             let text = profile.text.as_deref().unwrap_or_default();
-            with_body(status, Some(TEXT).filter(|_| !text.is_empty()), text.as_bytes().to_vec())
+            let kind = match profile.text_type {
+                AnswerType::Plain => TEXT,
+                AnswerType::Xml => XML,
+                AnswerType::Json => JSON,
+            };
+            with_body(status, Some(kind).filter(|_| !text.is_empty()), text.as_bytes().to_vec())
         }
         Outcome::Taken { answer, .. } => {
             let event_id = noted.event_id();
@@ -108,7 +120,7 @@ mod tests {
 
     use boathook_event::{ReadError, Word};
     use boathook_store::SubmitError;
-    use boathook_verify::{Code, Diagnosis, Rejection};
+    use boathook_verify::{Code, Diagnosis, Rejection, XmlError, xml_as_json};
     use futures::FutureExt as _;
     use http_body_util::BodyExt as _;
 
@@ -116,7 +128,7 @@ mod tests {
     use crate::gate::Wait;
 
     /// A provider that wants its own statuses.
-    const OWN: Profile = Profile { success: 202, duplicate: 409, refused: 403, unavailable: 500, text: None };
+    const OWN: Profile = Profile { success: 202, duplicate: 409, refused: 403, unavailable: 500, ..PLAIN };
 
     fn taken(word: Word) -> Outcome {
         Outcome::Taken { word, answer: [].into() }
@@ -133,6 +145,10 @@ mod tests {
     fn unchecked() -> Outcome {
         let (code, diagnosis) = (Code::Unavailable, Diagnosis::KeysNotThere);
         Refusal::Unchecked(Rejection { code, diagnosis }).into()
+    }
+
+    fn no_xml() -> XmlError {
+        xml_as_json(b"").unwrap_err()
     }
 
     fn wait(millis: u64) -> Wait {
@@ -171,6 +187,7 @@ mod tests {
             (unchecked(), [503, 500], "unavailable", Word::Busy),
             (Rate(wait(1)).into(), [429, 429], "rate_limited", Word::Busy),
             (unreadable(ReadError::Form), [400, 400], "invalid_form", Word::Rejected),
+            (unreadable(ReadError::Xml(no_xml())), [400, 400], "invalid_xml", Word::Rejected),
             (unreadable(ReadError::BatchTooLarge(9)), [400, 400], "batch_too_large", Word::Rejected),
             (
                 unreadable(ReadError::ContentType { expected: "a/b".into() }),
@@ -222,8 +239,13 @@ mod tests {
 
     #[test]
     fn a_text_of_the_scheme_replaces_the_json_of_what_was_taken() {
-        for (text, kind) in [("[accepted]", Some(&TEXT)), ("", None)] {
-            let profile = Profile { text: Some(text.into()), ..PLAIN };
+        for (text, text_type, kind) in [
+            ("[accepted]", AnswerType::Plain, Some(&TEXT)),
+            ("<ok/>", AnswerType::Xml, Some(&XML)),
+            ("[]", AnswerType::Json, Some(&JSON)),
+            ("", AnswerType::Xml, None),
+        ] {
+            let profile = Profile { text: Some(text.into()), text_type, ..PLAIN };
             let told = reply(&taken(Word::Duplicate), &profile, &Noted::default());
             assert_eq!(told.headers().get(header::CONTENT_TYPE), kind);
             assert_eq!(body(told), text);

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 use boathook_crds::{Events, Limits, Mode, Notice, Reason, UnknownTypes, Verification, WebhookEndpointSpec};
 use boathook_event::{ObjectName, Reading, ReadingSpec, TypePatterns};
 use boathook_verify::{
-    Handshakes, Kind as Proof, Scheme, SchemeError, TimestampRule, Verifier, limits::TOLERANCE_DEFAULT,
-    nearest, preset,
+    AnswerType, Handshakes, Kind as Proof, Scheme, SchemeError, TimestampRule, Verifier,
+    limits::TOLERANCE_DEFAULT, nearest, preset,
 };
 use ipnet::IpNet;
 
@@ -75,6 +75,8 @@ pub struct Profile {
     pub unavailable: u16,
     /// The body of the answer to what was taken; `None` = JSON about its first event.
     pub text: Option<Box<str>>,
+    /// The content type of that text.
+    pub text_type: AnswerType,
 }
 
 /// One sink of an endpoint.
@@ -107,6 +109,7 @@ impl Profile {
             refused: answer.refused.unwrap_or(401),
             unavailable: answer.unavailable.unwrap_or(503),
             text: answer.text.map(Into::into),
+            text_type: answer.content_type.unwrap_or_default(),
         }
     }
 }

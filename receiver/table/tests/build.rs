@@ -8,6 +8,7 @@ fn keys() -> Keys {
     let public = b"MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo4lgOEePzNm0tRgeLezV6ffAt0gunVTLw7onLRnrq0/IzW7yWR7QkrmBL7jTKEn5u+qKhbwKfBstIs+bMY2Zkp18gnTxKLxoS2tFczGkPLPgizskuemMghRniWaoLcyehkd3qqGElvW/VDL5AaWTg0nLVkjRo9z+40RQzuVaE8AkAFmxZzow3x+VJYKdjykkJ0iT9wCS0DRTXu269V264Vf/3jvredZiKRkgwlL9xNAwxXFg0x/XFw005UWVRIkdgcKWTjpBP2dPwVZ4WWC+9aGVd+Gyn1o0CLelf4rEjGoXbAAEgAqeGUxrcIlbjXfbcmwIDAQAB";
     let data = [("secret".to_owned(), b"hush-hush".to_vec()), ("empty".to_owned(), b"\n".to_vec())];
     keys.insert("default", "hook", data);
+    keys.insert("default", "salesforce", [("organisation".to_owned(), b"00D3j0000002abC".to_vec())]);
     keys.insert("default", "google", [("publicKey".to_owned(), public.to_vec())]);
     keys
 }
@@ -217,12 +218,16 @@ fn sinks_with_mistakes_name_their_field() {
 
 #[test]
 fn weak_schemes_are_served_with_a_notice() {
-    for (provider, notices) in [
-        ("github", &[][..]),
-        ("acme", &[Notice::TimestampNotSigned]),
-        ("jiwaku-seed", &[Notice::BodyNotProtected]),
+    let organisation = json!([{ "name": "salesforce", "key": "organisation" }]);
+    let secret = json!([{ "name": "hook", "key": "secret" }]);
+    for (provider, secrets, notices) in [
+        ("github", &secret, &[][..]),
+        ("acme", &secret, &[Notice::TimestampNotSigned]),
+        ("jiwaku-seed", &secret, &[Notice::BodyNotProtected]),
+        ("salesforce-outbound-message", &organisation, &[Notice::BodyNotProtected]),
     ] {
-        let (table, problems) = built(vec![endpoint("a", &json!({ "provider": provider }))]);
+        let spec = json!({ "provider": provider, "secrets": secrets });
+        let (table, problems) = built(vec![endpoint("a", &spec)]);
         assert_eq!(problems, []);
         let found = table.lookup(None, "/default/a").map(|endpoint| endpoint.notices.clone());
         assert_eq!(found.as_deref(), Some(notices), "{provider}");

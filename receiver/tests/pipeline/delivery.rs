@@ -136,3 +136,31 @@ fn every_item_of_a_batch_is_an_event_and_the_batch_is_one_request() {
     assert_eq!(program.metric(r#"boathook_requests_total{endpoint="default/in",outcome="accepted"}"#), 1.0);
     assert_eq!(program.report()["endpoints"][0]["events"]["accepted"], 2);
 }
+
+#[test]
+fn soap_is_answered_with_soap_and_delivered_item_by_item_as_json() {
+    let server = Server::start();
+    let salesforce = "provider: salesforce-outbound-message\nsecrets: [{ name: hook, key: organisation }]";
+    let program = Program::start(&configuration(salesforce, &http(&server, "")));
+    let send = |organisation: &str| {
+        let mut request =
+            super::program::Request::new("POST", "/in").header("Content-Type", "text/xml; charset=UTF-8");
+        request.body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><s:Envelope xmlns:s=\"u\"><s:Body><notifications>\
+             <OrganizationId>{organisation}</OrganizationId><Notification><Id>04l1</Id>\
+             <sObject i:type=\"sf:Account\"><f:Id>0011</f:Id></sObject></Notification>\
+             </notifications></s:Body></s:Envelope>"
+        )
+        .into_bytes();
+        request.send(program.public)
+    };
+    assert_eq!(send("00D3j0000009xYz").refusal(), (401, "invalid_signature".into()));
+    let told = send("00D3j0000002abCEAQ");
+    assert_eq!((told.status, told.header("content-type")), (200, Some("text/xml; charset=utf-8")));
+    assert!(String::from_utf8_lossy(&told.body).contains("<Ack>true</Ack>"));
+    let got = until("the notification", || server.got().pop());
+    assert_eq!(got.body, br#"{"Id":"04l1","sObject":{"@type":"sf:Account","Id":"0011"}}"#);
+    assert_eq!(got.header("content-type"), Some("application/json"));
+    assert_eq!(got.header("boathook-event-id"), Some("04l1"));
+    assert_eq!(got.header("boathook-event-type"), Some("sf:Account"));
+}

@@ -325,7 +325,7 @@ impl Answer {
 pub(crate) fn configuration(endpoint: &str, sink: &str) -> String {
     let indent = |text: &str| text.lines().map(|line| format!("  {}\n", line.trim_end())).collect::<String>();
     format!(
-        "apiVersion: v1\nkind: Secret\nmetadata: {{ name: hook }}\nstringData: {{ secret: {SECRET}, other: other-secret }}\n\
+        "apiVersion: v1\nkind: Secret\nmetadata: {{ name: hook }}\nstringData: {{ secret: {SECRET}, other: other-secret, organisation: 00D3j0000002abC }}\n\
          ---\napiVersion: boathook.dev/v1alpha1\nkind: WebhookSink\nmetadata: {{ name: out }}\nspec:\n{}\
          ---\napiVersion: boathook.dev/v1alpha1\nkind: WebhookEndpoint\nmetadata: {{ name: in }}\nspec:\n  path: /in\n  \
          delivery: {{ sinks: [{{ name: out }}] }}\n{}",

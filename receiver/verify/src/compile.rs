@@ -65,7 +65,7 @@ fn coded(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) -> Option<Box<
         format!("must be {}: so it is with this code", code.protects_body()),
     );
     without_proof_members(scheme, broken, "is part of the code");
-    let keys = keys::keys(setup, code.decode(), broken, |key| Ok(key.clone()));
+    let keys = keys::keys(setup, code.decode(), broken, |key| code.key(key));
     Some(code.proof(&keys))
 }
 
@@ -167,8 +167,13 @@ fn outside_verification(scheme: &Scheme, broken: &mut Broken) {
             format!("must have at most {CANDIDATES_MAX} candidates"),
         );
     }
-    let Answer { success, duplicate, refused, unavailable, body: _, text: _ } =
+    let Answer { success, duplicate, refused, unavailable, body: _, text, content_type } =
         scheme.answer.clone().unwrap_or_default();
+    broken.unless(
+        content_type.is_none() || text.is_some(),
+        "answer.contentType",
+        "is that of answer.text: write the text, or leave the content type out",
+    );
     let statuses: [(&str, Option<u16>, RangeInclusive<u16>); 4] = [
         ("answer.success", success, 200..=299),
         ("answer.duplicate", duplicate, 200..=499),

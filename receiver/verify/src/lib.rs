@@ -31,6 +31,7 @@ mod signed_text;
 mod timestamp;
 mod url;
 mod verifier;
+mod xml;
 
 pub use duration::{Duration, InvalidDuration};
 pub use form::{form_as_json, is_parameter};
@@ -43,3 +44,4 @@ pub use rejection::{Code, Diagnosis, Rejection};
 pub use request::RawRequest;
 pub use scheme::*;
 pub use verifier::{Expected, SchemeError, Setup, Verified, Verifier};
+pub use xml::{XmlError, xml_as_json};

@@ -68,5 +68,13 @@ pub const RSA_BYTES_MIN: usize = 256;
 pub const SIGNED_ITEMS_MAX: usize = 1_000;
 /// Public-key signatures of one request: each is a pass over the body and some multiplications; a rotation sends two.
 pub const PUBLIC_SIGNATURES_MAX: usize = 4;
+/// Elements of an XML body inside one another: each is at most two levels of JSON, of which 64 are read, and SOAP has six.
+pub const XML_DEPTH_MAX: usize = 30;
+/// Elements and attributes of an XML body: a hundred notifications, Salesforce's most, with five hundred fields each.
+pub const XML_NODES_MAX: usize = 50_000;
+/// Attributes of one XML element: each is compared with all before it.
+pub const XML_ATTRIBUTES_MAX: usize = 64;
+/// Bytes of the JSON that an XML body becomes: the largest body that an endpoint takes, and what JSON adds to it.
+pub const XML_JSON_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How far a timestamp may be from our clock where nobody says: what most providers' libraries allow.
 pub const TOLERANCE_DEFAULT: Duration = Duration::from_secs(300);

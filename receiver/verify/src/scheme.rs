@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    answer::{Answer, BodyKind, CatalogueEntry, Payload, PayloadEncoding, RetryHints},
+    answer::{Answer, AnswerType, BodyKind, CatalogueEntry, Payload, PayloadEncoding, RetryHints},
     handshake::{CaptureSecret, Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod},
     jwt::{Audience, JwtAlgorithm, JwtRule},
     signature::{Encoding, Grammar, KeyValue, List, Pairs, Positional, Signature, SignatureFrom},
@@ -73,16 +73,19 @@ pub struct Scheme {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub handshakes: Vec<Handshake>,
-    /// What the body may be, tried in order; none fits: 400. Default: `[Json]`.
+    /// What the body may be, tried in the order `Json`, `Xml`, `Form`, `Any`; none fits: 400. Pointers of templates and of
+    /// `batch` read a form's fields as members, and XML 1.0 (UTF-8, without a document type) as JSON: an element is a
+    /// member under its name without prefix (several of one name: an array), an attribute `@name`, an element with neither
+    /// attributes nor elements its text (the empty one: `""`), and beside them the text is `#text`. Default: `[Json]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 3))]
+    #[schemars(length(max = 4))]
     pub body: Vec<BodyKind>,
     /// The content types that are accepted (parameters ignored). Default: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 128)))]
     pub content_types: Vec<String>,
     /// JSON pointer to the array of events in one delivery (`""` is the body itself); a value that is no array is
-    /// one event. Default: a delivery is one event.
+    /// one event. In XML, an element that is there once is an array of one. Default: a delivery is one event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub batch: Option<String>,
@@ -169,6 +172,11 @@ pub enum Kind {
 pub enum CodedScheme {
     /// Adyen's Standard webhook: a signature over some fields of each item, in the item.
     AdyenStandard,
+    /// eBay's notifications: ECDSA over P-256 with SHA-1 over the body, in a header that is the Base64 of JSON. The secrets
+    /// are eBay's public keys, in PEM.
+    Ebay,
+    /// Salesforce's Outbound Messages: the organisation's id in the XML, and nothing else. The secrets are such ids.
+    SalesforceOutboundMessage,
 }
 
 /// The digest of kinds `hmac` and `hash`, or the algorithm of kind `publicKey`.

@@ -195,7 +195,8 @@ impl Verifier {
             Proof::Signature(proof) => proof.place.headers(),
             Proof::Jwt(proof) => proof.place.headers(),
             Proof::Credential(proof) => proof.headers(),
-            Proof::Coded(_) | Proof::Nothing => &[],
+            Proof::Coded(proof) => proof.headers(),
+            Proof::Nothing => &[],
         }
     }
 

@@ -152,6 +152,7 @@ fn a_broken_rule_of_kind_hmac_is_told_with_its_place() {
         (json!({ "type": vec!["{/id}"; limits::CANDIDATES_MAX + 1] }), "type"),
         (json!({ "answer": { "success": 404 } }), "answer.success"),
         (json!({ "answer": { "refused": 200 } }), "answer.refused"),
+        (json!({ "answer": { "contentType": "text/xml" } }), "answer.contentType"),
     ] {
         assert_eq!(broken(&changed(hmac(), members.clone()), &secrets(&[KEY])), [field], "{members}");
     }

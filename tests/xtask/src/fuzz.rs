@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::steps;
 
 /// The targets, and what each begins with.
-const TARGETS: [(&str, Seeding); 3] = [("request", requests), ("scheme", schemes), ("token", tokens)];
+const TARGETS: [(&str, Seeding); 4] =
+    [("request", requests), ("scheme", schemes), ("token", tokens), ("xml", documents)];
 /// Inputs to begin with.
 type Seeds = Vec<Vec<u8>>;
 /// Makes them, given the folder of the crate.
@@ -83,6 +84,19 @@ fn request(place: u8, request: &Value) -> Vec<u8> {
     seed.extend_from_slice(b"\n\n");
     seed.extend_from_slice(text("/body").as_bytes());
     seed
+}
+
+/// The bodies of the vectors of SOAP.
+fn documents(root: &Path) -> anyhow::Result<Seeds> {
+    let vectors = root.join("vectors/salesforce-outbound-message.jsonl");
+    let lines = fs::read_to_string(&vectors).with_context(|| format!("cannot read {}", vectors.display()))?;
+    let mut seeds = Vec::new();
+    for line in lines.lines() {
+        let vector: Value = serde_json::from_str(line).context("a vector is a JSON object")?;
+        let body = vector.pointer("/request/body").and_then(Value::as_str);
+        seeds.extend(body.map(|body| body.as_bytes().to_vec()));
+    }
+    Ok(seeds)
 }
 
 /// The presets themselves.

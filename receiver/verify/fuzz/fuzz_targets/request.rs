@@ -18,8 +18,9 @@ struct Subject {
     handshakes: Handshakes,
 }
 
-/// Texts, Base64, hex, credentials, and public keys for each kind of key.
-const SECRETS: [&str; 7] = [
+/// The id of an organisation, texts, Base64, hex, credentials, and public keys for each kind of key.
+const SECRETS: [&str; 8] = [
+    "00D3j0000002abCEAQ",
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "4d6f6e6461794d6f6e6461794d6f6e64",

@@ -13,6 +13,8 @@ pub enum BodyKind {
     Json,
     /// Names and values as HTML forms write them (`application/x-www-form-urlencoded`).
     Form,
+    /// One XML document (XML 1.0, UTF-8, without a document type); pointers read it as JSON.
+    Xml,
     /// Anything: stored unparsed.
     Any,
 }
@@ -69,6 +71,24 @@ pub struct Answer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub text: Option<String>,
+    /// The content type of `text`: `text/plain`, `text/xml` or `application/json`. Default: text/plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<AnswerType>,
+}
+
+/// The content type of an answer's text: `text/plain`, `text/xml` or `application/json`. Default: text/plain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AnswerType {
+    /// Characters.
+    #[default]
+    #[serde(rename = "text/plain")]
+    Plain,
+    /// XML (RFC 7303).
+    #[serde(rename = "text/xml")]
+    Xml,
+    /// JSON (RFC 8259).
+    #[serde(rename = "application/json")]
+    Json,
 }
 
 /// How long the provider goes on retrying.

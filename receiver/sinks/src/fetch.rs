@@ -31,6 +31,23 @@ impl Fetcher {
         fetched.unwrap_or_else(|_| Err(format!("no answer within {} s", FETCH_TIME_MAX.as_secs())))
     }
 
+    /// Visits a URL for what that does there; redirects are not followed, and what is answered does not matter.
+    ///
+    /// # Errors
+    /// Why it is not known to be done: a refused address, a failed connection, a status outside 200 to 299, more time than
+    /// [`FETCH_TIME_MAX`].
+    pub async fn visit(&self, url: &str) -> Result<(), String> {
+        let url: Url = url.parse().map_err(|_| "it is no URL".to_owned())?;
+        let visited = async {
+            let answer = self.0.send(Request::new(Method::GET, url)).await;
+            let status = answer.map_err(|error| error.to_string())?.status();
+            let told = || format!("it was answered with status {}", status.as_u16());
+            if status.is_success() { Ok(()) } else { Err(told()) }
+        };
+        let visited = tokio::time::timeout(FETCH_TIME_MAX, visited).await;
+        visited.unwrap_or_else(|_| Err(format!("no answer within {} s", FETCH_TIME_MAX.as_secs())))
+    }
+
     async fn document(&self, url: Url, bytes_max: usize) -> Result<Fetched, String> {
         let answer = self.0.send(Request::new(Method::GET, url)).await;
         let mut answer = answer.map_err(|error| error.to_string())?;

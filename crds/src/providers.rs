@@ -2,8 +2,8 @@
 use std::fmt::Write as _;
 
 use boathook_verify::{
-    Algorithm, Audience, Gate, Handshake, JwtAlgorithm, JwtRule, KeyDecode, Kind, Scheme, Signature,
-    TimestampRule, limits::TOLERANCE_DEFAULT, preset, preset_ids, presets,
+    Algorithm, Audience, CodedScheme, Gate, Handshake, JwtAlgorithm, JwtRule, KeyDecode, Kind, Scheme,
+    Signature, TimestampRule, Visit, limits::TOLERANCE_DEFAULT, preset, preset_ids, presets,
 };
 
 use crate::reference::HEAD;
@@ -12,10 +12,8 @@ use crate::reference::HEAD;
 pub const FOLDER: &str = "crds/docs/providers";
 
 /// Presets that are asked for and are not there, and what they need.
-const LEFT_OUT: [(&str, &str); 5] = [
-    ("aws-sns", "Amazon SNS signs with a certificate that must be fetched, and is confirmed by a visit."),
+const LEFT_OUT: [(&str, &str); 3] = [
     ("ebay", "eBay's keys are fetched with credentials of an application."),
-    ("paypal", "PayPal signs with a certificate that must be fetched and checked."),
     ("plaid", "Plaid's keys are fetched with a client's credentials."),
     ("salesforce-outbound-message", "SOAP, of which nothing is signed: the organisation's id would be all."),
 ];
@@ -95,10 +93,17 @@ fn page(id: &str, scheme: &Scheme) -> String {
 fn example(id: &str, scheme: &Scheme) -> String {
     let mut yaml = String::new();
     let public = scheme.kind == Kind::PublicKey || is_checked_with_public_keys(scheme);
-    let key = if public { "publicKey" } else { "secret" };
+    let key = match scheme.code {
+        Some(CodedScheme::AwsSns) => "topicARN",
+        Some(CodedScheme::PayPal) => "webhookID",
+        _ if public => "publicKey",
+        _ => "secret",
+    };
     if scheme.needs_secrets() {
         let value = match (scheme.kind, scheme.key.as_ref().map(|key| key.decode)) {
             (Kind::Basic, _) => "user:password",
+            _ if scheme.code == Some(CodedScheme::AwsSns) => "arn:aws:sns:eu-west-1:123456789012:your-topic",
+            _ if scheme.code == Some(CodedScheme::PayPal) => "the webhook's id",
             _ if public => "the provider's public key",
             (_, Some(KeyDecode::PrefixedBase64)) => "whsec_…",
             (_, Some(KeyDecode::Hex)) => "the provider's secret, in hex",
@@ -168,7 +173,11 @@ pub fn proof(scheme: &Scheme) -> String {
         Kind::Basic => "Basic credentials".into(),
         Kind::BodyToken => "a token in the body".into(),
         Kind::QueryToken => "a token in the query".into(),
-        Kind::Code => "a signature in the body".into(),
+        Kind::Code => match scheme.code {
+            Some(CodedScheme::AwsSns) => "RSA, with a certificate that the body names".into(),
+            Some(CodedScheme::PayPal) => "RSA, with a certificate that a header names".into(),
+            Some(CodedScheme::AdyenStandard) | None => "a signature in the body".into(),
+        },
         Kind::None => "none".into(),
     }
 }
@@ -212,7 +221,11 @@ fn greeting(handshake: &Handshake) -> String {
         (Gate::None, Some(_)) => "if its verify token is the endpoint's",
         (Gate::None, None) => "without proof",
     };
-    format!("Handshake: a {method}{what}{equals} is answered {gate}")
+    let visit = match handshake.answer.visit {
+        Some(Visit::AwsSnsSubscription) => " and the URL in its `/SubscribeURL` was visited",
+        None => "",
+    };
+    format!("Handshake: a {method}{what}{equals} is answered {gate}{visit}")
 }
 
 fn events(scheme: &Scheme) -> String {

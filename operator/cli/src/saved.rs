@@ -14,6 +14,8 @@ pub(crate) struct Saved {
     pub(crate) verify_token: Option<Secret>,
     /// What a token must say.
     pub(crate) token: TokenFlags,
+    /// What is published at the URL that it names.
+    pub(crate) certificate: Option<String>,
     /// When it is to be judged.
     pub(crate) now: Option<Timestamp>,
     pub(crate) scheme: Option<Scheme>,
@@ -35,6 +37,7 @@ pub(crate) fn read(path: &Path, stdin: &mut dyn Read) -> Result<Saved, Mistake> 
         public_url: None,
         verify_token: None,
         token: TokenFlags::default(),
+        certificate: None,
         now: None,
         scheme: None,
         notes,

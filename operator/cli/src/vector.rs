@@ -29,6 +29,7 @@ struct Vector {
     verify_token: Option<Zeroizing<String>>,
     #[serde(default)]
     jwt: TokenFlags,
+    certificate: Option<String>,
     request: VectorRequest,
     now: Option<Timestamp>,
     scheme: Option<Scheme>,
@@ -58,7 +59,7 @@ pub(crate) fn read(name: &str, text: &[u8]) -> Result<Saved, Mistake> {
             "{name}: {error}: give one line of receiver/verify/vectors, or a request as HTTP text"
         ))
     })?;
-    let Vector { secrets, public_url, verify_token, jwt, request, now, scheme, .. } = vector;
+    let Vector { secrets, public_url, verify_token, jwt, certificate, request, now, scheme, .. } = vector;
     let secret = |VectorSecret { text, not_before, not_after }| Secret {
         text: Zeroizing::new(text.as_bytes().to_vec()),
         not_before,
@@ -71,6 +72,7 @@ pub(crate) fn read(name: &str, text: &[u8]) -> Result<Saved, Mistake> {
         public_url,
         verify_token: verify_token.map(undated).map(secret),
         token: jwt,
+        certificate,
         now,
         scheme,
         notes: Vec::new(),

@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn answered(status: u16) -> Answered {
-        Answered { status, headers: vec![(header::CONTENT_TYPE, TEXT)], body: "c".into() }
+        Answered { status, headers: vec![(header::CONTENT_TYPE, TEXT)], body: "c".into(), visit: None }
     }
 
     fn not_genuine(code: Code) -> Outcome {

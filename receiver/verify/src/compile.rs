@@ -63,7 +63,10 @@ fn coded(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) -> Option<Box<
         format!("must be {}: so it is with this code", code.protects_body()),
     );
     without_proof_members(scheme, broken, "is part of the code");
-    let keys = keys::keys(setup.secrets, code.decode(), broken, |key| Ok(key.clone()));
+    let keys = keys::keys(setup.secrets, code.decode(), broken, |key| {
+        code.check_secret(key)?;
+        Ok(key.clone())
+    });
     Some(code.proof(&keys))
 }
 

@@ -28,6 +28,9 @@ pub struct Answered {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body; may be empty.
     pub body: String,
+    /// The URL that must be visited first, with a status of 200 to 299: else it is not to be answered so. It is of a host that
+    /// the provider's scheme names.
+    pub visit: Option<Box<str>>,
 }
 
 /// One handshake, compiled.

@@ -52,7 +52,7 @@ pub(crate) fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Algorithm, Expected, Handshakes, KeyDecode, Kind, Secret, Setup, Verifier};
+    use crate::{Algorithm, CodedScheme, Expected, Handshakes, KeyDecode, Kind, Secret, Setup, Verifier};
 
     /// Whether its tokens are checked with a shared secret.
     fn is_shared(scheme: &Scheme) -> bool {
@@ -66,7 +66,10 @@ mod tests {
         match (scheme.kind, scheme.key.as_ref().map(|key| key.decode), scheme.algorithm) {
             (Kind::None, ..) => None,
             (Kind::Basic, ..) => Some("user:password"),
-            (Kind::Code, ..) => Some("4d6f6e646179"),
+            (Kind::Code, ..) => match scheme.code {
+                Some(CodedScheme::AwsSns) => Some("arn:aws:sns:eu-west-1:123456789012:topic"),
+                _ => Some("4d6f6e646179"),
+            },
             (Kind::PublicKey, Some(KeyDecode::Hex), _) => {
                 Some("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
             }

@@ -15,6 +15,7 @@ use crate::{
 pub(crate) struct Certificates(RwLock<Vec<Place>>);
 
 /// One of them.
+#[derive(Clone)]
 struct Place {
     slot: Arc<KeySlot>,
     named_at: Timestamp,
@@ -70,6 +71,20 @@ impl Certificates {
         if proven.clone().count() > CERTIFICATES_PROVEN_MAX {
             let oldest = proven.min();
             places.retain(|place| place.proved_at.is_none() || place.proved_at != oldest);
+        }
+    }
+
+    /// Takes the places over that have proved requests.
+    pub(crate) fn take_over(&self, before: &Self) {
+        let proven: Vec<Place> =
+            before.read().iter().filter(|place| place.proved_at.is_some()).cloned().collect();
+        let mut places = self.write();
+        for place in proven {
+            let own = places.iter().position(|own| own.slot.source() == place.slot.source());
+            match own.and_then(|at| places.get_mut(at)) {
+                Some(own) => *own = place,
+                None => places.push(place),
+            }
         }
     }
 

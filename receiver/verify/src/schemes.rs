@@ -3,13 +3,11 @@ mod adyen_standard;
 mod aws_sns;
 mod paypal;
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::{
-    CodedScheme, Diagnosis, KeyDecode, KeyFormat, KeySlot, key::Dated, parsed::Parsed, proven::Proven,
+    CodedScheme, Diagnosis, KeyDecode, certificates::Certificates, key::Dated, parsed::Parsed, proven::Proven,
 };
 
 /// A scheme in code, with its secrets.
@@ -20,18 +18,13 @@ pub(crate) trait CodedProof: Send + Sync {
     /// How many secrets are tried.
     fn secrets_len(&self) -> usize;
 
-    /// See [`Verifier::key_format`](crate::Verifier::key_format).
-    fn key_format(&self) -> Option<KeyFormat> {
+    /// The certificates that requests name, for schemes that sign with such.
+    fn certificates(&self) -> Option<&Certificates> {
         None
     }
 
-    /// See [`Verifier::key_slots`](crate::Verifier::key_slots).
-    fn key_slots(&self) -> Vec<Arc<KeySlot>> {
-        Vec::new()
-    }
-
-    /// See [`Verifier::lacks_key`](crate::Verifier::lacks_key).
-    fn lacks_key(&self, _parsed: &Parsed<'_>, _now: Timestamp) -> Option<Arc<KeySlot>> {
+    /// The URL of the certificate that the request names, where the scheme allows it.
+    fn certificate_url(&self, _parsed: &Parsed<'_>, _now: Timestamp) -> Option<Box<str>> {
         None
     }
 }

@@ -6,7 +6,9 @@ use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::{
-    Diagnosis, Duration, RawRequest, Rejection, Scheme, Secret, compile,
+    Diagnosis, Duration, RawRequest, Rejection, Scheme, Secret,
+    certificates::Certificates,
+    compile,
     credential_proof::CredentialProof,
     jwt_proof::JwtProof,
     key_slot::{KeyFormat, KeySlot},
@@ -151,7 +153,7 @@ impl Verifier {
     pub fn key_format(&self) -> Option<KeyFormat> {
         match &self.proof {
             Proof::Jwt(proof) => proof.key_slot().map(|slot| slot.source().format()),
-            Proof::Coded(proof) => proof.key_format(),
+            Proof::Coded(proof) => proof.certificates().map(|_| KeyFormat::Certificate),
             _ => None,
         }
     }
@@ -163,7 +165,7 @@ impl Verifier {
     pub fn key_slots(&self) -> Vec<Arc<KeySlot>> {
         match &self.proof {
             Proof::Jwt(proof) => proof.key_slot().cloned().into_iter().collect(),
-            Proof::Coded(proof) => proof.key_slots(),
+            Proof::Coded(proof) => proof.certificates().map(Certificates::slots).unwrap_or_default(),
             _ => Vec::new(),
         }
     }
@@ -174,8 +176,19 @@ impl Verifier {
         let parsed = Parsed::new(request, &self.pointers);
         match &self.proof {
             Proof::Jwt(proof) => proof.lacks_key(&parsed).cloned(),
-            Proof::Coded(proof) => proof.lacks_key(&parsed, now),
+            Proof::Coded(proof) => proof.certificates()?.lacking(&proof.certificate_url(&parsed, now)?, now),
             _ => None,
+        }
+    }
+
+    /// Goes on with the certificates that have proved requests to the same endpoint under an earlier configuration: else whoever
+    /// makes up URLs could take their places at each change.
+    pub fn take_over(&self, before: &Self) {
+        if let (Proof::Coded(own), Proof::Coded(earlier)) = (&self.proof, &before.proof) {
+            own.certificates()
+                .zip(earlier.certificates())
+                .into_iter()
+                .for_each(|(own, earlier)| own.take_over(earlier));
         }
     }
 

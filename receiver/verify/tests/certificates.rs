@@ -104,4 +104,8 @@ fn made_up_urls_have_few_places_and_leave_the_genuine_one_its_own() {
     }
     assert_eq!(verifier.key_slots().len(), CERTIFICATES_NEW_MAX + 1);
     assert!(verifier.verify(&request, NOW).is_ok());
+    let after = vector("paypal", "valid").verifier;
+    after.take_over(&verifier);
+    assert_eq!(after.key_slots().len(), 1, "those that were made up are left behind");
+    assert!(after.verify(&request, NOW).is_ok());
 }

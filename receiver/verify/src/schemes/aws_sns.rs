@@ -1,6 +1,6 @@
 //! Amazon SNS: some members of the message, each as `name LF value LF` in the order of their names, signed with the RSA key
 //! of a certificate whose URL the message names. <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use boathook_template::{Pointers, Slot, Values};
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::CodedProof;
 use crate::{
-    Diagnosis, Encoding, KeyFormat, KeySlot,
+    Diagnosis, Encoding,
     certificate::RsaDigest,
     certificates::Certificates,
     key::{self, Dated},
@@ -177,15 +177,11 @@ impl CodedProof for AwsSns {
         self.topics.len()
     }
 
-    fn key_format(&self) -> Option<KeyFormat> {
-        Some(KeyFormat::Certificate)
+    fn certificates(&self) -> Option<&Certificates> {
+        Some(&self.certificates)
     }
 
-    fn key_slots(&self) -> Vec<Arc<KeySlot>> {
-        self.certificates.slots()
-    }
-
-    fn lacks_key(&self, parsed: &Parsed<'_>, now: Timestamp) -> Option<Arc<KeySlot>> {
-        self.certificates.lacking(&self.read(parsed, now).ok()?.certificate_url, now)
+    fn certificate_url(&self, parsed: &Parsed<'_>, now: Timestamp) -> Option<Box<str>> {
+        self.read(parsed, now).ok().map(|message| message.certificate_url)
     }
 }

@@ -1,7 +1,5 @@
 //! PayPal: `id|time|webhook id|CRC-32 of the body in decimal`, signed with the RSA key of a certificate whose URL a header
 //! names. <https://developer.paypal.com/api/rest/webhooks/rest/#link-eventverification>
-use std::sync::Arc;
-
 use http::HeaderName;
 use jiff::Timestamp;
 use subtle::Choice;
@@ -9,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::CodedProof;
 use crate::{
-    Diagnosis, Encoding, KeyFormat, KeySlot,
+    Diagnosis, Encoding,
     certificate::RsaDigest,
     certificates::Certificates,
     key::{self, Dated},
@@ -104,15 +102,11 @@ impl CodedProof for PayPal {
         self.webhooks.len()
     }
 
-    fn key_format(&self) -> Option<KeyFormat> {
-        Some(KeyFormat::Certificate)
+    fn certificates(&self) -> Option<&Certificates> {
+        Some(&self.certificates)
     }
 
-    fn key_slots(&self) -> Vec<Arc<KeySlot>> {
-        self.certificates.slots()
-    }
-
-    fn lacks_key(&self, parsed: &Parsed<'_>, now: Timestamp) -> Option<Arc<KeySlot>> {
-        self.certificates.lacking(certificate_url(parsed).ok()?, now)
+    fn certificate_url(&self, parsed: &Parsed<'_>, _now: Timestamp) -> Option<Box<str>> {
+        certificate_url(parsed).ok().map(Into::into)
     }
 }

@@ -80,6 +80,9 @@ fuzz_target!(|data: &[u8]| {
     let _ = subject.handshakes.before_proof(&request);
     match subject.verifier.verify(&request, now) {
         Ok(verified) => drop(subject.handshakes.after_proof(&verified)),
-        Err(rejection) => drop(subject.verifier.hint(&request, &rejection, now)),
+        Err(rejection) => {
+            let _ = subject.verifier.lacks_key(&request, now);
+            let _ = subject.verifier.hint(&request, &rejection, now);
+        }
     }
 });

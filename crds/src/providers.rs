@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use boathook_verify::{
     Algorithm, Audience, CodedScheme, Gate, Handshake, JwtAlgorithm, JwtRule, KeyDecode, Kind, Scheme,
-    Signature, TimestampRule, limits::TOLERANCE_DEFAULT, preset, preset_ids, presets,
+    Signature, TimestampRule, Visit, limits::TOLERANCE_DEFAULT, preset, preset_ids, presets,
 };
 
 use crate::reference::HEAD;
@@ -12,11 +12,7 @@ use crate::reference::HEAD;
 pub const FOLDER: &str = "crds/docs/providers";
 
 /// Presets that are asked for and are not there, and what they need.
-const LEFT_OUT: [(&str, &str); 3] = [
-    ("aws-sns", "Amazon SNS signs with a certificate that must be fetched, and is confirmed by a visit."),
-    ("paypal", "PayPal signs with a certificate that must be fetched and checked."),
-    ("plaid", "Plaid's keys are fetched with a client's credentials."),
-];
+const LEFT_OUT: [(&str, &str); 1] = [("plaid", "Plaid's keys are fetched with a client's credentials.")];
 
 /// `crds/docs/providers.md`: the presets, a line each.
 pub(crate) fn index() -> String {
@@ -95,11 +91,18 @@ fn example(id: &str, scheme: &Scheme) -> String {
     let public = scheme.kind == Kind::PublicKey
         || scheme.code == Some(CodedScheme::Ebay)
         || is_checked_with_public_keys(scheme);
-    let key = if public { "publicKey" } else { "secret" };
+    let key = match scheme.code {
+        Some(CodedScheme::AwsSns) => "topicARN",
+        Some(CodedScheme::PayPal) => "webhookID",
+        _ if public => "publicKey",
+        _ => "secret",
+    };
     if scheme.needs_secrets() && !scheme.brings_secret() {
         let value = match (scheme.kind, scheme.key.as_ref().map(|key| key.decode)) {
             (Kind::Basic, _) => "user:password",
             _ if scheme.code == Some(CodedScheme::SalesforceOutboundMessage) => "the organisation's id",
+            _ if scheme.code == Some(CodedScheme::AwsSns) => "arn:aws:sns:eu-west-1:123456789012:your-topic",
+            _ if scheme.code == Some(CodedScheme::PayPal) => "the webhook's id",
             _ if public => "the provider's public key",
             (_, Some(KeyDecode::PrefixedBase64)) => "whsec_…",
             (_, Some(KeyDecode::Hex)) => "the provider's secret, in hex",
@@ -179,6 +182,8 @@ pub fn proof(scheme: &Scheme) -> String {
         Kind::Code => match scheme.code {
             Some(CodedScheme::Ebay) => "ECDSA P-256".into(),
             Some(CodedScheme::SalesforceOutboundMessage) => "an id in the body".into(),
+            Some(CodedScheme::AwsSns) => "RSA, with a certificate that the body names".into(),
+            Some(CodedScheme::PayPal) => "RSA, with a certificate that a header names".into(),
             Some(CodedScheme::AdyenStandard) | None => "a signature in the body".into(),
         },
         Kind::None => "none".into(),
@@ -227,7 +232,11 @@ fn greeting(handshake: &Handshake) -> String {
         }
         (Gate::None, None) => "without proof",
     };
-    format!("Handshake: a {method}{what}{equals} is answered {gate}")
+    let visit = match handshake.answer.visit {
+        Some(Visit::AwsSnsSubscription) => " and the URL in its `/SubscribeURL` was visited",
+        None => "",
+    };
+    format!("Handshake: a {method}{what}{equals} is answered {gate}{visit}")
 }
 
 fn events(scheme: &Scheme) -> String {

@@ -122,5 +122,7 @@ pub const KEYS_RETRY_MIN: Duration = Duration::from_secs(1);
 pub const KEYS_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Deliveries that may wait so.
 pub const KEYS_WAITERS_MAX: usize = 256;
-/// How old the copy of an issuer's keys may be with which a start begins: what was withdrawn meanwhile must not live on.
+/// Certificates of which copies are kept: those of some dozen endpoints.
+pub const CERTIFICATE_COPIES_MAX: usize = 256;
+/// How old the copy of published keys may be with which a start begins: what was withdrawn meanwhile must not live on.
 pub const KEYS_KEPT_MAX: Duration = Duration::from_secs(3 * 24 * 3_600);

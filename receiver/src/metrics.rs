@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     deliveries: IntCounterVec,
     delivery_age_seconds: HistogramVec,
     pub(crate) unrouted: IntCounter,
+    key_fetches: IntCounterVec,
     pub(crate) gauges: Gauges,
 }
 
@@ -112,6 +113,11 @@ impl Metrics {
                 "boathook_unrouted_requests_total",
                 "Requests to a URL that no endpoint has.",
             ),
+            key_fetches: maker.counters(
+                "boathook_key_fetches_total",
+                "Fetches of the keys that senders publish, by how they ended: fetched, failed.",
+                &["outcome"],
+            ),
             gauges: Gauges::new(&maker),
             registry: maker.0,
         }
@@ -141,6 +147,11 @@ impl Metrics {
     /// `label` is a text of the configuration.
     pub(crate) fn event(&self, endpoint: &ObjectName, label: &str, word: Word) {
         self.events.with_label_values(&[endpoint.as_str(), label, word.as_str()]).inc();
+    }
+
+    /// A fetch of published keys has ended, whosever they are: a label of their URL would be a request's text.
+    pub(crate) fn key_fetch(&self, fetched: bool) {
+        self.key_fetches.with_label_values(&[if fetched { "fetched" } else { "failed" }]).inc();
     }
 
     /// Drops the series of an endpoint that is no longer served.

@@ -23,11 +23,11 @@ use crate::{
     flood::Flood,
     held::BodiesHeld,
     ingress::{Ingress, TrustedProxies},
-    key_sets,
     limits::{ABANDON_TIME_MAX, DRAIN_DELIVERIES_MAX, DRAIN_REQUESTS_MAX, REARMED_MAX},
     listener::Listener,
     logs::Logs,
     metrics::Metrics,
+    published_keys,
     report::Reporter,
     reporting::{Pod, Reporting},
     settings::Settings,
@@ -104,13 +104,15 @@ impl Receiver {
         let (configured, changes) = watch::channel(());
         let (stopping, stop) = watch::channel(false);
         let (lanes, asked) = mpsc::channel(1);
-        let (key_sets, keys) = key_sets::start(&configuration, &settings.data, changes.clone());
+        let (published_keys, keys) =
+            published_keys::start(&configuration, &metrics, &settings.data, changes.clone());
         let ingress = Arc::new(Ingress {
             live: Arc::clone(&configuration.live),
             store: running.handle(),
             rearmed,
-            key_sets,
+            published_keys,
             brought,
+            configuration: Arc::clone(&configuration),
             proxies: TrustedProxies(settings.trusted_proxies.0.clone()),
             bodies: BodiesHeld::default(),
             metrics: Arc::clone(&metrics),

@@ -88,6 +88,7 @@ impl Serving {
             let before = self.endpoints.get(&endpoint.name);
             let gate = before.map(|served| &served.gate).filter(|gate| gate.is_for(endpoint));
             let traffic = before.map(|served| Arc::clone(&served.traffic));
+            before.into_iter().for_each(|served| endpoint.verifier.take_over(&served.endpoint.verifier));
             let served = Served {
                 endpoint: Arc::clone(endpoint),
                 gate: gate.cloned().unwrap_or_else(|| Arc::new(Gate::new(endpoint))),

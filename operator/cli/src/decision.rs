@@ -71,8 +71,10 @@ impl Decision {
                 let hint = hint.as_ref().map(|hint| format!("{hint}\n")).unwrap_or_default();
                 format!("refused: {}\n{diagnosis}\n{hint}", code.as_str())
             }
-            Self::Handshake(Answered { status, headers, body, secret }) => {
-                let mut text = format!("handshake, which is answered at once:\n{status}\n");
+            Self::Handshake(Answered { status, headers, body, secret, visit }) => {
+                let visit = visit.as_deref().map(without_query);
+                let visit = visit.map(|url| format!(", once {url} was visited")).unwrap_or_default();
+                let mut text = format!("handshake, which is answered at once{visit}:\n{status}\n");
                 for (name, value) in headers {
                     let _ = writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
                 }
@@ -101,14 +103,23 @@ impl Decision {
                 "reason": diagnosis.to_string(),
                 "hint": hint.as_ref().map(ToString::to_string),
             }),
-            Self::Handshake(Answered { status, headers, body, secret }) => {
+            Self::Handshake(Answered { status, headers, body, secret, visit }) => {
                 let text = |value: &[u8]| Value::from(String::from_utf8_lossy(value));
                 let headers: Map<String, Value> =
                     headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();
                 json!({ "handshake": {
-                    "status": status, "headers": headers, "body": body, "bringsSecret": secret.is_some(),
+                    "status": status,
+                    "headers": headers,
+                    "body": body,
+                    "bringsSecret": secret.is_some(),
+                    "visit": visit.as_deref().map(without_query),
                 } })
             }
         }
     }
+}
+
+/// What a URL leads to, without what it can do there.
+fn without_query(url: &str) -> &str {
+    url.split('?').next().unwrap_or_default()
 }

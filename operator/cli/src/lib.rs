@@ -14,6 +14,7 @@ mod limits;
 mod outgoing;
 mod post;
 mod providers;
+mod published;
 mod saved;
 mod secret;
 mod send;

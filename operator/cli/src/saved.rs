@@ -16,6 +16,8 @@ pub(crate) struct Saved {
     pub(crate) awaits_secret: bool,
     /// What a token must say.
     pub(crate) token: TokenFlags,
+    /// What is published at the URL that it names.
+    pub(crate) certificate: Option<String>,
     /// When it is to be judged.
     pub(crate) now: Option<Timestamp>,
     pub(crate) scheme: Option<Scheme>,
@@ -38,6 +40,7 @@ pub(crate) fn read(path: &Path, stdin: &mut dyn Read) -> Result<Saved, Mistake> 
         verify_token: None,
         awaits_secret: false,
         token: TokenFlags::default(),
+        certificate: None,
         now: None,
         scheme: None,
         notes,

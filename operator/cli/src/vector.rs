@@ -31,6 +31,7 @@ struct Vector {
     awaits_secret: bool,
     #[serde(default)]
     jwt: TokenFlags,
+    certificate: Option<String>,
     request: VectorRequest,
     now: Option<Timestamp>,
     scheme: Option<Scheme>,
@@ -60,7 +61,18 @@ pub(crate) fn read(name: &str, text: &[u8]) -> Result<Saved, Mistake> {
             "{name}: {error}: give one line of receiver/verify/vectors, or a request as HTTP text"
         ))
     })?;
-    let Vector { secrets, public_url, verify_token, awaits_secret, jwt, request, now, scheme, .. } = vector;
+    let Vector {
+        secrets,
+        public_url,
+        verify_token,
+        awaits_secret,
+        jwt,
+        certificate,
+        request,
+        now,
+        scheme,
+        ..
+    } = vector;
     let secret = |VectorSecret { text, not_before, not_after }| Secret {
         text: Zeroizing::new(text.as_bytes().to_vec()),
         not_before,
@@ -74,6 +86,7 @@ pub(crate) fn read(name: &str, text: &[u8]) -> Result<Saved, Mistake> {
         verify_token: verify_token.map(undated).map(secret),
         awaits_secret,
         token: jwt,
+        certificate,
         now,
         scheme,
         notes: Vec::new(),

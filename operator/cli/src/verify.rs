@@ -1,7 +1,7 @@
 //! `verify`: is a saved request genuine?
 use std::{io::Read, path::PathBuf};
 
-use boathook_verify::{Duration, Handshakes, Kind, Scheme, SchemeError, Setup, Verifier};
+use boathook_verify::{CodedScheme, Duration, Handshakes, Kind, Scheme, SchemeError, Setup, Verifier};
 use clap::Args;
 use http::Method;
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use crate::{
     at::At,
     decision::Decision,
     keys::{self, Keys},
+    published::PublishedFlags,
     saved::{self, Saved},
     sender::{Sender, SenderFlags},
     token::TokenFlags,
@@ -39,6 +40,8 @@ pub(crate) struct Flags {
     awaits_secret: bool,
     #[command(flatten)]
     token: TokenFlags,
+    #[command(flatten)]
+    published: PublishedFlags,
     /// When the request came: a time in RFC 3339, `now`, or `none`, which leaves freshness out. Default: now, or the
     /// vector's own time.
     #[arg(long, value_name = "TIME")]
@@ -55,8 +58,18 @@ pub(crate) struct Flags {
 }
 
 pub(crate) fn run(flags: &Flags, stdin: &mut dyn Read) -> Result<Ended, Mistake> {
-    let Saved { request, secrets, public_url, verify_token, awaits_secret, token, now, scheme, mut notes } =
-        saved::read(&flags.request, stdin)?;
+    let Saved {
+        request,
+        secrets,
+        public_url,
+        verify_token,
+        awaits_secret,
+        token,
+        certificate,
+        now,
+        scheme,
+        mut notes,
+    } = saved::read(&flags.request, stdin)?;
     let own = scheme.map(|scheme| Sender { name: flags.request.display().to_string(), scheme });
     let Sender { name, mut scheme } = flags.sender.sender_or(own)?;
     let keys = match &*flags.secret_file {
@@ -88,7 +101,7 @@ pub(crate) fn run(flags: &Flags, stdin: &mut dyn Read) -> Result<Ended, Mistake>
     let told = |errors: Vec<SchemeError>| keys.mistake(&name, &errors);
     let verifier = Verifier::compile(&scheme, &setup).map_err(told)?;
     let handshakes = Handshakes::compile(&scheme.handshakes, &setup).map_err(told)?;
-    flags.token.fill(&verifier)?;
+    flags.published.fill(&verifier, &request, certificate.as_deref(), now)?;
     let decision = Decision::of(&verifier, &handshakes, &request, now, awaits_secret);
     let output = match flags.output {
         Output::Text => decision.text(&scheme, |place| keys.name(place)),
@@ -116,6 +129,9 @@ fn unjudged(scheme: &mut Scheme, keys: &Keys) -> Result<Timestamp, Mistake> {
     }
     if scheme.kind == Kind::Jwt {
         return Err(Mistake(format!("--at none: a token is judged by its times; {next}")));
+    }
+    if matches!(scheme.code, Some(CodedScheme::AwsSns | CodedScheme::PayPal)) {
+        return Err(Mistake(format!("--at none: the sender's certificate is judged by its dates; {next}")));
     }
     if let Some(rule) = &mut scheme.timestamp {
         rule.enforce = false;

@@ -62,7 +62,7 @@ impl Source {
 
 impl Configuration {
     /// Nothing is served yet. `guard` decides which addresses sinks may have.
-    fn new(guard: AddressGuard, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(guard: AddressGuard, metrics: Arc<Metrics>) -> Self {
         Self {
             registry: Registry::new(guard, Box::new(std::io::stdout())),
             metrics,

@@ -8,7 +8,7 @@ use boathook_store::{
     traits::{Append, Verdict},
 };
 use boathook_table::{Choice, Endpoint};
-use boathook_verify::{self as verify, Answered, RawRequest, Rejection};
+use boathook_verify::{self as verify, Answered, RawRequest, Rejection, Verified};
 use bytes::Bytes;
 use http::{Method, request::Parts};
 use hyper::body::Body;
@@ -44,27 +44,19 @@ impl Ingress {
         if let Some(answered) = self.handshake(endpoint, &request).await {
             return answered;
         }
-        if let Some(slot) = endpoint.verifier.lacks_key(&request) {
-            self.key_sets.look_again(slot).await;
+        let verified = self.genuine(served, &request).await?;
+        gate.admit_genuine().map_err(Refusal::Rate)?;
+        if request.method != Method::POST {
+            let answered = endpoint.handshakes.after_proof(&verified).ok_or_else(|| not_taken(endpoint))?;
+            return self.visited(answered).await;
         }
         let read = {
-            let before = Instant::now();
-            let now = Timestamp::now();
-            let verified = endpoint.verifier.verify(&request, now);
-            let verified = verified.map_err(|rejection| not_genuine(served, &request, rejection, now))?;
-            self.metrics.verify_seconds.observe(before.elapsed().as_secs_f64());
-            gate.admit_genuine().map_err(Refusal::Rate)?;
-            if request.method != Method::POST {
-                let answered = endpoint.handshakes.after_proof(&verified);
-                return answered.map(Outcome::Handshake).ok_or_else(|| not_taken(endpoint));
-            }
             let mut facts = Facts { received_at: exchange.received_at, uid: &mut new_uid };
-            let read = endpoint.reading.read(&verified, &mut facts).map_err(Refusal::Unreadable)?;
-            if let Some(answered) = endpoint.handshakes.after_proof(&verified) {
-                return Ok(Outcome::Handshake(answered));
-            }
-            read
+            endpoint.reading.read(&verified, &mut facts).map_err(Refusal::Unreadable)?
         };
+        if let Some(answered) = endpoint.handshakes.after_proof(&verified) {
+            return self.visited(answered).await;
+        }
         drop(request);
         exchange.noted.first(read.events.first().map(|(event, _)| event));
         self.keep(served, read, exchange).await
@@ -87,6 +79,37 @@ impl Ingress {
         }
         let refused = |rejection| Refusal::NotGenuine(rejection, None);
         Some(answered.map(Outcome::Handshake).map_err(refused))
+    }
+
+    /// Verifies; once more where the request names a key that its sender may have published since.
+    async fn genuine<'r>(&self, served: &Served, request: &'r RawRequest) -> Result<Verified<'r>, Refusal> {
+        let verifier = &served.endpoint.verifier;
+        let verify = || {
+            let (before, now) = (Instant::now(), Timestamp::now());
+            let verified = verifier.verify(request, now).map_err(|rejection| (rejection, now))?;
+            self.metrics.verify_seconds.observe(before.elapsed().as_secs_f64());
+            Ok(verified)
+        };
+        let verified = match verify() {
+            Err((rejection, now)) => match verifier.lacks_key(request, now) {
+                Some(slot) => {
+                    self.published_keys.look_again(slot).await;
+                    verify()
+                }
+                None => Err((rejection, now)),
+            },
+            genuine => genuine,
+        };
+        verified.map_err(|(rejection, now)| not_genuine(served, request, rejection, now))
+    }
+
+    /// Visits what a handshake wants visited before it is answered.
+    async fn visited(&self, answered: Answered) -> Result<Outcome, Refusal> {
+        if let Some(url) = &answered.visit {
+            let fetcher = self.configuration.fetcher().map_err(Refusal::NotVisited)?;
+            fetcher.visit(url).await.map_err(Refusal::NotVisited)?;
+        }
+        Ok(Outcome::Handshake(answered))
     }
 
     /// Stores what is wanted of a genuine request.

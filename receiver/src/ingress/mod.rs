@@ -26,8 +26,8 @@ use self::{
 };
 pub(crate) use self::{reply::Reply, source::TrustedProxies};
 use crate::{
-    brought::BroughtSecrets, flood::Flood, held::BodiesHeld, key_sets::KeySets,
-    limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, serving::Live,
+    brought::BroughtSecrets, config::Configuration, flood::Flood, held::BodiesHeld,
+    limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, published_keys::PublishedKeys, serving::Live,
 };
 
 /// Everything that a request meets.
@@ -36,10 +36,12 @@ pub(crate) struct Ingress {
     pub(crate) store: StoreHandle,
     /// Parked deliveries that a repetition has made pending again.
     pub(crate) rearmed: mpsc::Sender<Seq>,
-    /// The keys that issuers publish.
-    pub(crate) key_sets: KeySets,
+    /// The keys that senders publish.
+    pub(crate) published_keys: PublishedKeys,
     /// The secrets that providers have sent by themselves.
     pub(crate) brought: BroughtSecrets,
+    /// What visits the URLs that handshakes want visited.
+    pub(crate) configuration: Arc<Configuration>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) bodies: BodiesHeld,
     pub(crate) metrics: Arc<Metrics>,

@@ -52,8 +52,10 @@ pub(crate) enum Refusal {
     Crowded,
     /// It is not genuine; with what would explain it, where that was looked for.
     NotGenuine(Rejection, Option<Hint>),
-    /// It cannot be checked now: the issuer's keys, or the provider's secret, are not there.
+    /// It cannot be checked now: the keys that its sender publishes, or the secret that it brings by itself, are not there.
     Unchecked(Rejection),
+    /// It is a handshake, and the visit that it wants has failed.
+    NotVisited(String),
     /// The endpoint's rate is used up.
     Rate(Wait),
     /// It cannot be read.
@@ -105,6 +107,7 @@ impl Refusal {
             Self::SourceRate(_) | Self::Rate(_) | Self::Paused | Self::Crowded | Self::Unchecked(_) => {
                 Word::Busy
             }
+            Self::NotVisited(_) => Word::Unanswered,
             Self::NotStored(SubmitError::Busy) => Word::Busy,
             Self::BodyBroken | Self::NotStored(SubmitError::Unavailable(_) | SubmitError::Rejected(_)) => {
                 Word::Unanswered
@@ -123,7 +126,7 @@ impl Refusal {
             Self::BodyBroken | Self::Unreadable(_) | Self::UnknownType => 400,
             Self::Paused | Self::Crowded => 503,
             Self::NotGenuine(..) => profile.refused,
-            Self::NotStored(_) | Self::Unchecked(_) => profile.unavailable,
+            Self::NotStored(_) | Self::Unchecked(_) | Self::NotVisited(_) => profile.unavailable,
         }
     }
 
@@ -140,7 +143,9 @@ impl Refusal {
             Self::NotGenuine(rejection, _) => rejection.code.into(),
             Self::Unreadable(error) => error.into(),
             Self::UnknownType => Code::UnknownType,
-            Self::Crowded | Self::NotStored(_) | Self::Unchecked(_) => Code::Unavailable,
+            Self::Crowded | Self::NotStored(_) | Self::Unchecked(_) | Self::NotVisited(_) => {
+                Code::Unavailable
+            }
         }
     }
 
@@ -160,6 +165,9 @@ impl Refusal {
             Self::NotGenuine(rejection, Some(hint)) => Some(format!("{}; {hint}", rejection.diagnosis)),
             Self::NotStored(error) => Some(error.to_string()),
             Self::Unchecked(rejection) => Some(rejection.diagnosis.to_string()),
+            Self::NotVisited(error) => {
+                Some(format!("the URL that the provider wants visited before it sends anything: {error}"))
+            }
             Self::Crowded => Some("too many bytes of bodies are under way".into()),
             Self::SourceRate(_) => Some("limits.perSourcePerMinute is used up by this address".into()),
             Self::Rate(_) => Some("limits.requestsPerMinute is used up".into()),
@@ -172,7 +180,7 @@ impl Refusal {
         let seconds = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         match self {
             Self::SourceRate(Wait(wait)) | Self::Rate(Wait(wait)) => Some(seconds(*wait).max(1)),
-            Self::Paused | Self::Crowded | Self::NotStored(_) | Self::Unchecked(_) => {
+            Self::Paused | Self::Crowded | Self::NotStored(_) | Self::Unchecked(_) | Self::NotVisited(_) => {
                 Some(RETRY_AFTER_SECONDS)
             }
             _ => None,

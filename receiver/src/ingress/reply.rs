@@ -135,7 +135,13 @@ mod tests {
     }
 
     fn answered(status: u16) -> Answered {
-        Answered { status, headers: vec![(header::CONTENT_TYPE, TEXT)], body: "c".into(), secret: None }
+        Answered {
+            status,
+            headers: vec![(header::CONTENT_TYPE, TEXT)],
+            body: "c".into(),
+            secret: None,
+            visit: None,
+        }
     }
 
     fn not_genuine(code: Code) -> Outcome {

@@ -1,17 +1,21 @@
-//! Keys that an issuer publishes: fetched, looked for again when a token names another, kept while the issuer is away.
+//! Keys that a sender publishes: fetched, looked for again when a request names another, kept while their server is away.
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex},
     thread,
 };
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    signature::{Ed25519KeyPair, KeyPair as _},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::program::{Answer, Program, Request, configuration, until};
+use super::program::{Answer, Program, Request, configuration, folders, until};
 
 /// An issuer of tokens: its keys by id, those that it publishes, and how often it was asked.
 #[derive(Clone)]
@@ -134,4 +138,78 @@ fn keys_outlive_a_restart_while_the_issuer_is_away() {
     issuer.publish(&[]);
     let program = Program::start_in(program.stop(), &[]);
     assert_eq!(send(&program, &key).status, 200);
+}
+
+/// A vector of Amazon SNS; its certificate counts for a century, and is at a name that no address has: nobody is called.
+fn message(id: &str) -> Value {
+    let (genuine, nowhere) =
+        ("https://sns.eu-west-1.amazonaws.com/S", "https://sns.xx-nowhere-1.amazonaws.com/S");
+    let vectors = include_str!("../../verify/vectors/aws-sns.jsonl").replace(genuine, nowhere);
+    let lines = vectors.lines();
+    let mut vectors = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    vectors.find(|vector| vector["id"] == id).unwrap()
+}
+
+fn tell(program: &Program, vector: &Value) -> Answer {
+    let mut request = Request::new("POST", "/in").header("Content-Type", "text/plain; charset=UTF-8");
+    request.body = vector["request"]["body"].as_str().unwrap().into();
+    request.send(program.public)
+}
+
+/// A receiver for the topic of the vectors, with the certificate that an earlier run has fetched: what is beyond its TLS
+/// and its hosts no test can stand in for.
+fn with_certificate(vector: &Value) -> Program {
+    let topic = vector["secrets"][0]["text"].as_str().unwrap();
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{ name: sns }}\nstringData: {{ topic: \"{topic}\" }}\n---\n"
+    );
+    let endpoint = configuration("provider: aws-sns\nsecrets: [{ name: sns, key: topic }]", "log: {}");
+    let folders = folders(&format!("{secret}{endpoint}"));
+    let body: Value = serde_json::from_str(vector["request"]["body"].as_str().unwrap()).unwrap();
+    let url = digest(&SHA256, body["SigningCertURL"].as_str().unwrap().as_bytes());
+    let name: String = url.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let copies = folders.path().join("data/published-keys");
+    fs::create_dir_all(&copies).unwrap();
+    fs::write(copies.join(format!("{name}.pem")), vector["certificate"].as_str().unwrap()).unwrap();
+    Program::start_in(folders, &[])
+}
+
+#[test]
+fn a_message_is_checked_with_the_certificate_that_it_names() {
+    let valid = message("valid-v2");
+    let program = with_certificate(&valid);
+    assert_eq!(tell(&program, &valid).status, 200);
+    assert_eq!(tell(&program, &message("changed-message")).refusal(), (401, "invalid_signature".into()));
+    assert_eq!(tell(&program, &message("url-host")).refusal(), (401, "invalid_signature".into()));
+    assert_eq!(tell(&program, &message("wrong-topic")).refusal(), (401, "invalid_signature".into()));
+}
+
+#[test]
+fn a_message_whose_certificate_cannot_be_fetched_is_to_be_sent_again() {
+    let valid = message("valid-v2");
+    let program = with_certificate(&valid);
+    let mut other = valid;
+    let body = other["request"]["body"].as_str().unwrap();
+    other["request"]["body"] = body.replace("cdef.pem", "cdee.pem").into();
+    let answer = tell(&program, &other);
+    assert_eq!(answer.refusal(), (503, "unavailable".into()));
+    assert!(answer.header("retry-after").is_some());
+    until("the fetch to be counted", || {
+        (program.metric("boathook_key_fetches_total{outcome=\"failed\"}") >= 1.0).then_some(())
+    });
+}
+
+#[test]
+fn a_subscription_that_cannot_be_confirmed_is_to_be_asked_for_again() {
+    let subscription = message("subscription-nowhere");
+    let program = with_certificate(&subscription);
+    let answer = tell(&program, &subscription);
+    assert_eq!(answer.refusal(), (503, "unavailable".into()));
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(
+        tell(&program, &message("subscription-elsewhere")).refusal(),
+        (401, "invalid_signature".into())
+    );
+    assert_eq!(tell(&program, &message("unsubscription")).status, 200);
+    assert!(program.output.all().is_empty(), "nothing of it is delivered");
 }

@@ -32,6 +32,9 @@ pub struct Answered {
     pub body: String,
     /// The secret that the request brings: to be kept before this is sent.
     pub secret: Option<BroughtSecret>,
+    /// The URL that must be visited first, with a status of 200 to 299: else it is not to be answered so. It is of a host that
+    /// the provider's scheme names.
+    pub visit: Option<Box<str>>,
 }
 
 /// One handshake, compiled.

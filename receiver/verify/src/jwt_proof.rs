@@ -11,7 +11,7 @@ use crate::{
     digest::DigestKey,
     jws::Jws,
     key::{self, Dated},
-    key_set::KeySlot,
+    key_slot::{KeyDocument, KeySlot},
     parsed::Parsed,
     place::Place,
     proven::Proven,
@@ -71,13 +71,25 @@ impl JwtProof {
         Ok(Proven { secret, signed_at })
     }
 
+    /// The place of what the issuer publishes, where that counts.
+    pub(crate) fn key_slot(&self) -> Option<&Arc<KeySlot>> {
+        match &self.keys {
+            TokenKeys::Published(slot, _) => Some(slot),
+            TokenKeys::Secrets(_) => None,
+        }
+    }
+
     /// See [`Verifier::lacks_key`](crate::Verifier::lacks_key).
     pub(crate) fn lacks_key(&self, parsed: &Parsed<'_>) -> Option<&Arc<KeySlot>> {
         let TokenKeys::Published(slot, accepted) = &self.keys else { return None };
         let found = self.place.find(parsed).ok()?;
         let token = Jws::read(found.texts().next()?.strip_prefix(&*self.prefix)?)?;
         let algorithm = token.algorithm.filter(|algorithm| accepted.contains(algorithm))?;
-        let known = slot.keys().of(token.key_id.as_deref(), algorithm).next().is_some();
+        let document = slot.document();
+        let known = match document.as_deref() {
+            Some(KeyDocument::KeySet(keys)) => keys.of(token.key_id.as_deref(), algorithm).next().is_some(),
+            _ => false,
+        };
         (!known).then_some(slot)
     }
 
@@ -169,10 +181,10 @@ impl TokenKeys {
             Self::Secrets(keys) => return key::find(keys, now, |keys| signed(keys, token)).map(Some),
             Self::Published(slot, accepted) => (slot, accepted),
         };
-        let known = slot.keys();
-        if known.is_empty() {
+        let document = slot.document();
+        let Some(KeyDocument::KeySet(known)) = document.as_deref() else {
             return Err(Diagnosis::KeysNotThere);
-        }
+        };
         let algorithm = token.algorithm.filter(|algorithm| accepted.contains(algorithm));
         let algorithm = algorithm.ok_or(Diagnosis::NoSecretMatches)?;
         let mut keys = known.of(token.key_id.as_deref(), algorithm).peekable();

@@ -1,9 +1,5 @@
-//! The public keys of an issuer, as it publishes them (JSON Web Key Set, RFC 7517). Whoever fetches them puts them into a
-//! [`KeySlot`]; nothing here reaches for the network.
-use std::{
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+//! The public keys of an issuer, as it publishes them (JSON Web Key Set, RFC 7517).
+use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
@@ -17,7 +13,6 @@ use crate::{
 };
 
 /// Keys by id. Keys of kinds that we do not know are left out.
-#[derive(Default)]
 pub struct KeySet(Vec<Key>);
 
 /// One key of a set.
@@ -25,12 +20,6 @@ struct Key {
     id: Option<Box<str>>,
     /// The key for each algorithm that it may be used with.
     uses: Vec<(JwtAlgorithm, PublicKey)>,
-}
-
-/// The place of an endpoint's key set: empty until it is filled, then with what was known last.
-pub struct KeySlot {
-    url: Box<str>,
-    keys: RwLock<Arc<KeySet>>,
 }
 
 /// The members of a key that count (RFC 7518 § 6, RFC 8037 § 2).
@@ -70,11 +59,6 @@ impl KeySet {
         let keys: Vec<Key> =
             keys.into_iter().filter_map(|key| Key::of(serde_json::from_value(key).ok()?)).collect();
         if keys.is_empty() { Err("it has no key that can be used".into()) } else { Ok(Self(keys)) }
-    }
-
-    /// Whether nothing was fetched yet.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The keys that may have made a token: those of its id, and those without one; where it names none, all.
@@ -153,41 +137,9 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     [&head, content].concat()
 }
 
-impl KeySlot {
-    pub(crate) fn new(url: &str) -> Self {
-        Self { url: url.into(), keys: RwLock::default() }
-    }
-
-    /// Where the set is published.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Whether nothing was put in yet.
-    pub fn is_empty(&self) -> bool {
-        self.keys().is_empty()
-    }
-
-    /// Puts a set in.
-    pub fn fill(&self, keys: Arc<KeySet>) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-    }
-
-    /// What is known now.
-    pub(crate) fn keys(&self) -> Arc<KeySet> {
-        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|key| &key.id)).finish()
-    }
-}
-
-impl fmt::Debug for KeySlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeySlot").field("url", &self.url).finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,8 @@
 //! the only maker of [`Verified`].
 //!
 //! The presets are the files of `providers/`; each is proved by the vectors of the same name in `vectors/`.
+mod certificate;
+mod certificates;
 mod compile;
 mod credential_proof;
 mod digest;
@@ -15,6 +17,7 @@ mod jwt_check;
 mod jwt_proof;
 mod key;
 mod key_set;
+mod key_slot;
 pub mod limits;
 mod parsed;
 mod place;
@@ -26,6 +29,7 @@ mod rejection;
 mod request;
 mod scheme;
 mod schemes;
+mod sender_url;
 mod signature_proof;
 mod signed_text;
 mod timestamp;
@@ -33,12 +37,14 @@ mod url;
 mod verifier;
 mod xml;
 
+pub use certificate::Certificate;
 pub use duration::{Duration, InvalidDuration};
 pub use form::{form_as_json, is_parameter};
 pub use handshake::{Answered, BroughtSecret, Handshakes};
 pub use hint::Hint;
 pub use key::Secret;
-pub use key_set::{KeySet, KeySlot};
+pub use key_set::KeySet;
+pub use key_slot::{KeyDocument, KeyFormat, KeySlot, KeySource};
 pub use providers::{nearest, preset, preset_ids, presets};
 pub use rejection::{Code, Diagnosis, Rejection};
 pub use request::RawRequest;

@@ -62,6 +62,15 @@ pub const HINT_HEADERS_MAX: usize = 64;
 pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
 /// Keys of a set: an issuer has two or three, and one with a tenant each some dozens.
 pub const KEY_SET_KEYS_MAX: usize = 100;
+/// Bytes of a certificate with its chain: those of the providers have two to eight thousand.
+pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024;
+/// Certificates of one endpoint that have proved requests: eight topics may be in eight regions, each with an old one and a
+/// new one.
+pub const CERTIFICATES_PROVEN_MAX: usize = 16;
+/// Certificates of one endpoint that were named by requests and have proved none yet.
+pub const CERTIFICATES_NEW_MAX: usize = 4;
+/// How soon such a one makes room for another: whoever makes up URLs must not make us call.
+pub const CERTIFICATES_NEW_APART: Duration = Duration::from_secs(60);
 /// Bytes of an RSA key's modulus, at least: shorter ones can be factored, and are never believed.
 pub const RSA_BYTES_MIN: usize = 256;
 /// Items of one delivery that each carry a proof: Adyen sends up to six, Microsoft Graph some hundred.

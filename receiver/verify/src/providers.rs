@@ -67,7 +67,8 @@ mod tests {
             (Kind::None, ..) => None,
             (Kind::Basic, ..) => Some("user:password"),
             (Kind::Code, ..) => match scheme.code? {
-                CodedScheme::AdyenStandard => Some("4d6f6e646179"),
+                CodedScheme::AdyenStandard | CodedScheme::PayPal => Some("4d6f6e646179"),
+                CodedScheme::AwsSns => Some("arn:aws:sns:eu-west-1:123456789012:topic"),
                 CodedScheme::Ebay => Some(EC),
                 CodedScheme::SalesforceOutboundMessage => Some("00D3j0000002abCEAQ"),
             },

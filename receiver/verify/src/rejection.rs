@@ -37,6 +37,11 @@ pub enum Diagnosis {
         /// The first place that is looked at, such as `header x-signature`.
         place: Box<str>,
     },
+    /// Amazon SNS has sent what was published as it is.
+    #[error(
+        "the message came by raw message delivery, of which nothing is signed: switch that off in the subscription"
+    )]
+    RawDelivery,
     /// What is there does not have the form of the scheme.
     #[error("the {place} has no signature of the form that this provider sends")]
     SignatureMalformed {
@@ -96,9 +101,29 @@ pub enum Diagnosis {
     /// No secret of those that are there matches, and another one is to come.
     #[error("no secret that is there makes this signature, and one is still to come: see spec.secretCapture")]
     SecretAwaited,
-    /// The issuer's keys were never fetched: a failure of ours.
-    #[error("the issuer's keys are not there yet: see the log on fetching jwksURL")]
+    /// The sender's published keys were never fetched: a failure of ours.
+    #[error("the keys that the sender publishes are not there yet: see the log on fetching them")]
     KeysNotThere,
+    /// A URL in the request is not the sender's: nothing is fetched from there.
+    #[error("the {place} is no URL of {owner}, and is not visited")]
+    UrlOfOther {
+        /// Which.
+        place: Box<str>,
+        /// Whose it should be.
+        owner: &'static str,
+    },
+    /// The certificate that the request names is not valid now.
+    #[error("the sender's certificate {}", if *expired { "has expired" } else { "is not valid yet: is this machine's clock right?" })]
+    CertificateOutOfValidity {
+        /// Past its end; else before its beginning.
+        expired: bool,
+    },
+    /// The certificate is not the sender's.
+    #[error("the certificate at the URL that the request names is another one than the sender's")]
+    CertificateOfOther,
+    /// The message is of a topic that the endpoint does not expect.
+    #[error("the message is of a topic whose ARN is in no Secret of this endpoint")]
+    TopicNotExpected,
     /// The token names a key that the issuer's set does not have: it may have come since.
     #[error("the token names a key that is not in the issuer's key set")]
     KeyUnknown,
@@ -111,6 +136,11 @@ pub enum Diagnosis {
     /// No secret matches.
     #[error("no configured secret makes this signature: is it the secret of this endpoint?")]
     NoSecretMatches,
+    /// The key of the sender's certificate did not make it.
+    #[error(
+        "the key of the sender's certificate has not made this signature: was the message changed on its way?"
+    )]
+    SignatureDiffers,
     /// A secret matches that is not valid at this time.
     #[error("the signature was made with a secret that {}", if *expired { "expired (notAfter)" } else { "is not valid yet (notBefore)" })]
     SecretOutOfValidity {
@@ -150,7 +180,7 @@ impl Code {
 impl From<Diagnosis> for Rejection {
     fn from(diagnosis: Diagnosis) -> Self {
         let code = match diagnosis {
-            Diagnosis::SignatureMissing { .. } => Code::MissingSignature,
+            Diagnosis::SignatureMissing { .. } | Diagnosis::RawDelivery => Code::MissingSignature,
             Diagnosis::SignatureMalformed { .. }
             | Diagnosis::Repeated { .. }
             | Diagnosis::SignedPartMissing { .. }
@@ -159,6 +189,11 @@ impl From<Diagnosis> for Rejection {
             | Diagnosis::RequirementBroken { .. }
             | Diagnosis::ClaimDiffers { .. }
             | Diagnosis::KeyUnknown
+            | Diagnosis::UrlOfOther { .. }
+            | Diagnosis::CertificateOutOfValidity { .. }
+            | Diagnosis::CertificateOfOther
+            | Diagnosis::TopicNotExpected
+            | Diagnosis::SignatureDiffers
             | Diagnosis::NotSignedByUs
             | Diagnosis::VerifyTokenDiffers
             | Diagnosis::NoSecretMatches

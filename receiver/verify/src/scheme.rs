@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     answer::{Answer, AnswerType, BodyKind, CatalogueEntry, Payload, PayloadEncoding, RetryHints},
-    handshake::{CaptureSecret, Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod},
+    handshake::{CaptureSecret, Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod, Visit},
     jwt::{Audience, JwtAlgorithm, JwtRule},
     signature::{Encoding, Grammar, KeyValue, List, Pairs, Positional, Signature, SignatureFrom},
     signed::{FormSorted, Part, Requirement, TimeFormat, TimeFormats, TimestampFrom, TimestampRule},
@@ -177,6 +177,13 @@ pub enum CodedScheme {
     Ebay,
     /// Salesforce's Outbound Messages: the organisation's id in the XML, and nothing else. The secrets are such ids.
     SalesforceOutboundMessage,
+    /// Amazon SNS: an RSA signature over some members, with a certificate that the message names. The secrets are the ARNs of
+    /// the topics that are expected.
+    AwsSns,
+    /// PayPal: an RSA signature over headers and the body's CRC-32, with a certificate that a header names. The secrets are
+    /// webhook ids.
+    #[serde(rename = "paypal")]
+    PayPal,
 }
 
 /// The digest of kinds `hmac` and `hash`, or the algorithm of kind `publicKey`.

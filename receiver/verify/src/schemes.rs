@@ -1,13 +1,17 @@
 //! Schemes that no table can say: a small file each, behind `kind: code`.
 mod adyen_standard;
+mod aws_sns;
 mod ebay;
+mod paypal;
 mod salesforce_outbound_message;
 
 use http::HeaderName;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::{CodedScheme, Diagnosis, KeyDecode, key::Dated, parsed::Parsed, proven::Proven};
+use crate::{
+    CodedScheme, Diagnosis, KeyDecode, certificates::Certificates, key::Dated, parsed::Parsed, proven::Proven,
+};
 
 /// A scheme in code, with its secrets.
 pub(crate) trait CodedProof: Send + Sync {
@@ -21,6 +25,16 @@ pub(crate) trait CodedProof: Send + Sync {
 
     /// How many secrets are tried.
     fn secrets_len(&self) -> usize;
+
+    /// The certificates that requests name, for schemes that sign with such.
+    fn certificates(&self) -> Option<&Certificates> {
+        None
+    }
+
+    /// The URL of the certificate that the request names, where the scheme allows it.
+    fn certificate_url(&self, _parsed: &Parsed<'_>, _now: Timestamp) -> Option<Box<str>> {
+        None
+    }
 }
 
 impl CodedScheme {
@@ -29,7 +43,7 @@ impl CodedScheme {
         match self {
             Self::AdyenStandard => KeyDecode::Hex,
             Self::Ebay => KeyDecode::Spki,
-            Self::SalesforceOutboundMessage => KeyDecode::Utf8,
+            Self::AwsSns | Self::PayPal | Self::SalesforceOutboundMessage => KeyDecode::Utf8,
         }
     }
 
@@ -40,7 +54,9 @@ impl CodedScheme {
     pub(crate) fn key(self, decoded: &Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, String> {
         match self {
             Self::AdyenStandard => Ok(decoded.clone()),
+            Self::AwsSns => aws_sns::key(decoded),
             Self::Ebay => ebay::key(decoded),
+            Self::PayPal => paypal::key(decoded),
             Self::SalesforceOutboundMessage => salesforce_outbound_message::key(decoded),
         }
     }
@@ -48,7 +64,8 @@ impl CodedScheme {
     /// Whether its proof covers the whole body.
     pub(crate) fn protects_body(self) -> bool {
         match self {
-            Self::AdyenStandard | Self::SalesforceOutboundMessage => false,
+            // Some members are signed, and a checksum that whoever has seen one delivery can hit with another body.
+            Self::AdyenStandard | Self::AwsSns | Self::PayPal | Self::SalesforceOutboundMessage => false,
             Self::Ebay => true,
         }
     }
@@ -61,6 +78,8 @@ impl CodedScheme {
             Self::SalesforceOutboundMessage => {
                 Box::new(salesforce_outbound_message::OutboundMessage::new(keys))
             }
+            Self::AwsSns => Box::new(aws_sns::AwsSns::new(keys)),
+            Self::PayPal => Box::new(paypal::PayPal::new(keys)),
         }
     }
 }

@@ -6,10 +6,12 @@ use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::{
-    Diagnosis, Duration, RawRequest, Rejection, Scheme, Secret, compile,
+    Diagnosis, Duration, RawRequest, Rejection, Scheme, Secret,
+    certificates::Certificates,
+    compile,
     credential_proof::CredentialProof,
-    jwt_proof::{JwtProof, TokenKeys},
-    key_set::KeySlot,
+    jwt_proof::JwtProof,
+    key_slot::{KeyFormat, KeySlot},
     parsed::Parsed,
     proven::Proven,
     schemes::CodedProof,
@@ -163,19 +165,47 @@ impl Verifier {
         }
     }
 
-    /// Where the keys of the token's issuer belong: to be filled by whoever can fetch them. Until then every token is
-    /// refused as [`Code::Unavailable`](crate::Code::Unavailable).
-    pub fn key_slot(&self) -> Option<&Arc<KeySlot>> {
+    /// How published keys are written, where requests are checked with such.
+    pub fn key_format(&self) -> Option<KeyFormat> {
         match &self.proof {
-            Proof::Jwt(JwtProof { keys: TokenKeys::Published(slot, _), .. }) => Some(slot),
+            Proof::Jwt(proof) => proof.key_slot().map(|slot| slot.source().format()),
+            Proof::Coded(proof) => proof.certificates().map(|_| KeyFormat::Certificate),
             _ => None,
         }
     }
 
-    /// The place of the issuer's keys, if the request's token names one that is not there: it may be published by now.
-    pub fn lacks_key(&self, request: &RawRequest) -> Option<&Arc<KeySlot>> {
-        let Proof::Jwt(proof) = &self.proof else { return None };
-        proof.lacks_key(&Parsed::new(request, &self.pointers))
+    /// The places of published keys: to be filled by whoever can fetch them, and kept filled. What is published at a URL that
+    /// is configured has one from the start, and what is published at URLs that requests name, once
+    /// [`Verifier::lacks_key`] has said so. While one is empty, whatever it would check is refused as
+    /// [`Code::Unavailable`](crate::Code::Unavailable).
+    pub fn key_slots(&self) -> Vec<Arc<KeySlot>> {
+        match &self.proof {
+            Proof::Jwt(proof) => proof.key_slot().cloned().into_iter().collect(),
+            Proof::Coded(proof) => proof.certificates().map(Certificates::slots).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The place of a key that a refused request names and that is not there: it may be published by now. `None` also where
+    /// there is no room for one more, since requests have named too many of late.
+    pub fn lacks_key(&self, request: &RawRequest, now: Timestamp) -> Option<Arc<KeySlot>> {
+        let parsed = Parsed::new(request, &self.pointers);
+        match &self.proof {
+            Proof::Jwt(proof) => proof.lacks_key(&parsed).cloned(),
+            Proof::Coded(proof) => proof.certificates()?.lacking(&proof.certificate_url(&parsed, now)?, now),
+            _ => None,
+        }
+    }
+
+    /// Goes on with the certificates that have proved requests to the same endpoint under an earlier configuration: else whoever
+    /// makes up URLs could take their places at each change.
+    pub fn take_over(&self, before: &Self) {
+        if let (Proof::Coded(own), Proof::Coded(earlier)) = (&self.proof, &before.proof) {
+            own.certificates()
+                .zip(earlier.certificates())
+                .into_iter()
+                .for_each(|(own, earlier)| own.take_over(earlier));
+        }
     }
 
     /// How many secrets are tried, whether or not they are valid at this time.

@@ -190,6 +190,10 @@ fn every_broken_handshake_is_told_with_its_place() {
             vec!["handshakes[0].gate"],
         ),
         (
+            json!([{ "match": { "query": "q" }, "gate": "none", "answer": { "visit": "awsSnsSubscription" } }]),
+            vec!["handshakes[0].gate"],
+        ),
+        (
             json!([{ "match": { "query": "q" }, "verifyToken": "{query:q}" }]),
             vec!["handshakes[0].gate", "verifyToken"],
         ),

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 use std::sync::Arc;
 
-use boathook_verify::{Code, Diagnosis, Expected, KeySet, RawRequest, Scheme, Secret, Setup, Verifier};
+use boathook_verify::{
+    Code, Diagnosis, Expected, KeyDocument, KeyFormat, KeySlot, RawRequest, Scheme, Secret, Setup, Verifier,
+};
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -29,8 +31,8 @@ fn okp() -> Value {
     json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" })
 }
 
-fn set(keys: &[Value]) -> Arc<KeySet> {
-    Arc::new(KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap())
+fn set(keys: &[Value]) -> Arc<KeyDocument> {
+    Arc::new(KeyFormat::KeySet.parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap())
 }
 
 fn scheme(algorithms: &[&str]) -> Scheme {
@@ -45,6 +47,10 @@ fn scheme(algorithms: &[&str]) -> Scheme {
 
 fn verifier(algorithms: &[&str]) -> Verifier {
     Verifier::compile(&scheme(algorithms), &Setup::default()).unwrap()
+}
+
+fn slot(verifier: &Verifier) -> Arc<KeySlot> {
+    verifier.key_slots().pop().unwrap()
 }
 
 /// What is said of a token.
@@ -65,13 +71,13 @@ fn told(verifier: &Verifier, token: &str) -> Result<(), (Code, Diagnosis)> {
 fn published_tokens_are_genuine_under_their_published_keys() {
     for (algorithms, key, token) in [(["RS256", "RS512"], rsa(), RS256), (["ES256", "ES256"], ec(), ES256)] {
         let verifier = verifier(&algorithms);
-        verifier.key_slot().unwrap().fill(set(&[okp(), key]));
+        slot(&verifier).fill(set(&[okp(), key]));
         assert_eq!(told(&verifier, token), Ok(()), "{algorithms:?}");
         let changed = format!("{}A", &token[..token.len() - 1]);
         assert!(told(&verifier, &changed).is_err());
     }
     let verifier = verifier(&["EdDSA"]);
-    verifier.key_slot().unwrap().fill(set(&[okp()]));
+    slot(&verifier).fill(set(&[okp()]));
     let malformed = Diagnosis::SignatureMalformed { place: "header authorization".into() };
     assert_eq!(told(&verifier, EDDSA), Err((Code::InvalidSignature, malformed)), "signed, and no claims");
 }
@@ -80,8 +86,8 @@ fn published_tokens_are_genuine_under_their_published_keys() {
 fn without_keys_it_is_our_failure_and_another_key_is_asked_for() {
     let verifier = verifier(&["RS256"]);
     assert_eq!(told(&verifier, RS256), Err((Code::Unavailable, Diagnosis::KeysNotThere)));
-    let slot = verifier.key_slot().unwrap();
-    assert_eq!(slot.url(), "https://issuer.example/keys");
+    let slot = slot(&verifier);
+    assert_eq!(slot.source().url(), "https://issuer.example/keys");
     slot.fill(set(&[ec()]));
     assert_eq!(told(&verifier, RS256), Err((Code::InvalidSignature, Diagnosis::KeyUnknown)));
     assert_eq!(

@@ -5,7 +5,7 @@
     clippy::disallowed_methods,
     reason = "a test reads its data and fails where it cannot go on"
 )]
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use boathook_verify::{
     Answered, Expected, Handshakes, Kind, Part, RawRequest, Scheme, Secret, Setup, Verifier, preset,
@@ -31,6 +31,8 @@ struct Vector {
     #[serde(default)]
     awaits_secret: bool,
     jwt: Option<VectorJwt>,
+    /// What is published at the URL that the request names.
+    certificate: Option<String>,
     request: VectorRequest,
     now: Timestamp,
     expect: Expect,
@@ -152,6 +154,11 @@ impl Vector {
             }
             Err(errors) => panic!("{}: {errors:?}", self.id),
         };
+        let lacking = verifier.lacks_key(&self.request(), self.now);
+        if let Some((slot, certificate)) = lacking.zip(self.certificate.as_deref()) {
+            let document = slot.source().format().parse(certificate.as_bytes());
+            slot.fill(Arc::new(document.unwrap_or_else(|error| panic!("{}: {error}", self.id))));
+        }
         Some((verifier, Handshakes::compile(&scheme.handshakes, &setup).unwrap()))
     }
 

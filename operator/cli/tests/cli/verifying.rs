@@ -154,6 +154,33 @@ fn a_token_is_checked_with_the_keys_that_its_issuer_publishes() {
 }
 
 #[test]
+fn a_certificate_that_the_request_names_is_checked_from_a_file() {
+    let files = Files::new();
+    let mut vector = vectors("aws-sns").into_iter().find(|vector| vector["id"] == "valid-v2").unwrap();
+    let certificate = files.add("certificate.pem", vector["certificate"].as_str().unwrap());
+    vector.as_object_mut().unwrap().remove("certificate");
+    let verify = |provider: &str, more: &[&str]| {
+        run(&[&["verify", "--provider", provider, "-"], more].concat(), vector.to_string().as_bytes())
+    };
+    let ended = verify("aws-sns", &["--certificate-file", &certificate]).unwrap();
+    assert!(ended.good, "{}", ended.output);
+    let missing = verify("aws-sns", &[]).unwrap_err();
+    let told = "--certificate-file: is missing: save what is at https://sns.eu-west-1.amazonaws.com/Simple";
+    assert!(missing.0.contains(told), "{missing}");
+    let secret = files.add("secret", SECRET);
+    let wrong = verify("aws-sns", &["--certificate-file", &secret]).unwrap_err();
+    assert!(wrong.0.contains("secret: it is no X.509 certificate in PEM"), "{wrong}");
+    let unused =
+        verify("github", &["--secret-file", &secret, "--certificate-file", &certificate]).unwrap_err();
+    assert!(
+        unused.0.contains("--certificate-file: this provider's keys are those of --secret-file"),
+        "{unused}"
+    );
+    let undated = verify("aws-sns", &["--certificate-file", &certificate, "--at", "none"]).unwrap_err();
+    assert!(undated.0.contains("--at TIME"), "{undated}");
+}
+
+#[test]
 fn flags_count_more_than_what_stands_in_a_vector() {
     let files = Files::new();
     let secret = files.add("secret", SECRET);

@@ -24,6 +24,7 @@ const SECRETS: [&str; 8] = [
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "4d6f6e6461794d6f6e6461794d6f6e64",
+    "arn:aws:sns:eu-west-1:123456789012:topic",
     "user:password",
     "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTNG72bfocs3+257rn0s2ldbqkLJK2KRiMohYjlrQ==",
@@ -81,6 +82,9 @@ fuzz_target!(|data: &[u8]| {
     let _ = subject.handshakes.before_proof(&request, true);
     match subject.verifier.verify(&request, now) {
         Ok(verified) => drop(subject.handshakes.after_proof(&verified)),
-        Err(rejection) => drop(subject.verifier.hint(&request, &rejection, now)),
+        Err(rejection) => {
+            let _ = subject.verifier.lacks_key(&request, now);
+            let _ = subject.verifier.hint(&request, &rejection, now);
+        }
     }
 });

@@ -2,7 +2,7 @@
 #![no_main]
 use std::sync::Arc;
 
-use boathook_verify::{KeySet, RawRequest, Scheme, Setup, Verifier};
+use boathook_verify::{KeyFormat, RawRequest, Scheme, Setup, Verifier};
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
@@ -16,10 +16,10 @@ bodyProtected: false
 
 fuzz_target!(|data: &[u8]| {
     let (set, token) = data.iter().position(|byte| *byte == b'\n').map_or((data, &[][..]), |at| data.split_at(at));
-    let Ok(set) = KeySet::parse(set) else { return };
+    let Ok(set) = KeyFormat::KeySet.parse(set) else { return };
     let scheme: Scheme = serde_saphyr::from_str(SCHEME).expect("a scheme");
     let verifier = Verifier::compile(&scheme, &Setup::default()).expect("a sound scheme");
-    verifier.key_slot().expect("it has a URL").fill(Arc::new(set));
+    verifier.key_slots().pop().expect("it has a URL").fill(Arc::new(set));
     let token = token.strip_prefix(b"\n").unwrap_or(token);
     let Ok(value) = HeaderValue::from_bytes(&[b"Bearer ", token].concat()) else { return };
     let request = RawRequest {
@@ -29,6 +29,7 @@ fuzz_target!(|data: &[u8]| {
         headers: HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]),
         body: "{}".into(),
     };
-    let _ = verifier.lacks_key(&request);
-    let _ = verifier.verify(&request, Timestamp::constant(1_300_819_379, 0));
+    let now = Timestamp::constant(1_300_819_379, 0);
+    let _ = verifier.lacks_key(&request, now);
+    let _ = verifier.verify(&request, now);
 });

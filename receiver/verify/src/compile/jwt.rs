@@ -12,7 +12,7 @@ use crate::{
     jwt_check::{Family, JwtCheck},
     jwt_proof::{JwtKeys, JwtProof, TokenKeys},
     key::Dated,
-    key_set::KeySlot,
+    key_slot::{KeyFormat, KeySlot, KeySource},
     limits::{JWT_ALGORITHMS_MAX, JWT_ISSUERS_MAX},
     url::PublicUrl,
 };
@@ -136,7 +136,8 @@ fn keys_of(scheme: &Scheme, rule: &JwtRule, setup: &Setup<'_>, broken: &mut Brok
         );
         return None;
     }
-    Some(TokenKeys::Published(Arc::new(KeySlot::new(url)), rule.algorithms.clone()))
+    let slot = KeySlot::new(KeySource::new(url, KeyFormat::KeySet));
+    Some(TokenKeys::Published(Arc::new(slot), rule.algorithms.clone()))
 }
 
 fn token_keys(

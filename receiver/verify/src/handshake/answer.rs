@@ -1,14 +1,17 @@
 //! What a handshake is answered with.
 use std::fmt;
 
-use boathook_template::{Source, Template};
+use boathook_template::{Hole, Slot, Source, Template};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderName, HeaderValue, header::CONTENT_TYPE};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::Answered;
-use crate::limits::{HANDSHAKE_ANSWER_BYTES_MAX, HANDSHAKE_SIGNED_BYTES_MAX};
+use crate::{
+    Visit,
+    limits::{HANDSHAKE_ANSWER_BYTES_MAX, HANDSHAKE_SIGNED_BYTES_MAX},
+};
 
 /// An answer, compiled.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Body,
     pub(super) headers: Vec<(HeaderName, Template)>,
+    /// What is visited, and where its URL is.
+    pub(super) visit: Option<(Visit, Slot)>,
 }
 
 /// The body of an answer.
@@ -43,7 +48,8 @@ pub(super) enum Item {
 }
 
 impl Answer {
-    /// `None` where a value is missing, cannot be sent, or is longer than [`HANDSHAKE_ANSWER_BYTES_MAX`].
+    /// `None` where a value is missing, cannot be sent, or is longer than [`HANDSHAKE_ANSWER_BYTES_MAX`], and where the URL to
+    /// be visited is not the provider's.
     pub(super) fn render(&self, source: &impl Source) -> Option<Answered> {
         let mut headers = Vec::with_capacity(self.headers.len() + 1);
         let body = match &self.body {
@@ -61,8 +67,21 @@ impl Answer {
             headers.push((name.clone(), HeaderValue::from_str(&template.render(source)?).ok()?));
         }
         let length = body.len() + headers.iter().map(|(_, value)| value.len()).sum::<usize>();
+        let visit = match self.visit {
+            Some((visit, slot)) => {
+                let url = source.value(&Hole::Pointer(slot)).filter(|url| visit.allows(url))?;
+                Some(url.into_owned().into_boxed_str())
+            }
+            None => None,
+        };
         let Self { status, .. } = *self;
-        (length <= HANDSHAKE_ANSWER_BYTES_MAX).then_some(Answered { status, headers, body, secret: None })
+        (length <= HANDSHAKE_ANSWER_BYTES_MAX).then_some(Answered {
+            status,
+            headers,
+            body,
+            secret: None,
+            visit,
+        })
     }
 }
 

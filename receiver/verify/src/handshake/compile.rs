@@ -1,5 +1,5 @@
 //! From a scheme's handshakes to rules: every broken member told.
-use boathook_template::{Hole, Place, Pointers, Template};
+use boathook_template::{Hole, Place, Pointers, Slot, Template};
 use http::{HeaderName, HeaderValue, Method};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -61,6 +61,9 @@ impl Compiler<'_> {
         if *gate == Gate::None && !answer.hmac_hex.is_empty() {
             self.broken("gate", "must be signature: with hmacHex anybody could have texts signed");
         }
+        if *gate == Gate::None && answer.visit.is_some() {
+            self.broken("gate", "must be signature: nobody else may send us anywhere");
+        }
         if *gate == Gate::Signature && verify_token.is_some() {
             self.broken("gate", "must be none with a verify token");
         }
@@ -116,12 +119,7 @@ impl Compiler<'_> {
                 }
                 None
             }
-            (Some(pointer), None, None) => {
-                let slot = self.pointers.slot(pointer);
-                slot.map_err(|error| self.broken("match.pointer", error.to_string()))
-                    .ok()
-                    .map(Subject::Pointer)
-            }
+            (Some(pointer), None, None) => self.slot("match.pointer", pointer).map(Subject::Pointer),
             (None, Some(name), None) => self.header("match.header", name).map(Subject::Header),
             (None, None, Some(name)) => {
                 if !(1..=FIELD_NAME_BYTES_MAX).contains(&name.len()) {
@@ -137,7 +135,8 @@ impl Compiler<'_> {
     }
 
     fn answer(&mut self, answer: &HandshakeAnswer) -> Option<Answer> {
-        let HandshakeAnswer { status, text, content_type, json, hmac_hex, sha256_hex, headers } = answer;
+        let HandshakeAnswer { status, text, content_type, json, hmac_hex, sha256_hex, headers, visit } =
+            answer;
         let status = status.unwrap_or(200);
         if !(200..=299).contains(&status) {
             self.broken("answer.status", "must be a status from 200 to 299");
@@ -170,7 +169,11 @@ impl Compiler<'_> {
             Some((self.header(&field, name)?, self.template(&field, template)?))
         });
         let headers = headers.collect();
-        Some(Answer { status, body, headers })
+        let visit = match visit {
+            Some(visit) => Some((*visit, self.slot("answer.visit", visit.pointer())?)),
+            None => None,
+        };
+        Some(Answer { status, body, headers, visit })
     }
 
     fn members(&mut self, answer: &HandshakeAnswer) -> Vec<(Box<str>, Member)> {
@@ -239,6 +242,11 @@ impl Compiler<'_> {
             return None;
         }
         Some(template)
+    }
+
+    fn slot(&mut self, member: &str, pointer: &str) -> Option<Slot> {
+        let slot = self.pointers.slot(pointer);
+        slot.map_err(|error| self.broken(member, error.to_string())).ok()
     }
 
     fn header(&mut self, member: &str, name: &str) -> Option<HeaderName> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::sender_url::is_sns_confirmation;
+
 /// A request by which the provider makes sure that the URL is ours: answered at once, and not delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -130,6 +132,35 @@ pub struct HandshakeAnswer {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 4, "additionalProperties" = { "type": "string", "maxLength": 1024 }))]
     pub headers: BTreeMap<String, String>,
+    /// What is visited before it is answered, with gate `signature`; where that fails, the provider is told to ask again.
+    /// Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visit: Option<Visit>,
+}
+
+/// What a handshake wants visited: `awsSnsSubscription` the URL at the body's `/SubscribeURL`, where it is Amazon SNS's and
+/// confirms a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Visit {
+    /// The URL at `/SubscribeURL`, where it is Amazon SNS's and confirms a subscription.
+    AwsSnsSubscription,
+}
+
+impl Visit {
+    /// A JSON pointer to the URL.
+    pub(crate) fn pointer(self) -> &'static str {
+        match self {
+            Self::AwsSnsSubscription => "/SubscribeURL",
+        }
+    }
+
+    /// Whether this URL is one that may be visited.
+    pub(crate) fn allows(self, url: &str) -> bool {
+        match self {
+            Self::AwsSnsSubscription => is_sns_confirmation(url),
+        }
+    }
 }
 
 impl Gate {

@@ -80,9 +80,6 @@ pub(crate) fn run(flags: &Flags, stdin: &mut dyn Read) -> Result<Ended, Mistake>
         Some(file) => Some(keys::secret(file)?),
         None => verify_token,
     };
-    if verify_token.is_none() {
-        only_of(&request.method, &mut scheme);
-    }
     let now = match flags.at {
         Some(At::Time(time)) => time,
         Some(At::Never) => unjudged(&mut scheme, &keys)?,
@@ -100,7 +97,10 @@ pub(crate) fn run(flags: &Flags, stdin: &mut dyn Read) -> Result<Ended, Mistake>
     };
     let told = |errors: Vec<SchemeError>| keys.mistake(&name, &errors);
     let verifier = Verifier::compile(&scheme, &setup).map_err(told)?;
-    let handshakes = Handshakes::compile(&scheme.handshakes, &setup).map_err(told)?;
+    if verify_token.is_none() {
+        only_of(&request.method, &mut scheme);
+    }
+    let handshakes = Handshakes::compile(&scheme, &setup).map_err(told)?;
     flags.published.fill(&verifier, &request, certificate.as_deref(), now)?;
     let decision = Decision::of(&verifier, &handshakes, &request, now, awaits_secret);
     let output = match flags.output {

@@ -51,7 +51,7 @@ pub(crate) fn checks(
     // A missing secret is told once; the scheme would only add that there are too few.
     let missing = problems.found.len() > before;
     let verifier = Verifier::compile(scheme, &setup);
-    let handshakes = Handshakes::compile(&scheme.handshakes, &setup);
+    let handshakes = Handshakes::compile(scheme, &setup);
     match (verifier, handshakes) {
         (Ok(verifier), Ok(handshakes)) => Some((verifier, handshakes)),
         _ if missing => None,

@@ -9,7 +9,7 @@ use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::{
-    Encoding,
+    Algorithm, Encoding,
     grammar::decode,
     signed_text::{Piece, Pieces},
 };
@@ -82,6 +82,19 @@ impl Digest {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl DigestKind {
+    /// `None` where the algorithm is none of a digest.
+    pub(crate) fn of(algorithm: Option<Algorithm>) -> Option<Self> {
+        match algorithm {
+            None | Some(Algorithm::Sha256) => Some(Self::Sha256),
+            Some(Algorithm::Sha1) => Some(Self::Sha1),
+            Some(Algorithm::Sha384) => Some(Self::Sha384),
+            Some(Algorithm::Sha512) => Some(Self::Sha512),
+            Some(_) => None,
+        }
     }
 }
 

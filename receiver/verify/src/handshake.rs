@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 
 pub use self::brought::BroughtSecret;
 use self::{answer::Answer, brought::Capture};
-use crate::{Diagnosis, Handshake, RawRequest, Rejection, SchemeError, Setup, Verified};
+use crate::{Diagnosis, RawRequest, Rejection, Scheme, SchemeError, Setup, Verified};
 
 /// A scheme's handshakes, compiled.
 #[derive(Debug, Default)]
@@ -68,8 +68,8 @@ impl Handshakes {
     ///
     /// # Errors
     /// Every broken pointer, text or template (`handshakes[0].match.pointer`).
-    pub fn compile(handshakes: &[Handshake], setup: &Setup<'_>) -> Result<Self, Vec<SchemeError>> {
-        compile::handshakes(handshakes, setup)
+    pub fn compile(scheme: &Scheme, setup: &Setup<'_>) -> Result<Self, Vec<SchemeError>> {
+        compile::handshakes(scheme, setup)
     }
 
     /// Whether requests of this method may be handshakes.

@@ -46,6 +46,10 @@ pub const URL_BYTES_MAX: usize = 2048;
 pub const PUBLIC_SIGNATURE_BYTES_MAX: usize = 1024;
 /// Characters of a text that a handshake has signed: it must never be something that is a delivery.
 pub const HANDSHAKE_SIGNED_BYTES_MAX: usize = 128;
+/// Characters of a challenge that is signed as deliveries are, at least.
+pub const CHALLENGE_BYTES_MIN: usize = 20;
+/// Characters of such a challenge, at most: what Braintree's libraries answer.
+pub const CHALLENGE_BYTES_MAX: usize = 32;
 /// Bytes of the name of a form field or query parameter: longer than any provider's.
 pub const FIELD_NAME_BYTES_MAX: usize = 128;
 /// Bytes of a JSON Web Token: those of identity providers have one to three thousand.

@@ -107,7 +107,7 @@ mod tests {
                 ..Setup::default()
             };
             assert_eq!(Verifier::compile(&scheme, &setup).err(), None, "{id}");
-            assert_eq!(Handshakes::compile(&scheme.handshakes, &setup).err(), None, "{id}");
+            assert_eq!(Handshakes::compile(&scheme, &setup).err(), None, "{id}");
             assert_eq!(nearest(id), Some(id));
         }
         assert!(preset_ids().is_sorted() && preset_ids().len() > 0);

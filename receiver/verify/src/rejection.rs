@@ -141,6 +141,11 @@ pub enum Diagnosis {
         "the key of the sender's certificate has not made this signature: was the message changed on its way?"
     )]
     SignatureDiffers,
+    /// What is signed has the form of a challenge, which is signed for whoever asks.
+    #[error(
+        "what is signed has the form of the provider's challenge, which is signed for everybody: it proves nothing"
+    )]
+    ChallengeAsDelivery,
     /// A secret matches that is not valid at this time.
     #[error("the signature was made with a secret that {}", if *expired { "expired (notAfter)" } else { "is not valid yet (notBefore)" })]
     SecretOutOfValidity {
@@ -197,6 +202,7 @@ impl From<Diagnosis> for Rejection {
             | Diagnosis::NotSignedByUs
             | Diagnosis::VerifyTokenDiffers
             | Diagnosis::NoSecretMatches
+            | Diagnosis::ChallengeAsDelivery
             | Diagnosis::SecretOutOfValidity { .. } => Code::InvalidSignature,
             Diagnosis::KeysNotThere | Diagnosis::SecretAwaited => Code::Unavailable,
             Diagnosis::TimestampMissing => Code::MissingTimestamp,

@@ -278,6 +278,11 @@ impl Scheme {
             || self.jwt.as_ref().is_some_and(in_token)
     }
 
+    /// Whether a handshake has a challenge signed as deliveries are ([`HandshakeAnswer::token_and_hmac`]).
+    pub(crate) fn signs_challenges(&self) -> bool {
+        self.handshakes.iter().any(|handshake| handshake.answer.token_and_hmac.is_some())
+    }
+
     /// Whether a handshake brings the secret of all later deliveries.
     pub fn brings_secret(&self) -> bool {
         self.handshakes.iter().any(|handshake| handshake.capture_secret.is_some())
@@ -292,7 +297,9 @@ impl Scheme {
     pub fn needs_verify_token(&self) -> bool {
         let uses = |handshake: &Handshake| {
             let digests = handshake.answer.sha256_hex.values().flatten();
-            handshake.verify_token.is_some() || digests.into_iter().any(|item| item == "verifyToken")
+            handshake.verify_token.is_some()
+                || handshake.answer.token_and_hmac.is_some()
+                || digests.into_iter().any(|item| item == "verifyToken")
         };
         self.handshakes.iter().any(uses)
     }

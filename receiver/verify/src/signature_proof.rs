@@ -9,12 +9,12 @@ use crate::{
     digest::{DigestKey, Digests},
     grammar::{Claims, Form},
     key::{self, Dated},
-    limits::PUBLIC_SIGNATURES_MAX,
+    limits::{CHALLENGE_BYTES_MAX, CHALLENGE_BYTES_MIN, PUBLIC_SIGNATURES_MAX},
     parsed::Parsed,
     place::Place,
     proven::Proven,
     public_key::{self, PublicKey},
-    signed_text::SignedText,
+    signed_text::{Piece, SignedText},
     timestamp::{Clock, ClockFrom},
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct SignatureProof {
     pub(crate) signed: SignedText,
     pub(crate) clock: Option<Clock>,
     pub(crate) keys: Keys,
+    /// Challenges are signed for whoever asks ([`is_challenge`]): what looks like one is no delivery.
+    pub(crate) signs_challenges: bool,
 }
 
 /// What the signature is checked with. Empty only while the first secret is to come.
@@ -76,6 +78,9 @@ impl SignatureProof {
                         Ok(text) => text,
                         Err(missing) => return Some(Err(missing)),
                     };
+                    if self.signs_challenges && matches!(&*text, [Piece::Bytes(text)] if is_challenge(text)) {
+                        return Some(Err(Diagnosis::ChallengeAsDelivery));
+                    }
                     let found = key::find(keys, now, |key| digests.contain(&key.digest(&text)));
                     // Every variant is tried, whatever the others say; what says most is told.
                     if told == Err(Diagnosis::NoSecretMatches) {
@@ -143,6 +148,12 @@ impl SignatureProof {
             Keys::Public(keys) => keys.len(),
         }
     }
+}
+
+/// Whether it is a text that a handshake has signed as deliveries are.
+pub(crate) fn is_challenge(text: &[u8]) -> bool {
+    (CHALLENGE_BYTES_MIN..=CHALLENGE_BYTES_MAX).contains(&text.len())
+        && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn header_value(text: &str) -> HeaderValue {

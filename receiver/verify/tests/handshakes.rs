@@ -1,7 +1,7 @@
 //! What is answered to a provider that makes sure that the URL is ours, and what never is.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 use boathook_verify::{
-    Answered, Code, Handshake, Handshakes, RawRequest, Secret, Setup, Verifier, limits, preset,
+    Answered, Code, Handshake, Handshakes, RawRequest, Scheme, Secret, Setup, Verifier, limits, preset,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
@@ -11,8 +11,10 @@ fn secret(text: &str) -> Secret {
     Secret { text: text.as_bytes().to_vec().into(), not_before: None, not_after: None }
 }
 
-fn parse(handshakes: Value) -> Vec<Handshake> {
-    serde_json::from_value(handshakes).unwrap()
+/// GitHub's scheme with these handshakes.
+fn scheme(handshakes: Value) -> Scheme {
+    let handshakes: Vec<Handshake> = serde_json::from_value(handshakes).unwrap();
+    Scheme { handshakes, ..preset("github").unwrap() }
 }
 
 fn request(method: &Method, query: Option<&str>, body: &str) -> RawRequest {
@@ -35,7 +37,7 @@ fn answered(handshakes: Value, mut request: RawRequest) -> Option<Result<Answere
         verify_token: Some(&token),
         ..Setup::default()
     };
-    let handshakes = Handshakes::compile(&parse(handshakes), &setup).unwrap();
+    let handshakes = Handshakes::compile(&scheme(handshakes), &setup).unwrap();
     if let Some(answer) = handshakes.before_proof(&request, false) {
         return Some(answer.map_err(|rejection| rejection.code));
     }
@@ -172,7 +174,7 @@ fn answers_longer_than_the_limit_are_not_given() {
 #[test]
 fn every_broken_handshake_is_told_with_its_place() {
     let fields = |handshakes: Value| -> Vec<String> {
-        let errors = Handshakes::compile(&parse(handshakes), &Setup::default()).unwrap_err();
+        let errors = Handshakes::compile(&scheme(handshakes), &Setup::default()).unwrap_err();
         errors.into_iter().map(|error| error.field).collect()
     };
     let text = |text: &str| json!({ "text": text });
@@ -182,6 +184,7 @@ fn every_broken_handshake_is_told_with_its_place() {
             json!([{ "match": { "pointer": "type", "equals": "" }, "answer": text("{/challenge") }]),
             vec!["handshakes[0].match.equals", "handshakes[0].match.pointer", "handshakes[0].answer.text"],
         ),
+        (get(json!({ "tokenAndHmac": "{query:q}" })), vec!["handshakes[0].answer.tokenAndHmac"]),
         (get(text("{receivedAt}")), vec!["handshakes[0].answer.text"]),
         (json!([{ "match": {} }]), vec!["handshakes[0].match"]),
         (json!([{ "match": { "query": "a", "header": "b" } }]), vec!["handshakes[0].match"]),

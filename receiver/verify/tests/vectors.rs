@@ -159,7 +159,7 @@ impl Vector {
             let document = slot.source().format().parse(certificate.as_bytes());
             slot.fill(Arc::new(document.unwrap_or_else(|error| panic!("{}: {error}", self.id))));
         }
-        Some((verifier, Handshakes::compile(&scheme.handshakes, &setup).unwrap()))
+        Some((verifier, Handshakes::compile(scheme, &setup).unwrap()))
     }
 
     /// What is said of the request, in the words of `expect`.

@@ -50,7 +50,7 @@ fn subject(scheme: &Scheme) -> Option<Subject> {
             ..Setup::default()
         };
         let verifier = Verifier::compile(scheme, &setup).ok()?;
-        let handshakes = Handshakes::compile(&scheme.handshakes, &setup).ok()?;
+        let handshakes = Handshakes::compile(scheme, &setup).ok()?;
         Some(Subject { verifier, handshakes })
     })
 }

@@ -10,7 +10,7 @@ fuzz_target!(|text: &str| {
     let secrets = [Secret { text: b"0123456789abcdef".to_vec().into(), not_before: None, not_after: None }];
     let public_url = Some("https://hooks.example.com/hook");
     let setup = Setup { secrets: &secrets, public_url, verify_token: secrets.first(), ..Setup::default() };
-    let _ = Handshakes::compile(&scheme.handshakes, &setup);
+    let _ = Handshakes::compile(&scheme, &setup);
     let verifier = match Verifier::compile(&scheme, &setup) {
         Ok(verifier) => verifier,
         Err(errors) => {

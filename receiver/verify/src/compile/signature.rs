@@ -31,19 +31,14 @@ pub(super) fn signature(
     let signed = coverage::signed_text(scheme, headers, setup.public_url, pointers, broken);
     let clock = coverage::clock(scheme, headers, &form, setup.tolerance, pointers, broken);
     let encoding = written.and_then(|signature| signature.encoding).unwrap_or(Encoding::Hex);
-    Some(SignatureProof { place: place?, form, encoding, signed, clock, keys: keys? })
+    let signs_challenges = scheme.signs_challenges();
+    Some(SignatureProof { place: place?, form, encoding, signed, clock, keys: keys?, signs_challenges })
 }
 
 fn digest_keys(scheme: &Scheme, setup: &Setup<'_>, broken: &mut Broken) -> Option<Keys> {
-    let kind = match scheme.algorithm {
-        None | Some(Algorithm::Sha256) => DigestKind::Sha256,
-        Some(Algorithm::Sha1) => DigestKind::Sha1,
-        Some(Algorithm::Sha384) => DigestKind::Sha384,
-        Some(Algorithm::Sha512) => DigestKind::Sha512,
-        Some(_) => {
-            broken.add("algorithm", "must be sha1, sha256, sha384 or sha512 for this kind");
-            return None;
-        }
+    let Some(kind) = DigestKind::of(scheme.algorithm) else {
+        broken.add("algorithm", "must be sha1, sha256, sha384 or sha512 for this kind");
+        return None;
     };
     let decode = scheme.key.as_ref().map_or(KeyDecode::Utf8, |key| key.decode);
     broken.unless(decode != KeyDecode::Spki, "key.decode", "spki is for kind publicKey");

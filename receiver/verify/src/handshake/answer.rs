@@ -10,7 +10,9 @@ use zeroize::Zeroizing;
 use super::Answered;
 use crate::{
     Visit,
+    digest::DigestKey,
     limits::{HANDSHAKE_ANSWER_BYTES_MAX, HANDSHAKE_SIGNED_BYTES_MAX},
+    signature_proof::is_challenge,
 };
 
 /// An answer, compiled.
@@ -30,6 +32,15 @@ pub(super) enum Body {
     Text(HeaderValue, Template),
     /// Members of an object.
     Json(Vec<(Box<str>, Member)>),
+    /// The verify token and a challenge's HMAC.
+    Pair(Pair),
+}
+
+/// A verify token, and what signs a challenge as deliveries are signed.
+pub(super) struct Pair {
+    pub(super) token: Zeroizing<String>,
+    pub(super) key: DigestKey,
+    pub(super) challenge: Template,
 }
 
 /// A member's value.
@@ -61,6 +72,11 @@ impl Answer {
             Body::Json(members) => {
                 headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
                 json(members, source)?
+            }
+            Body::Pair(Pair { token, key, challenge }) => {
+                let challenge = challenge.render(source).filter(|text| is_challenge(text.as_bytes()))?;
+                headers.push((CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")));
+                format!("{}|{}", token.as_str(), hex::encode(key.digest_of(challenge.as_bytes()).bytes()))
             }
         };
         for (name, template) in &self.headers {
@@ -136,6 +152,12 @@ fn may_be_signed(text: &str) -> bool {
 /// A key for [`Member::Hmac`].
 pub(super) fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pair").field("challenge", &self.challenge).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Member {

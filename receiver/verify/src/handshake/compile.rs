@@ -6,21 +6,21 @@ use zeroize::Zeroizing;
 
 use super::{
     Handshakes, Rule, Subject, TokenDigest,
-    answer::{Answer, Body, Item, Member, keyed},
+    answer::{Answer, Body, Item, Member, Pair, keyed},
     brought::Capture,
 };
 use crate::{
-    CaptureSecret, Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod, KeyDecode, SchemeError,
-    Setup, key,
+    CaptureSecret, Gate, Handshake, HandshakeAnswer, HandshakeMatch, HandshakeMethod, KeyDecode, Kind, Part,
+    Scheme, SchemeError, Setup,
+    digest::{DigestKey, DigestKind},
+    key,
     limits::{FIELD_NAME_BYTES_MAX, GRAMMAR_TEXT_BYTES_MAX, HANDSHAKE_EQUALS_BYTES_MAX, HANDSHAKES_MAX},
 };
 
-pub(super) fn handshakes(
-    handshakes: &[Handshake],
-    setup: &Setup<'_>,
-) -> Result<Handshakes, Vec<SchemeError>> {
+pub(super) fn handshakes(scheme: &Scheme, setup: &Setup<'_>) -> Result<Handshakes, Vec<SchemeError>> {
     let mut compiler =
-        Compiler { pointers: Pointers::default(), errors: Vec::new(), at: String::new(), setup };
+        Compiler { pointers: Pointers::default(), errors: Vec::new(), at: String::new(), scheme, setup };
+    let handshakes = &scheme.handshakes;
     if handshakes.len() > HANDSHAKES_MAX {
         compiler.broken_whole(format!("must have at most {HANDSHAKES_MAX} handshakes"));
     }
@@ -38,6 +38,7 @@ struct Compiler<'s> {
     errors: Vec<SchemeError>,
     /// The handshake that is compiled.
     at: String,
+    scheme: &'s Scheme,
     setup: &'s Setup<'s>,
 }
 
@@ -135,8 +136,17 @@ impl Compiler<'_> {
     }
 
     fn answer(&mut self, answer: &HandshakeAnswer) -> Option<Answer> {
-        let HandshakeAnswer { status, text, content_type, json, hmac_hex, sha256_hex, headers, visit } =
-            answer;
+        let HandshakeAnswer {
+            status,
+            text,
+            content_type,
+            json,
+            hmac_hex,
+            sha256_hex,
+            token_and_hmac,
+            headers,
+            visit,
+        } = answer;
         let status = status.unwrap_or(200);
         if !(200..=299).contains(&status) {
             self.broken("answer.status", "must be a status from 200 to 299");
@@ -155,8 +165,12 @@ impl Compiler<'_> {
                 return None;
             }
         };
+        if token_and_hmac.is_some() && (has_json || text.is_some()) {
+            self.broken("answer.tokenAndHmac", "cannot be with text or json: leave one out");
+        }
         let body = match text {
             _ if has_json => Body::Json(self.members(answer)),
+            _ if token_and_hmac.is_some() => Body::Pair(self.pair(token_and_hmac.as_deref()?)?),
             Some(text) => Body::Text(kind, self.template("answer.text", text)?),
             None => Body::Nothing,
         };
@@ -174,6 +188,21 @@ impl Compiler<'_> {
             None => None,
         };
         Some(Answer { status, body, headers, visit })
+    }
+
+    fn pair(&mut self, challenge: &str) -> Option<Pair> {
+        let Scheme { kind, signed, algorithm, key, .. } = self.scheme;
+        if *kind != Kind::Hmac || !matches!(&**signed, [Part::Form(_)]) {
+            let message = "is for kind hmac that signs one form field and nothing else: other deliveries could be made with it";
+            self.broken("answer.tokenAndHmac", message);
+            return None;
+        }
+        let challenge = self.template("answer.tokenAndHmac", challenge)?;
+        let token = Zeroizing::new(String::from_utf8_lossy(&self.verify_token()?).into_owned());
+        let decode = key.as_ref().map_or(KeyDecode::Utf8, |key| key.decode);
+        // A secret that cannot be decoded is told where it stands.
+        let secret = key::decode(&self.setup.secrets.first()?.text, decode).ok()?;
+        Some(Pair { token, key: DigestKey::hmac(DigestKind::of(*algorithm)?, &secret), challenge })
     }
 
     fn members(&mut self, answer: &HandshakeAnswer) -> Vec<(Box<str>, Member)> {

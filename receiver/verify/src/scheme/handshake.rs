@@ -128,6 +128,13 @@ pub struct HandshakeAnswer {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 2, "additionalProperties" = { "type": "array", "maxItems": 4, "items": { "type": "string", "maxLength": 1024 } }))]
     pub sha256_hex: BTreeMap<String, Vec<String>>,
+    /// A template; the answer is the endpoint's verify token, `|`, and the hex HMAC of the value under the first secret, as
+    /// deliveries are signed, as text/plain. The value must be 20 to 32 of `0-9 a-f`, and a delivery whose signed text is
+    /// like that is refused: whoever asks can have such texts signed. For kind `hmac` that signs one form field. Not with
+    /// `text` or `json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub token_and_hmac: Option<String>,
     /// Headers of the answer: name and template.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 4, "additionalProperties" = { "type": "string", "maxLength": 1024 }))]

@@ -41,7 +41,7 @@ pub fn cluster_role(class: &str) -> String {
 
 /// A class's Ingress for one host: the first 8 hexadecimal digits of the host's SHA-256 keep it short.
 pub fn ingress(class: &str, host: &str) -> String {
-    let digest = hex::encode(Sha256::digest(host));
+    let digest = faster_hex::hex_string(&Sha256::digest(host));
     format!("{}-{}", object(class), digest.get(..8).unwrap_or_default())
 }
 

@@ -16,8 +16,8 @@ use crate::{
 
 /// Bytes of the longest digest, SHA-512.
 const DIGEST_BYTES: usize = 64;
-/// Bytes that Base64 wants to write into, at most.
-const DECODING_BYTES: usize = DIGEST_BYTES + 3;
+/// Room for it in which it can be decoded, in whole words: Base64 writes up to three bytes more.
+const ROOM_BYTES: usize = DIGEST_BYTES + 8;
 
 /// A key, ready for a digest.
 pub(crate) enum DigestKey {
@@ -46,7 +46,8 @@ pub(crate) enum DigestKind {
 
 /// A digest's bytes.
 pub(crate) struct Digest {
-    bytes: [u8; DIGEST_BYTES],
+    /// Zeros behind the length.
+    bytes: [u8; ROOM_BYTES],
     length: usize,
 }
 
@@ -57,27 +58,42 @@ impl Digests {
     /// Those that decode: providers put other forms beside theirs. `None` when none does.
     pub(crate) fn decoded<'h>(texts: impl Iterator<Item = &'h str>, encoding: Encoding) -> Option<Self> {
         let mut digests = SmallVec::new();
-        for text in texts {
-            let mut room = [0; DECODING_BYTES];
-            let Some(digest) = decode(text, encoding, &mut room).and_then(Digest::of) else { continue };
-            digests.push(digest);
-        }
+        digests.extend(texts.filter_map(|text| Digest::decoded(text, encoding)));
         (!digests.is_empty()).then_some(Self(digests))
     }
 
     pub(crate) fn contain(&self, digest: &Digest) -> Choice {
-        self.0.iter().fold(Choice::from(0), |any, given| any | given.bytes().ct_eq(digest.bytes()))
+        self.0.iter().fold(Choice::from(0), |any, given| any | given.same(digest))
     }
 }
 
 impl Digest {
-    const EMPTY: Self = Self { bytes: [0; DIGEST_BYTES], length: 0 };
+    const EMPTY: Self = Self { bytes: [0; ROOM_BYTES], length: 0 };
 
-    /// `None` when it is longer than any digest, or empty.
-    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+    /// A signature's text, decoded; `None` where it is not so encoded, longer than any digest, or empty.
+    pub(crate) fn decoded(text: &str, encoding: Encoding) -> Option<Self> {
+        let mut digest = Self::EMPTY;
+        let length = decode(text, encoding, &mut digest.bytes)?.len();
+        digest.length = length;
+        digest.bytes.get_mut(length..)?.fill(0);
+        (1..=DIGEST_BYTES).contains(&length).then_some(digest)
+    }
+
+    fn of(bytes: &[u8]) -> Self {
         let mut digest = Self { length: bytes.len(), ..Self::EMPTY };
-        digest.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        (!bytes.is_empty()).then_some(digest)
+        digest.bytes.get_mut(..bytes.len()).expect("no digest is longer").copy_from_slice(bytes);
+        digest
+    }
+
+    /// Whether it is the same one; takes as long wherever they differ. Word by word: a step of this comparison costs as much
+    /// for a byte.
+    pub(crate) fn same(&self, other: &Self) -> Choice {
+        let lengths = Choice::from(u8::from(self.length == other.length));
+        self.words().zip(other.words()).fold(lengths, |all, (own, others)| all & own.ct_eq(&others))
+    }
+
+    fn words(&self) -> impl Iterator<Item = u64> {
+        self.bytes.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word))
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -139,7 +155,7 @@ fn mac<M: Mac + Clone>(state: &M, text: &Pieces<'_>) -> Digest {
             mac.update(bytes);
         }
     }
-    Digest::of(&mac.finalize().into_bytes()).unwrap_or(Digest::EMPTY)
+    Digest::of(&mac.finalize().into_bytes())
 }
 
 fn plain<D: sha2::Digest>(text: &Pieces<'_>, secret: &[u8]) -> Digest {
@@ -150,5 +166,5 @@ fn plain<D: sha2::Digest>(text: &Pieces<'_>, secret: &[u8]) -> Digest {
             Piece::Secret => digest.update(secret),
         }
     }
-    Digest::of(&digest.finalize()).unwrap_or(Digest::EMPTY)
+    Digest::of(&digest.finalize())
 }

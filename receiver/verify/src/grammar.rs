@@ -7,6 +7,7 @@ use base64::{
         general_purpose::{STANDARD, URL_SAFE_NO_PAD},
     },
 };
+use faster_hex::{hex_decode, hex_string};
 use smallvec::SmallVec;
 
 use crate::{
@@ -103,7 +104,7 @@ impl Form {
     /// Writes a text with one signature.
     pub(crate) fn write(&self, signature: &[u8], encoding: Encoding, timestamp: Option<&str>) -> String {
         let signature = match encoding {
-            Encoding::Hex => hex::encode(signature),
+            Encoding::Hex => hex_string(signature),
             Encoding::Base64 => STANDARD.encode(signature),
             Encoding::Base64url => URL_SAFE_NO_PAD.encode(signature),
         };
@@ -153,7 +154,7 @@ pub(crate) fn decode<'o>(text: &str, encoding: Encoding, room: &'o mut [u8]) -> 
     let length = match encoding {
         Encoding::Hex => {
             let length = text.len() / 2;
-            hex::decode_to_slice(text, room.get_mut(..length)?).ok()?;
+            hex_decode(text.as_bytes(), room.get_mut(..length)?).ok()?;
             length
         }
         Encoding::Base64 => STANDARD.decode_slice(text, room).ok()?,
@@ -211,7 +212,7 @@ mod tests {
     }
 
     fn hex_of(byte: u8) -> String {
-        hex::encode([byte; DIGEST_BYTES])
+        hex_string(&[byte; DIGEST_BYTES])
     }
 
     fn base64_of(byte: u8) -> String {

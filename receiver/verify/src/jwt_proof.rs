@@ -1,4 +1,5 @@
 //! Proof by a JSON Web Token: its signature first, then what it claims, then its times.
+use faster_hex::hex_string;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -210,7 +211,7 @@ fn signed(keys: &[(JwtAlgorithm, JwtKey)], token: &Jws<'_>) -> Choice {
 }
 
 fn is_sha256(hash: &str, bytes: &[u8]) -> bool {
-    hex::encode(Sha256::digest(bytes)).as_bytes().ct_eq(hash.to_ascii_lowercase().as_bytes()).into()
+    hex_string(&Sha256::digest(bytes)).as_bytes().ct_eq(hash.to_ascii_lowercase().as_bytes()).into()
 }
 
 /// A NumericDate (RFC 7519 § 2): seconds, which may have a fraction.

@@ -116,7 +116,7 @@ fn without_prefix(text: &[u8]) -> &[u8] {
 fn hex(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
     let mut key = Zeroizing::new(vec![0; text.len() / 2]);
     let wrong = "is not hex (RFC 4648 § 8), which this scheme wants: copy the secret whole";
-    hex::decode_to_slice(text, &mut key).map_err(|_| wrong)?;
+    faster_hex::hex_decode(text, &mut key).map_err(|_| wrong)?;
     Ok(key)
 }
 

@@ -5,7 +5,7 @@ use boathook_template::Slot;
 use http::HeaderName;
 use smallvec::SmallVec;
 
-use crate::{Diagnosis, parsed::Parsed};
+use crate::{Diagnosis, parsed::Parsed, request};
 
 /// A place, compiled.
 pub(crate) enum Place {
@@ -90,7 +90,7 @@ impl<'r> Found<'r> {
 
     fn one(text: Option<Cow<'r, str>>, place: Whereabouts<'r>) -> Result<Self, Diagnosis> {
         let mut found = Self::none(place);
-        found.texts.extend(text.filter(|text| !text.trim().is_empty()));
+        found.texts.extend(text.filter(|text| !is_blank(text)));
         found.or_missing()
     }
 
@@ -102,7 +102,7 @@ impl<'r> Found<'r> {
     ) -> Result<Self, Diagnosis> {
         let mut found = Self::none(Place::first_header(names));
         for name in names {
-            let text = header(parsed, name)?.filter(|text| !text.trim().is_empty());
+            let text = header(parsed, name)?.filter(|text| !is_blank(text));
             if counts(text.is_some()) {
                 found.texts.extend(text.map(Cow::Borrowed));
             }
@@ -129,11 +129,16 @@ impl Whereabouts<'_> {
     }
 }
 
+/// Whether nothing stands in it.
+fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
+}
+
 /// The header's only value.
 fn header<'r>(parsed: &Parsed<'r>, name: &HeaderName) -> Result<Option<&'r str>, Diagnosis> {
     let place = || Whereabouts::Header(name).words();
     let value = parsed.request.single(name).map_err(|_| Diagnosis::Repeated { place: place() })?;
     value
-        .map(|value| value.to_str().map_err(|_| Diagnosis::SignatureMalformed { place: place() }))
+        .map(|value| request::text(value).ok_or_else(|| Diagnosis::SignatureMalformed { place: place() }))
         .transpose()
 }

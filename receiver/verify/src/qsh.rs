@@ -1,5 +1,6 @@
 //! The digest of a request's method, path and query by which Atlassian Connect binds a token to it (`qsh`).
 //! <https://developer.atlassian.com/cloud/jira/platform/understanding-jwt-for-connect-apps/#qsh>
+use faster_hex::hex_string;
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
@@ -22,7 +23,7 @@ pub(crate) fn digest(request: &RawRequest) -> Option<String> {
     let path = request.path.trim_end_matches('/').replace('&', "%26");
     let path = if path.is_empty() { "/" } else { &path };
     let canonical = format!("{}&{path}&{query}", request.method);
-    Some(hex::encode(Sha256::digest(canonical)))
+    Some(hex_string(&Sha256::digest(canonical)))
 }
 
 #[cfg(test)]
@@ -43,7 +44,7 @@ mod tests {
     }
 
     fn sha256(text: &str) -> Option<String> {
-        Some(hex::encode(Sha256::digest(text)))
+        Some(hex_string(&Sha256::digest(text)))
     }
 
     #[test]

@@ -24,10 +24,15 @@ pub struct RawRequest {
 /// A header that came more than once.
 pub(crate) struct Repeated;
 
+/// A header's text, when it is visible ASCII: what [`HeaderValue::to_str`] gives, without a look at each byte by itself.
+pub(crate) fn text(value: &HeaderValue) -> Option<&str> {
+    value.as_bytes().is_ascii().then(|| std::str::from_utf8(value.as_bytes()).ok()).flatten()
+}
+
 impl RawRequest {
     /// The header's first value, when it is there and is visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
+        self.headers.get(name).and_then(text)
     }
 
     /// The first value of a query parameter, percent-decoded (`+` is a blank, as forms write it).

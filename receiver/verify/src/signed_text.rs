@@ -1,4 +1,5 @@
 //! The signed bytes of a request, in pieces.
+use faster_hex::hex_string;
 use std::{borrow::Cow, collections::BTreeMap};
 
 use boathook_template::Slot;
@@ -72,11 +73,14 @@ impl SignedText {
         timestamp: Option<&'t str>,
         variant: usize,
     ) -> Result<Pieces<'t>, Diagnosis> {
-        let pieces = self.parts.iter().take(SIGNED_PARTS_MAX).map(|part| match part {
-            SignedPart::Secret => Ok(Piece::Secret),
-            _ => self.piece(part, parsed, timestamp, variant).map(Piece::Bytes),
-        });
-        pieces.collect()
+        let mut pieces = Pieces::new();
+        for part in self.parts.iter().take(SIGNED_PARTS_MAX) {
+            pieces.push(match part {
+                SignedPart::Secret => Piece::Secret,
+                _ => Piece::Bytes(self.piece(part, parsed, timestamp, variant)?),
+            });
+        }
+        Ok(pieces)
     }
 
     fn piece<'t, 'r: 't>(
@@ -101,7 +105,7 @@ impl SignedText {
             }
             SignedPart::QuerySorted => Ok(Cow::Owned(sorted(request.query.as_deref().unwrap_or("")))),
             SignedPart::BodySha256 => Ok(Cow::Owned(Sha256::digest(&request.body).to_vec())),
-            SignedPart::BodySha256Hex => Ok(Cow::Owned(hex::encode(Sha256::digest(&request.body)).into())),
+            SignedPart::BodySha256Hex => Ok(Cow::Owned(hex_string(&Sha256::digest(&request.body)).into())),
             SignedPart::Secret => Ok(Cow::Borrowed(&[])),
             SignedPart::Literal(literal) => borrowed(literal.as_bytes()),
             SignedPart::Header(name) => {
@@ -152,7 +156,7 @@ fn form_sorted<'r>(parsed: &Parsed<'r>, digest_query: Option<&str>) -> Result<Co
     }
     let Some(parameter) = digest_query else { return Ok(Cow::Borrowed(&[])) };
     let sent = parsed.parameter(parameter)?;
-    let is_it = |sent: &str| sent.eq_ignore_ascii_case(&hex::encode(Sha256::digest(&request.body)));
+    let is_it = |sent: &str| sent.eq_ignore_ascii_case(&hex_string(&Sha256::digest(&request.body)));
     match sent.as_deref() {
         None if request.body.is_empty() => Ok(Cow::Borrowed(&[])),
         Some(sent) if is_it(sent) => Ok(Cow::Borrowed(&[])),

@@ -5,7 +5,7 @@ use boathook_template::Slot;
 use http::HeaderName;
 use jiff::{Timestamp, civil::DateTime, fmt::strtime, tz::TimeZone};
 
-use crate::{Diagnosis, Duration, TimeFormat, parsed::Parsed, signed_text::SignedText};
+use crate::{Diagnosis, Duration, TimeFormat, parsed::Parsed, request, signed_text::SignedText};
 
 /// A timestamp rule, compiled.
 pub(crate) struct Clock {
@@ -42,7 +42,7 @@ impl Clock {
                 .request
                 .single(name)
                 .map_err(|_| Diagnosis::TimestampUnreadable)?
-                .map(|value| value.to_str().map_err(|_| Diagnosis::TimestampUnreadable))
+                .map(|value| request::text(value).ok_or(Diagnosis::TimestampUnreadable))
                 .transpose()?
                 .map(Cow::Borrowed),
             ClockFrom::Pointer(slot) => parsed.pointed(*slot).unwrap_or_default(),

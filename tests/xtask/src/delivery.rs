@@ -115,7 +115,7 @@ impl Delivery {
 fn signature(secret: &str, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(body.as_bytes());
-    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+    format!("sha256={}", faster_hex::hex_string(&mac.finalize().into_bytes()))
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ fn digest(object: &Value) -> String {
     let members = object.as_object().into_iter().flatten().filter(|(name, _)| *name != "data");
     let mut digest = Sha256::new();
     members.for_each(|(name, value)| digest.update(format!("{name}={value}\n")));
-    let mut digits = hex::encode(digest.finalize());
+    let mut digits = faster_hex::hex_string(&digest.finalize());
     digits.truncate(16);
     digits
 }

@@ -1,4 +1,5 @@
 //! What a handshake is answered with.
+use faster_hex::hex_string;
 use std::fmt;
 
 use boathook_template::{Hole, Slot, Source, Template};
@@ -76,7 +77,7 @@ impl Answer {
             Body::Pair(Pair { token, key, challenge }) => {
                 let challenge = challenge.render(source).filter(|text| is_challenge(text.as_bytes()))?;
                 headers.push((CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")));
-                format!("{}|{}", token.as_str(), hex::encode(key.digest_of(challenge.as_bytes()).bytes()))
+                format!("{}|{}", token.as_str(), hex_string(key.digest_of(challenge.as_bytes()).bytes()))
             }
         };
         for (name, template) in &self.headers {
@@ -127,7 +128,7 @@ impl Member {
             Self::Hmac(key, template) => {
                 let text = template.render(source).filter(|text| may_be_signed(text))?;
                 let mac = key.clone().chain_update(text.as_bytes());
-                Some(hex::encode(mac.finalize().into_bytes()))
+                Some(hex_string(&mac.finalize().into_bytes()))
             }
             Self::Digest(items) => {
                 let mut digest = Sha256::new();
@@ -137,7 +138,7 @@ impl Member {
                         Item::Fixed(bytes) => digest.update(&**bytes),
                     }
                 }
-                Some(hex::encode(digest.finalize()))
+                Some(hex_string(&digest.finalize()))
             }
         }
     }

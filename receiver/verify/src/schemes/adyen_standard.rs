@@ -2,14 +2,13 @@
 //! escapes; absent ones are empty. <https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures>
 use boathook_template::{Pointers, Slot};
 use jiff::Timestamp;
-use subtle::{Choice, ConstantTimeEq as _};
+use subtle::Choice;
 use zeroize::Zeroizing;
 
 use super::CodedProof;
 use crate::{
     Diagnosis, Encoding,
     digest::{Digest, DigestKey, DigestKind},
-    grammar::decode,
     key::{self, Dated},
     limits::SIGNED_ITEMS_MAX,
     parsed::Parsed,
@@ -67,8 +66,7 @@ impl AdyenStandard {
         let values = self.item.scan(item.as_bytes()).map_err(|_| unreadable())?;
         let signature =
             values.text(self.signature).ok_or_else(|| Diagnosis::SignatureMissing { place: place() })?;
-        let mut room = [0; 35];
-        let signature = decode(&signature, Encoding::Base64, &mut room).and_then(Digest::of);
+        let signature = Digest::decoded(&signature, Encoding::Base64);
         let signature = signature.ok_or_else(|| Diagnosis::SignatureMalformed { place: place() })?;
         let fields = self.fields.iter().map(|slot| values.text(*slot).unwrap_or_default());
         Ok(Signed { text: fields.collect::<Vec<_>>().join(":"), signature })
@@ -87,7 +85,7 @@ impl CodedProof for AdyenStandard {
         let items: Vec<Signed> = items.into_iter().map(|item| self.read(item)).collect::<Result<_, _>>()?;
         let secret = key::find(&self.keys, now, |key| {
             items.iter().fold(Choice::from(1), |all, item| {
-                all & key.digest_of(item.text.as_bytes()).bytes().ct_eq(item.signature.bytes())
+                all & key.digest_of(item.text.as_bytes()).same(&item.signature)
             })
         })?;
         Ok(Proven { secret: Some(secret), signed_at: None })

@@ -202,7 +202,8 @@ pub struct Events {
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub event_type: Option<String>,
-    /// Template for the ordering key; it may use `{id}`, `{type}`, `{tenant}`. Default: none.
+    /// Template for the ordering key; it may use `{id}`, `{type}`, `{tenant}`. Events of one key reach a sink in the order in
+    /// which they came (`delivery.sinks[].ordering`). Default: none, and no order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub key: Option<String>,
@@ -270,6 +271,20 @@ pub struct SinkChoice {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 256)))]
     pub types: Vec<String>,
+    /// `ByKey`: of the events of one `events.key` one goes at a time, in the order in which they came; one that fails holds
+    /// up its key, and no other, until it is delivered or parked. `None`: as they come. Default: ByKey where `events.key` is
+    /// set; without it there is no order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering: Option<Ordering>,
+}
+
+/// Whether events go one after the other. Default: ByKey where `events.key` is set; without it there is no order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Ordering {
+    /// Of one key one at a time, in the order in which they came.
+    ByKey,
+    /// As they come.
+    None,
 }
 
 /// Whether an endpoint takes deliveries.

@@ -208,6 +208,9 @@ impl Deliveries {
                 Command::Feed { sink, ticket, after, deliveries_max, bytes_max } => {
                     self.feed(sink, ticket, after, Page { deliveries_max, bytes_max });
                 }
+                Command::FeedKey { sink, ticket, key, after, deliveries_max, bytes_max } => {
+                    self.feed_key(sink, ticket, &key, after, Page { deliveries_max, bytes_max });
+                }
                 Command::FeedDue { sink, ticket, until, deliveries_max, bytes_max } => {
                     self.feed_due(sink, ticket, until, Page { deliveries_max, bytes_max });
                 }
@@ -248,11 +251,25 @@ impl Deliveries {
         tokio::spawn(async move {
             let answer = match reader.next(&sink, after, page).await {
                 Ok(fed) => {
-                    let boathook_store::traits::Fed { deliveries, up_to, more } = fed;
-                    Input::Fed { sink, ticket, deliveries, up_to, more }
+                    let boathook_store::traits::Fed { deliveries, tried, up_to, more } = fed;
+                    Input::Fed { sink, ticket, deliveries, tried, up_to, more }
                 }
                 Err(error) => {
                     tracing::warn!(%sink, %error, "cannot read what is to be delivered; trying again");
+                    Input::FeedFailed { sink, ticket }
+                }
+            };
+            drop(messages.send(answer).await);
+        });
+    }
+
+    fn feed_key(&self, sink: ObjectName, ticket: u64, key: &Arc<str>, after: Seq, page: Page) {
+        let (reader, messages, key) = (self.parts.reader.clone(), self.messages.clone(), Arc::clone(key));
+        tokio::spawn(async move {
+            let answer = match reader.by_key(&sink, &key, after, page).await {
+                Ok(fed) => Input::FedKey { sink, ticket, deliveries: fed.deliveries, more: fed.more },
+                Err(error) => {
+                    tracing::warn!(%sink, %error, "cannot read what waits for its key; trying again");
                     Input::FeedFailed { sink, ticket }
                 }
             };

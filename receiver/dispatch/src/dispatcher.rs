@@ -73,8 +73,11 @@ impl Dispatcher {
                 Concerned::All
             }
             Input::Stored(handover) => self.stored(handover),
-            Input::Fed { sink, ticket, deliveries, up_to, more } => {
-                self.with(sink, |lane| lane.fed(ticket, deliveries, up_to, more))
+            Input::Fed { sink, ticket, deliveries, tried, up_to, more } => {
+                self.with(sink, |lane| lane.fed(ticket, deliveries, tried, up_to, more))
+            }
+            Input::FedKey { sink, ticket, deliveries, more } => {
+                self.with(sink, |lane| lane.fed_key(ticket, deliveries, more, now))
             }
             Input::FedDue { sink, ticket, deliveries, next_due } => {
                 self.with(sink, |lane| lane.fed_due(ticket, deliveries, next_due, now))

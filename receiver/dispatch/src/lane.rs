@@ -1,4 +1,6 @@
 //! One sink's deliveries: which are in memory, which wait, which are under way, and what is still in the store.
+mod feeding;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
@@ -10,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::{
     Command, LaneSnapshot, Now, SinkSettings,
+    keys::{Keys, Turn},
     limits::{LANE_BYTES_MAX, LANE_DELIVERIES_MAX, LANE_WAITING_MAX, RETRIES_IN_A_ROW_MAX, STORE_RETRY},
 };
 
@@ -36,13 +39,17 @@ pub(crate) struct Lane {
     due_feed: Read,
     /// The last ticket given out.
     ticket: u64,
-    /// What ended while a read was under way: the read may still show it.
-    ended: BTreeSet<Seq>,
-    /// What is pending anew, but could not be read yet.
+    /// What was let go of while a read was under way, with the last ticket by then: that read may still show it.
+    ended: BTreeMap<Seq, u64>,
+    /// What is pending anew, but is in memory as it was before.
     rearmed: BTreeSet<Seq>,
     /// When the store may have a tried delivery that is not in memory.
     stored_due: Option<Duration>,
     retries_in_a_row: u32,
+    /// Order by key.
+    keys: Keys,
+    /// What may go before all others: its key waits for it.
+    released: VecDeque<Seq>,
 }
 
 /// A delivery in memory.
@@ -54,7 +61,8 @@ struct Known {
 
 #[derive(Debug)]
 enum State {
-    Fresh,
+    /// It may go, or waits for others of its key.
+    Ready,
     Waiting(Duration),
     InFlight,
     /// Its last attempt is being written.
@@ -88,10 +96,12 @@ impl Lane {
             feed: Read::Idle,
             due_feed: Read::Idle,
             ticket: u64::from(incarnation) << 32,
-            ended: BTreeSet::new(),
+            ended: BTreeMap::new(),
             rearmed: BTreeSet::new(),
             stored_due: Some(now.monotonic),
             retries_in_a_row: 0,
+            keys: Keys::default(),
+            released: VecDeque::new(),
         }
     }
 
@@ -128,73 +138,6 @@ impl Lane {
         }
     }
 
-    pub(crate) fn fed(&mut self, ticket: u64, deliveries: Vec<Delivery>, up_to: Seq, more: bool) {
-        if self.feed != Read::UnderWay(ticket) {
-            return;
-        }
-        for delivery in deliveries {
-            if delivery.seq > self.cursor && self.is_new(delivery.seq) {
-                self.take_fresh(delivery);
-            }
-        }
-        self.feed = Read::Idle;
-        self.read_ended();
-        self.cursor = self.cursor.max(up_to);
-        self.committed = self.committed.max(up_to);
-        self.spilled = more || self.cursor < self.committed;
-    }
-
-    pub(crate) fn fed_due(
-        &mut self,
-        ticket: u64,
-        deliveries: Vec<Delivery>,
-        next: Option<Timestamp>,
-        now: Now,
-    ) {
-        if self.due_feed != Read::UnderWay(ticket) {
-            return;
-        }
-        let mut useless = true;
-        for delivery in deliveries {
-            if self.is_new(delivery.seq) {
-                useless = false;
-                let due = delivery.due.map_or(now.monotonic, |due| monotonic(due, now));
-                self.remember(delivery, State::Waiting(due));
-            }
-        }
-        self.due_feed = Read::Idle;
-        self.read_ended();
-        // What is due first may be in memory already, and stay there for a while: no read after read of the same.
-        let earliest = if useless { now.monotonic + STORE_RETRY } else { Duration::ZERO };
-        let next = next.map(|due| monotonic(due, now).max(earliest));
-        self.stored_due = earlier(self.stored_due, next);
-    }
-
-    /// The store may have more that is due. What is pending anew is read when the lane has let go of it and no read is
-    /// under way that may show it as it was before.
-    pub(crate) fn look(&mut self, rearmed: Option<Seq>, now: Now) {
-        match rearmed {
-            Some(seq)
-                if (self.reads() || self.known.contains_key(&seq))
-                    && self.rearmed.len() < LANE_DELIVERIES_MAX =>
-            {
-                self.rearmed.insert(seq);
-            }
-            _ => self.stored_due = earlier(self.stored_due, Some(now.monotonic)),
-        }
-    }
-
-    pub(crate) fn feed_failed(&mut self, ticket: u64, now: Now) {
-        let again = now.monotonic + STORE_RETRY;
-        if self.feed == Read::UnderWay(ticket) {
-            self.feed = Read::NotBefore(again);
-        } else if self.due_feed == Read::UnderWay(ticket) {
-            self.due_feed = Read::NotBefore(again);
-            self.stored_due = earlier(self.stored_due, Some(again));
-        }
-        self.read_ended();
-    }
-
     /// The attempt under way has ended; what follows is to be written. `None` when no such attempt is under way.
     pub(crate) fn finished(
         &mut self,
@@ -216,7 +159,7 @@ impl Lane {
             return;
         }
         let Next::Retry { due } = record.next else {
-            self.forget(seq);
+            self.end(seq);
             return;
         };
         let due_at = monotonic(due, now);
@@ -259,7 +202,8 @@ impl Lane {
             Read::NotBefore(at) => self.stored_due.map(|due| due.max(at)),
         };
         let due_feed = due_feed.filter(|_| self.half_empty());
-        [retry, record, feed, due_feed].into_iter().flatten().min()
+        let key_feed = self.keys.wake_at().filter(|_| self.half_empty());
+        [retry, record, feed, due_feed, key_feed].into_iter().flatten().min()
     }
 
     /// Whether attempts or records are still under way.
@@ -270,19 +214,21 @@ impl Lane {
     /// Lets go of everything that the store has as well.
     pub(crate) fn retire(&mut self) {
         self.settings.suspend = true;
-        let idle = |known: &Known| matches!(known.state, State::Fresh | State::Waiting(_));
+        let idle = |known: &Known| matches!(known.state, State::Ready | State::Waiting(_));
         let seqs: Vec<Seq> =
             self.known.iter().filter(|(_, known)| idle(known)).map(|(seq, _)| *seq).collect();
         seqs.into_iter().for_each(|seq| self.forget(seq));
         self.fresh.clear();
         self.waiting.clear();
+        self.released.clear();
+        self.keys.retire(|seq| self.known.contains_key(&seq));
     }
 
     /// The sink is back: `fresh` reads everything from the store again, but for what is under way here.
     pub(crate) fn revived(mut self, fresh: Self) -> Self {
         self.retire();
-        let Self { known, bytes, unrecorded, in_flight, .. } = self;
-        Self { known, bytes, unrecorded, in_flight, ..fresh }
+        let Self { known, bytes, unrecorded, in_flight, keys, .. } = self;
+        Self { known, bytes, unrecorded, in_flight, keys, ..fresh }
     }
 
     /// Whether something never tried is in the store alone.
@@ -293,29 +239,65 @@ impl Lane {
     pub(crate) fn snapshot(&self) -> LaneSnapshot {
         LaneSnapshot {
             sink: self.settings.sink.clone(),
-            ready: self.fresh.len(),
+            ready: self.fresh.len() + self.released.len(),
             waiting: self.waiting.len(),
             in_flight: self.in_flight,
+            keys: self.keys.len(),
             spilled: self.spilled,
             bytes: self.bytes,
         }
     }
 
-    /// The next to go: due retries before fresh ones, but no more than a few in a row.
+    /// The next to go. What it finds on the way that must wait for others of its key is put aside.
     fn next(&mut self, now: Now) -> Option<Seq> {
+        while let Some(seq) = self.released.pop_front() {
+            if self.is_ready(seq) {
+                return Some(seq);
+            }
+        }
+        let mut fresh = true;
+        while let Some(seq) = self.candidate(now, fresh) {
+            let Some(known) = self.known.get_mut(&seq) else { continue };
+            let Some(key) = known.delivery.lane_key() else { return Some(seq) };
+            match self.keys.turn(key, seq, known.delivery.due.is_some()) {
+                Turn::Go => return Some(seq),
+                Turn::Wait => known.state = State::Ready,
+                Turn::Leave => self.leave(seq),
+                Turn::Full => {
+                    self.fresh.push_front(seq);
+                    fresh = false;
+                }
+            }
+        }
+        None
+    }
+
+    /// Due retries before fresh ones, but no more than a few in a row.
+    fn candidate(&mut self, now: Now, fresh: bool) -> Option<Seq> {
         let due = self.waiting.first().copied().filter(|(due, _)| *due <= now.monotonic);
-        let fresh_turn = self.retries_in_a_row >= RETRIES_IN_A_ROW_MAX && !self.fresh.is_empty();
+        let fresh_turn = self.retries_in_a_row >= RETRIES_IN_A_ROW_MAX && !self.fresh.is_empty() && fresh;
         match due.filter(|_| !fresh_turn) {
             Some(entry) => {
                 self.waiting.remove(&entry);
                 self.retries_in_a_row += 1;
                 Some(entry.1)
             }
-            None => {
+            None if fresh => {
                 self.retries_in_a_row = 0;
-                self.fresh.pop_front()
+                loop {
+                    // A read of its key may have shown it meanwhile.
+                    let seq = self.fresh.pop_front()?;
+                    if self.is_ready(seq) {
+                        return Some(seq);
+                    }
+                }
             }
+            None => None,
         }
+    }
+
+    pub(super) fn is_ready(&self, seq: Seq) -> bool {
+        self.known.get(&seq).is_some_and(|known| matches!(known.state, State::Ready))
     }
 
     fn repeat_records(&mut self, now: Now, out: &mut Vec<Command>) {
@@ -330,57 +312,37 @@ impl Lane {
         }
     }
 
-    fn ask(&mut self, now: Now, out: &mut Vec<Command>) {
-        let may = |read: Read| match read {
-            Read::Idle => true,
-            Read::UnderWay(_) => false,
-            Read::NotBefore(at) => at <= now.monotonic,
-        };
-        let sink = self.settings.sink.clone();
-        let deliveries_max = LANE_DELIVERIES_MAX.saturating_sub(self.known.len()) / 2;
-        let bytes_max = LANE_BYTES_MAX.saturating_sub(self.bytes) / 2;
-        if may(self.feed) && self.wants_feed() {
-            self.ticket += 1;
-            self.feed = Read::UnderWay(self.ticket);
-            out.push(Command::Feed {
-                sink: sink.clone(),
-                ticket: self.ticket,
-                after: self.cursor,
-                deliveries_max,
-                bytes_max,
-            });
-        }
-        if may(self.due_feed) && self.half_empty() && self.stored_due.is_some_and(|due| due <= now.monotonic)
-        {
-            self.ticket += 1;
-            self.due_feed = Read::UnderWay(self.ticket);
-            self.stored_due = None;
-            out.push(Command::FeedDue {
-                sink,
-                ticket: self.ticket,
-                until: now.wall,
-                deliveries_max,
-                bytes_max,
-            });
-        }
-    }
-
-    fn wants_feed(&self) -> bool {
-        self.spilled && self.half_empty()
-    }
-
-    /// Room for a whole page of each read: read in pages, not one by one.
-    fn half_empty(&self) -> bool {
-        self.known.len() <= LANE_WAITING_MAX && self.bytes <= LANE_BYTES_MAX / 2
-    }
-
-    fn has_room(&self, bytes: usize) -> bool {
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.known.len() < LANE_DELIVERIES_MAX && self.bytes.saturating_add(bytes) <= LANE_BYTES_MAX
     }
 
     fn take_fresh(&mut self, delivery: Delivery) {
-        self.fresh.push_back(delivery.seq);
-        self.remember(delivery, State::Fresh);
+        match delivery.lane_key() {
+            Some(key) if self.keys.is_behind(key) => self.keys.left(key, delivery.seq),
+            _ => {
+                self.fresh.push_back(delivery.seq);
+                self.remember(delivery, State::Ready);
+            }
+        }
+    }
+
+    /// It is delivered, or put aside: the next of its key may go.
+    fn end(&mut self, seq: Seq) {
+        let key = self.known.get(&seq).and_then(|known| known.delivery.lane_key());
+        if let Some(next) = key.and_then(|key| self.keys.release(key, seq)) {
+            self.released.push_back(next);
+        }
+        self.forget(seq);
+    }
+
+    /// Lets go of what a read of its key will show again.
+    fn leave(&mut self, seq: Seq) {
+        if let Some(known) = self.known.remove(&seq) {
+            self.bytes = self.bytes.saturating_sub(known.delivery.event.body.len());
+        }
+        if self.rearmed.remove(&seq) {
+            self.stored_due = Some(Duration::ZERO);
+        }
     }
 
     fn remember(&mut self, delivery: Delivery, state: State) {
@@ -394,37 +356,7 @@ impl Lane {
     fn forget(&mut self, seq: Seq) {
         if let Some(known) = self.known.remove(&seq) {
             self.bytes = self.bytes.saturating_sub(known.delivery.event.body.len());
-            if self.reads() {
-                self.ended.insert(seq);
-            }
-        }
-        self.read_rearmed();
-    }
-
-    /// Whether a read shows something that is neither in memory nor has ended since the read was asked for.
-    fn is_new(&self, seq: Seq) -> bool {
-        !self.known.contains_key(&seq) && !self.ended.contains(&seq)
-    }
-
-    fn reads(&self) -> bool {
-        matches!(self.feed, Read::UnderWay(_)) || matches!(self.due_feed, Read::UnderWay(_))
-    }
-
-    fn read_ended(&mut self) {
-        if !self.reads() {
-            self.ended.clear();
-        }
-        self.read_rearmed();
-    }
-
-    fn read_rearmed(&mut self) {
-        if self.rearmed.is_empty() || self.reads() {
-            return;
-        }
-        let before = self.rearmed.len();
-        self.rearmed.retain(|seq| self.known.contains_key(seq));
-        if self.rearmed.len() < before {
-            self.stored_due = Some(Duration::ZERO);
+            self.let_go(seq);
         }
     }
 

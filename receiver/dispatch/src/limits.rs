@@ -8,6 +8,14 @@ pub const LANE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Deliveries of a lane that may wait for a retry in memory; more wait in the store, so that a poisoned half never
 /// keeps fresh events out.
 pub const LANE_WAITING_MAX: usize = LANE_DELIVERIES_MAX / 2;
+/// Deliveries of one key that wait in memory behind the one that goes: so many go one after the other without a read.
+pub const KEY_QUEUE_MAX: usize = 16;
+/// Deliveries that wait so in one lane, of all keys: those of a few hot keys must leave room for what can go.
+pub const QUEUED_MAX: usize = LANE_DELIVERIES_MAX / 8;
+/// Keys of one lane that are held up or under way, about: above it no fresh key is begun. A key costs some hundred bytes.
+pub const KEYS_TAKEN_MAX: usize = 100_000;
+/// Reads of single keys that one lane has under way.
+pub const KEY_READS_MAX: usize = 4;
 /// Due retries that may go before one fresh event, so that neither starves the other.
 pub const RETRIES_IN_A_ROW_MAX: u32 = 3;
 /// Pause before a failed read or record is tried again, and after a read that showed nothing new.

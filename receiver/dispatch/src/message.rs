@@ -1,5 +1,5 @@
 //! What the dispatcher is told, and what it tells.
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use boathook_event::{Attempt, Delivery, ObjectName, Record, RetryPolicy, Seq};
 use jiff::Timestamp;
@@ -57,6 +57,8 @@ pub enum Input {
         ticket: u64,
         /// Never-tried deliveries, by sequence.
         deliveries: Vec<Delivery>,
+        /// Tried ones that were passed on the way and that their key waits for.
+        tried: Vec<(Seq, Box<str>)>,
         /// Everything up to this place was looked at.
         up_to: Seq,
         /// There is more behind it.
@@ -72,6 +74,17 @@ pub enum Input {
         deliveries: Vec<Delivery>,
         /// When the next tried delivery of the store is due that was not given.
         next_due: Option<Timestamp>,
+    },
+    /// The answer to [`Command::FeedKey`].
+    FedKey {
+        /// The lane.
+        sink: ObjectName,
+        /// That of the command.
+        ticket: u64,
+        /// Pending deliveries of the key, tried or not, by sequence.
+        deliveries: Vec<Delivery>,
+        /// There is more behind them.
+        more: bool,
     },
     /// A read failed.
     FeedFailed {
@@ -146,6 +159,21 @@ pub enum Command {
         /// How many bytes of bodies at most.
         bytes_max: usize,
     },
+    /// Read pending deliveries of one key behind a place; answer with [`Input::FedKey`].
+    FeedKey {
+        /// The lane.
+        sink: ObjectName,
+        /// To be given back with the answer.
+        ticket: u64,
+        /// The key.
+        key: Arc<str>,
+        /// The place.
+        after: Seq,
+        /// How many deliveries at most.
+        deliveries_max: usize,
+        /// How many bytes of bodies at most.
+        bytes_max: usize,
+    },
     /// Call with [`Input::Tick`] at this monotonic time, or earlier. The last one counts.
     WakeAt(Duration),
 }
@@ -161,6 +189,8 @@ pub struct LaneSnapshot {
     pub waiting: usize,
     /// Deliveries under way.
     pub in_flight: usize,
+    /// Ordering keys that are under way or held up by a retry.
+    pub keys: usize,
     /// There is more in the store.
     pub spilled: bool,
     /// Bytes of bodies in memory.

@@ -53,14 +53,33 @@ struct World {
     suspended: bool,
     b_is_there: bool,
     feeds: u64,
-    event: Arc<Event>,
+    key_feeds: u64,
+    /// Deliveries of this key fail.
+    held_up: Option<&'static str>,
+    attempts_max: u32,
+    /// Events have keys, whose order both sinks keep.
+    keyed: bool,
+    /// Those that were parked and armed again: they join the order of their key where they come.
+    replays: BTreeSet<(ObjectName, Seq)>,
+    events: BTreeMap<Option<&'static str>, Arc<Event>>,
+}
+
+/// Half of all events are of one key, a fifth has none.
+fn key_of(seq: Seq) -> Option<&'static str> {
+    match seq % 10 {
+        0 | 5 => None,
+        n if n % 2 == 0 => Some("hot"),
+        1 => Some("k1"),
+        3 => Some("k3"),
+        _ => Some(["x", "y", "z"][usize::try_from(seq / 10 % 3).unwrap_or(0)]),
+    }
 }
 
 fn sinks() -> [ObjectName; 2] {
     [ObjectName::new("default", "a"), ObjectName::new("default", "b")]
 }
 
-fn event() -> Arc<Event> {
+fn event(key: Option<&str>) -> Arc<Event> {
     let head = Head { method: Method::POST, path: "/".into(), query: None, headers: HeaderMap::new() };
     Arc::new(Event::restore(EventParts {
         uid: Uid::new(0, &[0; 10]),
@@ -68,7 +87,7 @@ fn event() -> Arc<Event> {
         received_at: Timestamp::UNIX_EPOCH,
         id: None,
         event_type: None,
-        key: None,
+        key: key.map(Into::into),
         tenant: None,
         entity: None,
         index: 0,
@@ -95,7 +114,15 @@ impl World {
             suspended: false,
             b_is_there: true,
             feeds: 0,
-            event: event(),
+            key_feeds: 0,
+            keyed: false,
+            held_up: None,
+            attempts_max: ATTEMPTS_MAX,
+            replays: BTreeSet::new(),
+            events: [None, Some("hot"), Some("k1"), Some("k3"), Some("x"), Some("y"), Some("z")]
+                .into_iter()
+                .map(|key| (key, event(key)))
+                .collect(),
         };
         world.configure();
         world
@@ -110,7 +137,7 @@ impl World {
         let settings = |sink| SinkSettings {
             sink,
             retry: RetryPolicy {
-                max_attempts: ATTEMPTS_MAX,
+                max_attempts: self.attempts_max,
                 initial_delay: Duration::from_millis(500),
                 multiplier: 2.0,
                 max_delay: Duration::from_secs(5),
@@ -148,6 +175,10 @@ impl World {
                 let answer = self.feed(sink, ticket, after, deliveries_max);
                 self.answer(answer);
             }
+            Command::FeedKey { sink, ticket, key, after, deliveries_max, .. } => {
+                let answer = self.feed_key(sink, ticket, &key, after, deliveries_max);
+                self.answer(answer);
+            }
             Command::FeedDue { sink, ticket, until, deliveries_max, .. } => {
                 let answer = self.feed_due(sink, ticket, until, deliveries_max);
                 self.answer(answer);
@@ -169,24 +200,42 @@ impl World {
         let (sink, seq) = (delivery.sink.clone(), delivery.seq);
         assert!(!self.suspended, "a suspended sink gets nothing");
         assert!(self.in_flight.insert((sink.clone(), seq)), "{sink} {seq} is under way already");
+        self.check_order(&sink, seq);
         let stored = self.pending.get(&sink).and_then(|pending| pending.get(&seq)).copied();
         let (attempts, due) = stored.expect("only what is pending is delivered");
         assert_eq!(number, attempts + 1, "{sink} {seq}");
         assert!(
-            number <= ATTEMPTS_MAX && due.is_none_or(|due| due <= self.now().wall),
+            (number <= ATTEMPTS_MAX || self.attempts_max == 0)
+                && due.is_none_or(|due| due <= self.now().wall),
             "{sink} {seq} is too early"
         );
         let failure = Failure {
             kind: FailureKind::Refused,
-            permanent: self.dice.once_in(4),
+            permanent: self.held_up.is_none() && self.dice.once_in(4),
             status: None,
             retry_after: None,
             message: "no".into(),
         };
-        let fails = self.faults && self.dice.once_in(3);
+        let held_up = self.held_up.is_some() && key_of(seq) == self.held_up;
+        let fails = held_up || (self.faults && self.dice.once_in(3));
         let result = if fails { Err(failure) } else { Ok(Delivered { already_there: false, status: None }) };
         let attempt = Attempt { number, started_at: self.now().wall, duration_millis: 1, result };
         self.answer(Input::Finished { sink, seq, attempt });
+    }
+
+    /// Nothing else of its key is under way, and nothing that came before it is still to be delivered.
+    fn check_order(&self, sink: &ObjectName, seq: Seq) {
+        let Some(key) = key_of(seq).filter(|_| self.keyed) else { return };
+        let others = self.in_flight.iter().filter(|(of, other)| of == sink && *other != seq);
+        let mut under_way = others.map(|(_, other)| *other).filter(|other| key_of(*other) == Some(key));
+        assert_eq!(under_way.next(), None, "{sink} {seq}: another one of {key} is under way");
+        if self.replays.contains(&(sink.clone(), seq)) {
+            return;
+        }
+        let before = self.pending[sink].range(..seq).map(|(seq, _)| *seq);
+        let mut before = before
+            .filter(|other| key_of(*other) == Some(key) && !self.replays.contains(&(sink.clone(), *other)));
+        assert_eq!(before.next(), None, "{sink} {seq} overtakes one of its key {key}");
     }
 
     fn record(&mut self, record: &Record) {
@@ -211,7 +260,9 @@ impl World {
     }
 
     fn delivery(&self, sink: &ObjectName, seq: Seq, attempts: u32, due: Option<Timestamp>) -> Delivery {
-        Delivery { seq, sink: sink.clone(), event: Arc::clone(&self.event), attempts, due }
+        let key = key_of(seq).filter(|_| self.keyed);
+        let event = Arc::clone(&self.events[&key]);
+        Delivery { seq, sink: sink.clone(), event, attempts, due, ordered: key.is_some() }
     }
 
     fn feed(&mut self, sink: ObjectName, ticket: u64, after: Seq, max: usize) -> Input {
@@ -224,7 +275,25 @@ impl World {
         seqs.truncate(max);
         let up_to = if more { seqs.last().copied().unwrap_or(after) } else { self.committed };
         let deliveries = seqs.into_iter().map(|seq| self.delivery(&sink, seq, 0, None)).collect();
-        Input::Fed { sink, ticket, deliveries, up_to, more }
+        let tried = self.pending[&sink].range(after + 1..=up_to.max(after + 1));
+        let tried = tried.filter(|(seq, (_, due))| **seq <= up_to && due.is_some() && self.keyed);
+        let tried = tried.filter_map(|(seq, _)| Some((*seq, key_of(*seq)?.into()))).collect();
+        Input::Fed { sink, ticket, deliveries, tried, up_to, more }
+    }
+
+    fn feed_key(&mut self, sink: ObjectName, ticket: u64, key: &str, after: Seq, max: usize) -> Input {
+        self.key_feeds += 1;
+        if self.faults && self.dice.once_in(8) {
+            return Input::FeedFailed { sink, ticket };
+        }
+        let of_key = self.pending[&sink].range(after + 1..).filter(|(seq, _)| key_of(**seq) == Some(key));
+        let mut rows: Vec<_> =
+            of_key.map(|(seq, (attempts, due))| (*seq, *attempts, *due)).take(max + 1).collect();
+        let more = rows.len() > max;
+        rows.truncate(max);
+        let delivery = |(seq, attempts, due)| self.delivery(&sink, seq, attempts, due);
+        let deliveries = rows.into_iter().map(delivery).collect();
+        Input::FedKey { sink, ticket, deliveries, more }
     }
 
     fn feed_due(&mut self, sink: ObjectName, ticket: u64, until: Timestamp, max: usize) -> Input {
@@ -295,6 +364,7 @@ impl World {
     fn rearm(&mut self) {
         let Some((sink, seq)) = self.parked.pop() else { return };
         self.rearmed += 1;
+        self.replays.insert((sink.clone(), seq));
         self.done.entry(sink.clone()).or_default().retain(|done| *done != seq);
         let now = self.now().wall;
         self.pending.entry(sink).or_default().insert(seq, (0, Some(now)));
@@ -376,6 +446,50 @@ fn without_faults_a_lane_delivers_in_sequence_and_reads_the_store_in_pages() {
     assert_eq!((done.len(), done == &sorted), (20_000, true));
     let page = u64::try_from(limits::LANE_DELIVERIES_MAX / 4).unwrap_or(1);
     assert!(world.feeds < 2 * (20_000 / page) + 20, "{} reads", world.feeds);
+}
+
+#[test]
+fn whatever_fails_the_order_of_every_key_is_kept() {
+    let mut key_feeds = 0;
+    for seed in 100..124 {
+        let mut world = World::new(seed);
+        world.keyed = true;
+        for _ in 0..1_500 {
+            world.disturb();
+            world.advance();
+        }
+        world.settle();
+        key_feeds += world.key_feeds;
+        for (sink, done) in &world.done {
+            let distinct: BTreeSet<&Seq> = done.iter().collect();
+            assert_eq!(distinct.len(), done.len(), "seed {seed}: {sink} has one twice");
+        }
+    }
+    assert!(key_feeds > 100, "keys were read from the store {key_feeds} times only");
+}
+
+#[test]
+fn a_key_that_is_held_up_holds_up_no_other() {
+    let mut world = World::new(3);
+    world.keyed = true;
+    world.faults = false;
+    (world.held_up, world.attempts_max) = (Some("hot"), 0);
+    world.configure();
+    world.commit(20_000);
+    for _ in 0..60_000 {
+        world.advance();
+    }
+    let done = &world.done[&sinks()[0]];
+    let others = (1..=20_000).filter(|seq| key_of(*seq) != Some("hot")).count();
+    assert_eq!(done.len(), others, "{:?}", world.dispatcher.snapshot());
+    let bounds = world.dispatcher.snapshot();
+    assert!(bounds.iter().all(|lane| lane.bytes <= limits::LANE_BYTES_MAX / 4), "{bounds:?}");
+    world.held_up = None;
+    world.settle();
+    let hot: Vec<Seq> =
+        world.done[&sinks()[0]].iter().copied().filter(|seq| key_of(*seq) == Some("hot")).collect();
+    assert!(hot.is_sorted());
+    assert_eq!(hot.len(), 10_000 - 2_000);
 }
 
 #[test]

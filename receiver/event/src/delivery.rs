@@ -21,6 +21,24 @@ pub struct Delivery {
     pub attempts: u32,
     /// When the next attempt may be made; `None` = at once (it was never tried).
     pub due: Option<Timestamp>,
+    /// It waits for those of its key that came before it.
+    pub ordered: bool,
+}
+
+/// A sink that an event is to go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The sink.
+    pub sink: ObjectName,
+    /// After those of its key that came before it.
+    pub ordered: bool,
+}
+
+impl Delivery {
+    /// The key whose order it keeps.
+    pub fn lane_key(&self) -> Option<&str> {
+        self.event.key.as_deref().filter(|_| self.ordered)
+    }
 }
 
 /// One try to deliver, as it ended.

@@ -12,7 +12,9 @@ mod sources;
 mod totals;
 mod types;
 
-pub use delivery::{Attempt, Delivered, Delivery, Failure, FailureKind, Next, ParkReason, Record, Seq};
+pub use delivery::{
+    Attempt, Delivered, Delivery, Destination, Failure, FailureKind, Next, ParkReason, Record, Seq,
+};
 pub use event::{Event, EventParts, Head};
 pub use identity::{DedupeKey, Digest, Uid};
 pub use name::ObjectName;

@@ -181,8 +181,8 @@ impl<'e> Chosen<'e> {
         let (all, mut rejected) = (events.len(), 0);
         for (event, dedupe) in events {
             let label = endpoint.type_label(event.event_type.as_deref());
-            let sinks = match endpoint.choose(event.event_type.as_deref()) {
-                Choice::Take(sinks) => sinks,
+            let destinations = match endpoint.choose(event.event_type.as_deref()) {
+                Choice::Take(destinations) => destinations,
                 Choice::Ignore => {
                     chosen.ignored.push(label);
                     continue;
@@ -193,7 +193,12 @@ impl<'e> Chosen<'e> {
                 }
             };
             chosen.labels.push(label);
-            chosen.appends.push(Append { event, dedupe, dedupe_window: endpoint.dedupe_window, sinks });
+            chosen.appends.push(Append {
+                event,
+                dedupe,
+                dedupe_window: endpoint.dedupe_window,
+                destinations,
+            });
         }
         if rejected > 0 && rejected == all { Err(Refusal::UnknownType) } else { Ok(chosen) }
     }

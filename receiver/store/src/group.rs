@@ -341,12 +341,13 @@ fn handover(appends: &[Append], verdicts: &[Verdict]) -> Option<Handover> {
     let mut deliveries = Vec::new();
     for (append, seq) in stored {
         places = Some((places.map_or(seq, |(first, _)| first), seq));
-        deliveries.extend(append.distinct_sinks().map(|sink| Delivery {
+        deliveries.extend(append.distinct_destinations().map(|destination| Delivery {
             seq,
-            sink: sink.clone(),
+            sink: destination.sink.clone(),
             event: Arc::clone(&append.event),
             attempts: 0,
             due: None,
+            ordered: destination.ordered,
         }));
     }
     places.map(|(first, last)| Handover { first, last, deliveries })

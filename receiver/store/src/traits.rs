@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use boathook_event::{
-    Attempt, Count, DedupeKey, Delivery, EndpointTotals, Event, ObjectName, Record, Seq, SinkTotals, Uid,
+    Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, ObjectName, Record, Seq,
+    SinkTotals, Uid,
 };
 use jiff::Timestamp;
 
@@ -18,19 +19,18 @@ pub struct Append {
     pub dedupe: Vec<DedupeKey>,
     /// How long the keys are remembered, from the commit on.
     pub dedupe_window: Duration,
-    /// The sinks that want it; at most [`boathook_event::limits::SINKS_PER_EVENT_MAX`].
-    pub sinks: Vec<ObjectName>,
+    /// The sinks that want it; at most [`boathook_event::limits::SINKS_PER_EVENT_MAX`]. Only an event with a key is ordered.
+    pub destinations: Vec<Destination>,
 }
 
 impl Append {
     /// The sinks that want it, each once.
-    pub fn distinct_sinks(&self) -> impl Iterator<Item = &ObjectName> {
-        let earlier = |index: usize| self.sinks.get(..index).unwrap_or_default();
-        self.sinks
-            .iter()
-            .enumerate()
-            .filter(move |(index, sink)| !earlier(*index).contains(sink))
-            .map(|(_, sink)| sink)
+    pub fn distinct_destinations(&self) -> impl Iterator<Item = &Destination> {
+        let earlier = |index: usize| self.destinations.get(..index).unwrap_or_default();
+        let first = move |(index, destination): &(usize, &Destination)| {
+            !earlier(*index).iter().any(|known| known.sink == destination.sink)
+        };
+        self.destinations.iter().enumerate().filter(first).map(|(_, destination)| destination)
     }
 }
 
@@ -95,6 +95,8 @@ pub struct Page {
 pub struct Fed {
     /// The deliveries, in the order asked for.
     pub deliveries: Vec<Delivery>,
+    /// Ordered deliveries that were tried and are not given ([`Feed::next`]), with their keys: those behind them wait.
+    pub tried: Vec<(Seq, Box<str>)>,
     /// Everything up to this place was looked at (for [`Feed::next`] and [`Feed::by_key`]).
     pub up_to: Seq,
     /// Whether there is more behind it.
@@ -115,7 +117,7 @@ pub trait Feed {
     /// The earliest due time, later than `after`, of the sink's tried deliveries.
     fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error>;
 
-    /// Pending deliveries of one sink and ordering key behind `after`, by sequence.
+    /// Pending ordered deliveries of one sink and key behind `after`, tried or not, by sequence.
     fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error>;
 }
 

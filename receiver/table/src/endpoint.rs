@@ -1,8 +1,10 @@
 //! An endpoint as a receiver uses it.
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
-use boathook_crds::{Events, Limits, Mode, Notice, Reason, UnknownTypes, Verification, WebhookEndpointSpec};
-use boathook_event::{ObjectName, Reading, ReadingSpec, TypePatterns};
+use boathook_crds::{
+    Events, Limits, Mode, Notice, Ordering, Reason, UnknownTypes, Verification, WebhookEndpointSpec,
+};
+use boathook_event::{Destination, ObjectName, Reading, ReadingSpec, TypePatterns};
 use boathook_verify::{
     AnswerType, Handshakes, Kind as Proof, Scheme, SchemeError, TimestampRule, Verifier,
     limits::TOLERANCE_DEFAULT, nearest, preset,
@@ -84,6 +86,8 @@ pub struct Profile {
 pub struct SinkRoute {
     /// The sink.
     pub sink: ObjectName,
+    /// Events of one key go there one after the other.
+    pub ordered: bool,
     /// Types that go there.
     types: [TypePatterns; 2],
 }
@@ -92,7 +96,7 @@ pub struct SinkRoute {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// It is taken, for these sinks.
-    Take(Vec<ObjectName>),
+    Take(Vec<Destination>),
     /// It is acknowledged and forgotten.
     Ignore,
     /// It is refused.
@@ -124,7 +128,9 @@ impl Endpoint {
             UnknownTypes::Reject => return Choice::Reject,
         }
         let wants = |route: &&SinkRoute| route.types.iter().all(|types| types.matches(event_type));
-        Choice::Take(self.sinks.iter().filter(wants).map(|route| route.sink.clone()).collect())
+        let destination =
+            |route: &SinkRoute| Destination { sink: route.sink.clone(), ordered: route.ordered };
+        Choice::Take(self.sinks.iter().filter(wants).map(destination).collect())
     }
 
     /// The type as a metrics label: the pattern that lists it, of the endpoint or else of the catalogue, or `other`. There
@@ -287,8 +293,15 @@ impl SinkRoutes<'_, '_, '_> {
             if routes.iter().any(|route| route.sink == name) {
                 self.problems.add(field, Reason::InvalidValue, format!("{} is named twice", choice.name));
             }
+            let keyed = spec.events.as_ref().is_some_and(|events| events.key.is_some());
+            if choice.ordering == Some(Ordering::ByKey) && !keyed {
+                let message = "needs a key: set events.key, or leave it out";
+                let field = format!("spec.delivery.sinks[{index}].ordering");
+                self.problems.add(field, Reason::InvalidValue, message);
+            }
+            let ordered = keyed && choice.ordering != Some(Ordering::None);
             let types = [TypePatterns::new(&choice.types), sink.types.clone()];
-            routes.push(SinkRoute { sink: name, types });
+            routes.push(SinkRoute { sink: name, ordered, types });
         }
         let max = boathook_event::limits::SINKS_PER_EVENT_MAX;
         self.problems.at_most("spec.delivery.sinks", routes.len(), max);

@@ -1,5 +1,6 @@
 //! What objects compile to, and what is said of those that do not.
 use boathook_crds::{Notice, Reason, WebhookEndpoint, WebhookSink};
+use boathook_event::{Destination, ObjectName};
 use boathook_table::{Accepted, Choice, Input, Keys, Objects, Problem, Table};
 use serde_json::{Value, json};
 
@@ -64,7 +65,8 @@ fn types_decide_what_is_taken_and_where_it_goes() {
         assert_eq!(problems, []);
         table.lookup(None, "/default/a").map(|endpoint| endpoint.choose(event_type))
     };
-    let out = || Some(Choice::Take(vec![boathook_event::ObjectName::new("default", "out")]));
+    let destination = || Destination { sink: ObjectName::new("default", "out"), ordered: false };
+    let out = || Some(Choice::Take(vec![destination()]));
     let events = |types: &[&str], unknown: Option<&str>| {
         let mut events = json!({ "types": types });
         unknown.into_iter().for_each(|unknown| events["unknownTypes"] = unknown.into());
@@ -301,4 +303,27 @@ fn who_believes_everybody_is_told_so() {
 fn secrets_are_not_shown() {
     let (table, _) = built(vec![endpoint("a", &json!({}))]);
     assert!(!format!("{:?} {table:?}", keys()).contains("hush"));
+}
+
+#[test]
+fn events_are_ordered_where_they_have_a_key_and_nobody_says_otherwise() {
+    let ordered = |key: Option<&str>, ordering: Option<&str>| {
+        let events = key.map(|key| json!({ "key": key })).unwrap_or_default();
+        let mut sink = json!({ "name": "out" });
+        sink["ordering"] = ordering.into();
+        let spec = json!({ "events": events, "delivery": { "sinks": [sink] } });
+        let (table, problems) = built(vec![endpoint("a", &spec)]);
+        let endpoint = table.endpoints().next().cloned();
+        let problems: Vec<String> = problems.into_iter().map(|problem| problem.field).collect();
+        match endpoint.map(|endpoint| endpoint.choose(Some("push"))) {
+            Some(Choice::Take(destinations)) => Ok(destinations[0].ordered),
+            _ => Err(problems),
+        }
+    };
+    assert_eq!(ordered(None, None), Ok(false));
+    assert_eq!(ordered(Some("{/id}"), None), Ok(true));
+    assert_eq!(ordered(Some("{/id}"), Some("ByKey")), Ok(true));
+    assert_eq!(ordered(Some("{/id}"), Some("None")), Ok(false));
+    assert_eq!(ordered(None, Some("None")), Ok(false));
+    assert_eq!(ordered(None, Some("ByKey")), Err(vec!["spec.delivery.sinks[0].ordering".into()]));
 }

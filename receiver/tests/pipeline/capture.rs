@@ -44,7 +44,7 @@ fn the_first_secret_is_kept_and_named_and_no_other_is_taken() {
     let kept = file(&program);
     assert_eq!(fs::read_to_string(&kept).unwrap(), TOKEN);
     assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
-    let line = program.logs().all().into_iter().find(|line| line["file"].is_string()).unwrap();
+    let line = until("the line", || program.logs().all().into_iter().find(|line| line["file"].is_string()));
     assert_eq!((&line["file"], &line["secret"]), (&kept.to_str().unwrap().into(), &"notion".into()));
     assert!(program.logs().all().iter().all(|line| !line.to_string().contains(TOKEN)));
     // Who asks for it once more hears the same; another one is no handshake at all.

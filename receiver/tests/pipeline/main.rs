@@ -7,6 +7,7 @@ mod handshakes;
 mod keys;
 mod lifecycle;
 mod observing;
+mod order;
 mod program;
 mod reload;
 mod sink;

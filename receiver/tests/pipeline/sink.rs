@@ -30,6 +30,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
     status: Arc<AtomicU16>,
+    /// Bodies with this text are answered 500.
+    refused: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Server {
@@ -39,6 +41,7 @@ impl Server {
             address: listener.local_addr().unwrap(),
             got: Arc::default(),
             status: Arc::new(AtomicU16::new(200)),
+            refused: Arc::default(),
         };
         let its = server.clone();
         thread::spawn(move || {
@@ -53,6 +56,11 @@ impl Server {
     /// The status of all answers from now on.
     pub(crate) fn answer(&self, status: u16) {
         self.status.store(status, Relaxed);
+    }
+
+    /// Bodies with this text are answered 500 from now on.
+    pub(crate) fn refuse(&self, text: Option<&'static str>) {
+        *self.refused.lock().unwrap() = text;
     }
 
     pub(crate) fn got(&self) -> Vec<Got> {
@@ -88,8 +96,13 @@ impl Server {
             let length = headers.iter().find(|(name, _)| name == "content-length");
             let mut body = vec![0; length.map_or(0, |(_, value)| value.parse().unwrap())];
             reader.read_exact(&mut body).unwrap();
+            let refused = self
+                .refused
+                .lock()
+                .unwrap()
+                .is_some_and(|text| String::from_utf8_lossy(&body).contains(text));
             self.got.lock().unwrap().push(Got { path, headers, body });
-            let status = self.status.load(Relaxed);
+            let status = if refused { 500 } else { self.status.load(Relaxed) };
             writer.write_all(format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
         }
     }

@@ -61,6 +61,7 @@ pub(crate) fn sending(parts: EventParts, attempt: u32) -> Sending {
         event: Arc::new(Event::restore(parts)),
         attempts: attempt - 1,
         due: None,
+        ordered: false,
     };
     Sending { delivery, attempt }
 }

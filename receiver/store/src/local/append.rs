@@ -1,13 +1,13 @@
 //! Storing one event: is it a repetition, and if not, what must be durable with it.
-use boathook_event::{DedupeKey, Event, Seq, Word, limits::SINKS_PER_EVENT_MAX};
+use boathook_event::{DedupeKey, Destination, Event, Seq, Word, limits::SINKS_PER_EVENT_MAX};
 use jiff::SignedDuration;
-use rusqlite::{CachedStatement, params};
+use rusqlite::{CachedStatement, OptionalExtension as _, params};
 
 use crate::{
     Error,
     local::{
         head,
-        rows::{PARKED, encode_sinks, place},
+        rows::{PARKED, decode_sinks, encode_sinks, place},
         writer::Work,
     },
     traits::{Append, Verdict},
@@ -26,11 +26,11 @@ enum Known {
 impl Work<'_> {
     /// Stores the event unless it is a repetition.
     pub(super) fn append(&mut self, append: &Append) -> Result<Verdict, Error> {
-        let Append { event, dedupe, dedupe_window, sinks } = append;
-        if sinks.len() > SINKS_PER_EVENT_MAX {
+        let Append { event, dedupe, dedupe_window, destinations } = append;
+        if destinations.len() > SINKS_PER_EVENT_MAX {
             return Err(Error::Rejected(format!(
                 "it has {} sinks, more than {SINKS_PER_EVENT_MAX}",
-                sinks.len()
+                destinations.len()
             )));
         }
         let endpoint = self.names.id(self.sql, &event.endpoint)?;
@@ -46,13 +46,13 @@ impl Work<'_> {
             self.now.as_microsecond().saturating_add(i64::try_from(window.as_micros()).unwrap_or(i64::MAX));
         self.remember(dedupe, seq, expires)?;
         let sinks = append
-            .distinct_sinks()
-            .map(|sink| self.names.id(self.sql, sink))
-            .collect::<Result<Vec<_>, _>>()?;
+            .distinct_destinations()
+            .map(|Destination { sink, ordered }| Ok((self.names.id(self.sql, sink)?, *ordered)))
+            .collect::<Result<Vec<_>, Error>>()?;
         self.insert(seq, endpoint, event, &encode_sinks(&sinks))?;
-        for sink in sinks {
+        for (sink, ordered) in sinks {
             self.prepared("insert into pending (sink, seq, attempts, key) values (?1, ?2, 0, ?3)")?
-                .execute(params![sink, place(seq), event.key])?;
+                .execute(params![sink, place(seq), event.key.as_ref().filter(|_| ordered)])?;
             self.tally.route(endpoint, sink).pending += 1;
         }
         self.last_seq = seq;
@@ -137,15 +137,28 @@ impl Work<'_> {
             .prepared(&format!("select sink from deliveries where seq = ?1 and {PARKED}"))?
             .query_map([place(seq)], |row| row.get::<_, i64>(0))?
             .collect::<Result<Vec<_>, _>>()?;
+        let ordered: Vec<i64> = self
+            .prepared("select sinks from events where seq = ?1")?
+            .query_row([place(seq)], |row| Ok(decode_sinks(row.get_ref(0)?.as_blob()?)))
+            .optional()?
+            .into_iter()
+            .flatten()
+            .filter_map(|(sink, ordered)| ordered.then_some(sink))
+            .collect();
         for &sink in &parked {
             let at = [place(seq), sink];
             self.prepared("delete from deliveries where seq = ?1 and sink = ?2")?.execute(at)?;
             self.prepared("delete from failures where seq = ?1 and sink = ?2")?.execute(at)?;
             self.prepared(
                 "insert into pending (sink, seq, attempts, due, key)
-                 select ?2, ?1, 0, ?3, key from events where seq = ?1",
+                 select ?2, ?1, 0, ?3, iif(?4, key, null) from events where seq = ?1",
             )?
-            .execute(params![place(seq), sink, self.now.as_microsecond()])?;
+            .execute(params![
+                place(seq),
+                sink,
+                self.now.as_microsecond(),
+                ordered.contains(&sink)
+            ])?;
             let totals = self.tally.route(endpoint, sink);
             totals.parked -= 1;
             totals.pending += 1;

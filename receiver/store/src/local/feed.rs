@@ -35,7 +35,7 @@ impl Feed for LocalFeed {
 
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
         let snapshot = self.connection.unchecked_transaction()?;
-        let select = "select seq, attempts, due from pending where sink = ?1 and seq > ?2 order by seq";
+        let select = "select seq, attempts, due, key from pending where sink = ?1 and seq > ?2 order by seq";
         let Some(id) = name(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, after).ended();
         };
@@ -45,7 +45,7 @@ impl Feed for LocalFeed {
 
     fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
         let snapshot = self.connection.unchecked_transaction()?;
-        let select = "select seq, attempts, due from pending indexed by pending_due
+        let select = "select seq, attempts, due, key from pending indexed by pending_due
                       where sink = ?1 and due <= ?2 order by due, seq";
         let Some(id) = name(&snapshot, sink)? else { return Filling::new(&snapshot, sink, page, 0).ended() };
         Filling::new(&snapshot, sink, page, 0).fill(select, params![id, until.as_microsecond()], |_| true)
@@ -63,7 +63,7 @@ impl Feed for LocalFeed {
 
     fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error> {
         let snapshot = self.connection.unchecked_transaction()?;
-        let select = "select seq, attempts, due from pending indexed by pending_by_key
+        let select = "select seq, attempts, due, key from pending indexed by pending_by_key
                       where sink = ?1 and key = ?2 and seq > ?3 order by seq";
         let Some(id) = name(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, after).ended();
@@ -83,6 +83,8 @@ struct Tried {
     seq: Seq,
     attempts: u32,
     due: Option<Timestamp>,
+    /// Where it is ordered.
+    key: Option<Box<str>>,
 }
 
 /// A page while it is filled, in one short read transaction: all of it is of one moment.
@@ -96,7 +98,13 @@ struct Filling<'f> {
 
 impl<'f> Filling<'f> {
     fn new(snapshot: &'f Transaction<'f>, sink: &'f ObjectName, page: Page, after: Seq) -> Self {
-        Self { snapshot, sink, page, bytes: 0, fed: Fed { deliveries: Vec::new(), up_to: after, more: true } }
+        Self {
+            snapshot,
+            sink,
+            page,
+            bytes: 0,
+            fed: Fed { deliveries: Vec::new(), tried: Vec::new(), up_to: after, more: true },
+        }
     }
 
     /// Takes rows until the page is full, or as many were looked at as one page may cost.
@@ -112,11 +120,15 @@ impl<'f> Filling<'f> {
         while let Some(row) = rows.next()? {
             let tried = tried(row)?;
             let full = looked_at == FEED_ROWS_MAX || self.fed.deliveries.len() >= self.page.deliveries_max;
-            if full || (wanted(&tried) && !self.take(&tried)?) {
+            let (seq, wanted) = (tried.seq, wanted(&tried));
+            if full || (wanted && !self.take(&tried)?) {
                 return Ok(self.fed);
             }
+            if !wanted {
+                self.fed.tried.extend(tried.key.map(|key| (seq, key)));
+            }
             looked_at += 1;
-            self.fed.up_to = tried.seq;
+            self.fed.up_to = seq;
         }
         self.ended()
     }
@@ -130,7 +142,7 @@ impl<'f> Filling<'f> {
 
     /// Adds the delivery. Returns false if the page has no room for it.
     fn take(&mut self, tried: &Tried) -> Result<bool, Error> {
-        let Tried { seq, attempts, due } = *tried;
+        let Tried { seq, attempts, due, ref key } = *tried;
         let select = format!("select {EVENT_COLUMNS} from {EVENT_TABLES} where e.seq = ?1");
         let EventRow { event, .. } =
             self.snapshot.prepare_cached(&select)?.query_row([place(seq)], rows::event)?;
@@ -139,7 +151,8 @@ impl<'f> Filling<'f> {
             return Ok(false);
         }
         self.bytes = bytes;
-        self.fed.deliveries.push(Delivery { seq, sink: self.sink.clone(), event, attempts, due });
+        let (sink, ordered) = (self.sink.clone(), key.is_some());
+        self.fed.deliveries.push(Delivery { seq, sink, event, attempts, due, ordered });
         Ok(true)
     }
 }
@@ -149,7 +162,8 @@ fn tried(row: &Row<'_>) -> rusqlite::Result<Tried> {
         rusqlite::types::ValueRef::Null => None,
         _ => Some(rows::timestamp(row, 2)?),
     };
-    Ok(Tried { seq: row.get::<_, i64>(0)?.unsigned_abs(), attempts: row.get(1)?, due })
+    let key = row.get_ref(3)?.as_str_or_null()?.map(Into::into);
+    Ok(Tried { seq: row.get::<_, i64>(0)?.unsigned_abs(), attempts: row.get(1)?, due, key })
 }
 
 fn name(sql: &Connection, name: &ObjectName) -> Result<Option<i64>, Error> {

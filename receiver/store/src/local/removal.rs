@@ -13,7 +13,7 @@ use crate::{
     limits::{FORGET_SLICE, RETAIN_SLICE, VACUUM_PAGES},
     local::{
         Shared,
-        rows::{PARKED, decode_sinks, place},
+        rows::{PARKED, place, sink_numbers},
         writer::{Sync, Work},
     },
     traits::Retention,
@@ -89,7 +89,7 @@ impl Work<'_> {
         let found = self
             .prepared("select seq, endpoint, sinks from events where uid = ?1")?
             .query_row([uid.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?, decode_sinks(row.get_ref(2)?.as_blob()?)))
+                Ok((row.get(0)?, row.get(1)?, sink_numbers(row.get_ref(2)?.as_blob()?)))
             })
             .optional()?;
         let Some((seq, endpoint, sinks)): Option<(i64, i64, Vec<i64>)> = found else { return Ok(false) };
@@ -174,7 +174,7 @@ fn slice(read: &Connection, after: Seq) -> Result<Vec<Candidate>, Error> {
         Ok(Candidate {
             seq: row.get::<_, i64>(0)?.unsigned_abs(),
             received: row.get(1)?,
-            sinks: decode_sinks(row.get_ref(2)?.as_blob()?),
+            sinks: sink_numbers(row.get_ref(2)?.as_blob()?),
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -50,7 +50,7 @@ pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     };
     Ok(EventRow {
         seq: row.get::<_, i64>(0)?.unsigned_abs(),
-        sinks: decode_sinks(row.get_ref(10)?.as_blob()?),
+        sinks: sink_numbers(row.get_ref(10)?.as_blob()?),
         event: Arc::new(Event::restore(parts)),
     })
 }
@@ -91,14 +91,27 @@ pub(super) fn completed_at(attempt: &Attempt) -> i64 {
     attempt.started_at.as_microsecond().saturating_add(i64::from(attempt.duration_millis) * 1_000)
 }
 
-/// Four bytes for each number, lowest first.
-pub(super) fn encode_sinks(sinks: &[i64]) -> Vec<u8> {
-    sinks.iter().flat_map(|sink| u32::try_from(*sink).unwrap_or(u32::MAX).to_le_bytes()).collect()
+/// In [`encode_sinks`]: ordered by key.
+const ORDERED: u32 = 1 << 31;
+
+/// Four bytes for each number, lowest first; its highest bit says whether the order by key is kept.
+pub(super) fn encode_sinks(sinks: &[(i64, bool)]) -> Vec<u8> {
+    let encode = |(sink, ordered): &(i64, bool)| {
+        let number = u32::try_from(*sink).unwrap_or(u32::MAX) & !ORDERED;
+        (if *ordered { number | ORDERED } else { number }).to_le_bytes()
+    };
+    sinks.iter().flat_map(encode).collect()
+}
+
+/// The numbers that [`encode_sinks`] wrote.
+pub(super) fn sink_numbers(bytes: &[u8]) -> Vec<i64> {
+    decode_sinks(bytes).into_iter().map(|(sink, _)| sink).collect()
 }
 
 /// Reads what [`encode_sinks`] wrote.
-pub(super) fn decode_sinks(bytes: &[u8]) -> Vec<i64> {
-    bytes.as_chunks::<4>().0.iter().map(|sink| i64::from(u32::from_le_bytes(*sink))).collect()
+pub(super) fn decode_sinks(bytes: &[u8]) -> Vec<(i64, bool)> {
+    let numbers = bytes.as_chunks::<4>().0.iter().map(|number| u32::from_le_bytes(*number));
+    numbers.map(|number| (i64::from(number & !ORDERED), number & ORDERED != 0)).collect()
 }
 
 const KINDS: [FailureKind; 6] = [

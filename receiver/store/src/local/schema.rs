@@ -13,7 +13,8 @@ const VERSION: i64 = 2;
 
 /// Times are Unix microseconds. `names` holds endpoints and sinks. `pending.due` is null until the first attempt has
 /// failed. A completed delivery has one row, whose `outcome` is `delivered`, `already_there` or the reason it was parked.
-/// `routes` are totals. `events.sinks` are the names of all its sinks, four bytes each, lowest byte first.
+/// `routes` are totals. `events.sinks` are the names of all its sinks, four bytes each, lowest byte first; the
+/// highest bit says whether the sink gets them in the order of their keys. Only such a delivery has a `pending.key`.
 const TABLES: &str = "
     create table meta (key text primary key, value integer not null) without rowid;
     create table names (id integer primary key, name text not null unique);

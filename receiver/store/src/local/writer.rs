@@ -195,7 +195,12 @@ mod tests {
             body: vec![uid; bytes].into(),
         };
         let event = Arc::new(Event::restore(parts));
-        Append { event, dedupe: Vec::new(), dedupe_window: std::time::Duration::ZERO, sinks: Vec::new() }
+        Append {
+            event,
+            dedupe: Vec::new(),
+            dedupe_window: std::time::Duration::ZERO,
+            destinations: Vec::new(),
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use boathook_event::{
-    Attempt, DedupeKey, Delivered, Event, EventParts, Failure, FailureKind, Head, Next, ObjectName,
-    ParkReason, Record, Seq, Uid,
+    Attempt, DedupeKey, Delivered, Destination, Event, EventParts, Failure, FailureKind, Head, Next,
+    ObjectName, ParkReason, Record, Seq, Uid,
 };
 use boathook_store::traits::{Append, Page};
 use bytes::Bytes;
@@ -53,6 +53,8 @@ pub(crate) struct Draft {
     pub(crate) dedupe: Vec<DedupeKey>,
     pub(crate) window: Duration,
     pub(crate) sinks: Vec<&'static str>,
+    /// Its sinks get it in the order of its key, if it has one.
+    pub(crate) ordered: bool,
 }
 
 /// An event with this number for its uid, for the sink `a`.
@@ -66,6 +68,7 @@ pub(crate) fn draft(uid: u64) -> Draft {
         dedupe: Vec::new(),
         window: WINDOW,
         sinks: vec!["a"],
+        ordered: true,
     }
 }
 
@@ -80,6 +83,14 @@ impl Draft {
 
     pub(crate) fn sinks(self, sinks: &[&'static str]) -> Self {
         Self { sinks: sinks.to_vec(), ..self }
+    }
+
+    pub(crate) fn unordered(self) -> Self {
+        Self { ordered: false, ..self }
+    }
+
+    fn destination(&self, sink: &str) -> Destination {
+        Destination { sink: name(sink), ordered: self.ordered && self.key.is_some() }
     }
 
     pub(crate) fn event(&self) -> Event {
@@ -112,7 +123,7 @@ impl Draft {
             event: Arc::new(self.event()),
             dedupe: self.dedupe.clone(),
             dedupe_window: self.window,
-            sinks: self.sinks.iter().map(|sink| name(sink)).collect(),
+            destinations: self.sinks.iter().map(|sink| self.destination(sink)).collect(),
         }
     }
 }

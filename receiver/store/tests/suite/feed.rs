@@ -34,8 +34,8 @@ pub(crate) fn never_tried_deliveries_come_by_sequence_page_by_page<E: Environmen
     assert_eq!((seqs(&rest), rest.up_to, rest.more), (vec![], 6, false));
     // With nothing behind, all that is stored was looked at.
     assert_eq!(feed.next(&name("b"), 3, page).unwrap().up_to, 6);
-    let Delivery { seq, sink, event, attempts, due } = &first.deliveries[0];
-    assert_eq!((*seq, sink, *attempts, *due), (1, &name("a"), 0, None));
+    let Delivery { seq, sink, event, attempts, due, ordered } = &first.deliveries[0];
+    assert_eq!((*seq, sink, *attempts, *due, *ordered), (1, &name("a"), 0, None, false));
     assert_eq!((event.uid, &event.body[..]), (uid(1), &b"body of 1"[..]));
 }
 
@@ -100,6 +100,35 @@ pub(crate) fn deliveries_of_one_key_come_by_sequence_tried_or_not<E: Environment
     let page = feed.by_key(&name("a"), "k", 1, Page { deliveries_max: 1, ..ALL }).unwrap();
     assert_eq!((seqs(&page), page.up_to, page.more), (vec![3], 3, true));
     assert!(feed.by_key(&name("a"), "nobody", 0, ALL).unwrap().deliveries.is_empty());
+}
+
+pub(crate) fn tried_deliveries_hold_their_keys_where_order_is_kept<E: Environment>() {
+    let environment = E::new();
+    let drafts =
+        [draft(1).key("k"), draft(2).key("k").unordered(), draft(3), draft(4).key("k"), draft(5).key("l")];
+    environment.append(&drafts);
+    let records = [1, 2, 3, 5].map(|seq| retry(seq, "a", 1, at(0), at(60)));
+    record(&environment, records.to_vec());
+    let feed = environment.feed();
+    let fed = feed.next(&name("a"), 0, ALL).unwrap();
+    assert_eq!((seqs(&fed), fed.more), (vec![4], false));
+    assert_eq!(fed.tried, [(1, "k".into()), (5, "l".into())]);
+    assert_eq!(seqs(&feed.by_key(&name("a"), "k", 0, ALL).unwrap()), [1, 4]);
+    let due = feed.due(&name("a"), at(60), ALL).unwrap();
+    let ordered = due.deliveries.iter().map(|delivery| (delivery.seq, delivery.ordered)).collect::<Vec<_>>();
+    assert_eq!(ordered, [(1, true), (2, false), (3, false), (5, true)]);
+    assert!(due.tried.is_empty());
+}
+
+pub(crate) fn what_is_armed_again_keeps_its_order<E: Environment>() {
+    let environment = E::new();
+    let ordered = draft(1).key("k").dedupe(&[key(1)]);
+    let unordered = draft(2).key("k").unordered().dedupe(&[key(2)]);
+    environment.append(&[ordered.clone(), unordered.clone()]);
+    record(&environment, vec![parked(1, "a", 1, at(0)), parked(2, "a", 1, at(0))]);
+    environment.append(&[ordered, unordered]);
+    let fed = environment.feed().by_key(&name("a"), "k", 0, ALL).unwrap();
+    assert_eq!(seqs(&fed), [1]);
 }
 
 pub(crate) fn a_sink_that_nobody_knows_has_nothing<E: Environment>() {

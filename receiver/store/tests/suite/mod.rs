@@ -58,6 +58,8 @@ macro_rules! conformance {
             feed { looking_stops_after_a_bounded_number_of_tried_deliveries }
             feed { tried_deliveries_come_by_due_time }
             feed { deliveries_of_one_key_come_by_sequence_tried_or_not }
+            feed { tried_deliveries_hold_their_keys_where_order_is_kept }
+            feed { what_is_armed_again_keeps_its_order }
             feed { a_sink_that_nobody_knows_has_nothing }
             archive { an_event_comes_back_as_it_was }
             archive { lists_are_by_sequence_and_by_endpoint }

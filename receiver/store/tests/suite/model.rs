@@ -1,7 +1,7 @@
 //! A store in a few lines of memory, and random histories that must end alike in it and in the real one.
 use std::collections::{BTreeMap, BTreeSet};
 
-use boathook_event::{Next, Record, Seq, Uid, Word};
+use boathook_event::{Destination, Next, Record, Seq, Uid, Word};
 use boathook_store::traits::{Append, Batch, DeliveryState, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -57,7 +57,7 @@ impl Model {
         let seq = self.last_seq;
         let expires = now + SignedDuration::try_from(append.dedupe_window).unwrap();
         self.keys.extend(append.dedupe.iter().map(|key| (key.hash, key.body, seq, expires)));
-        for sink in &append.sinks {
+        for Destination { sink, .. } in &append.destinations {
             let standing = Standing { state: DeliveryState::Pending, attempts: 0, due: None };
             self.deliveries.insert((seq, sink.to_string()), standing);
         }

@@ -1,0 +1,215 @@
+//! Order by key at one sink: of a key's deliveries one goes at a time, in sequence, and the others wait behind it. Some wait
+//! in memory, the rest in the store: a key that is held up costs its siblings nothing.
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use boathook_event::Seq;
+
+use crate::limits::{KEY_QUEUE_MAX, KEY_READS_MAX, KEYS_TAKEN_MAX, QUEUED_MAX, STORE_RETRY};
+
+/// The keys that are not free.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    taken: HashMap<Arc<str>, Taken>,
+    /// Deliveries that wait in memory, of all keys.
+    queued: usize,
+    /// Keys whose next deliveries are to be read from the store.
+    to_read: VecDeque<Arc<str>>,
+    /// By ticket: the key, and behind which place.
+    reads: HashMap<u64, (Arc<str>, Seq)>,
+    /// The last read failed; none before.
+    not_before: Duration,
+}
+
+/// A key that is not free.
+#[derive(Debug, Default)]
+struct Taken {
+    /// The delivery that goes, or waits for its next try; none while the next ones are read.
+    head: Option<Seq>,
+    /// Others that were tried and wait for their next try, in memory or in the store: what is armed again comes beside others.
+    held: BTreeSet<Seq>,
+    /// Those behind it that are in memory and may go.
+    queue: BTreeSet<Seq>,
+    /// The first of those behind it that are in the store alone.
+    behind: Option<Seq>,
+    reading: bool,
+}
+
+/// What becomes of a delivery that could go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It goes.
+    Go,
+    /// It waits in memory, and is given back by [`Keys::release`] or [`Keys::read`].
+    Wait,
+    /// It is left to the store, and comes back with a read.
+    Leave,
+    /// So many keys are held up that no other is begun.
+    Full,
+}
+
+/// A read of the store that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyRead {
+    pub(crate) key: Arc<str>,
+    pub(crate) after: Seq,
+}
+
+impl Keys {
+    /// Whether a delivery of this key must be left to the store, because some before it are there alone.
+    pub(crate) fn is_behind(&self, key: &str) -> bool {
+        self.taken.get(key).is_some_and(|taken| taken.reading || taken.behind.is_some())
+    }
+
+    /// A delivery was left to the store.
+    pub(crate) fn left(&mut self, key: &str, seq: Seq) {
+        if let Some(taken) = self.taken.get_mut(key) {
+            taken.behind = Some(taken.behind.map_or(seq, |behind| behind.min(seq)));
+        }
+    }
+
+    /// The store has this one as tried before, and due at some time: it holds its key until it has ended.
+    pub(crate) fn hold(&mut self, key: &str, seq: Seq) {
+        match self.taken.get_mut(key) {
+            None => drop(self.taken.insert(key.into(), Taken { head: Some(seq), ..Taken::default() })),
+            Some(taken) if taken.head == Some(seq) || taken.queue.contains(&seq) => {}
+            Some(taken) => drop(taken.held.insert(seq)),
+        }
+    }
+
+    /// A delivery could go now. One that was tried before begins no key that was free.
+    pub(crate) fn turn(&mut self, key: &str, seq: Seq, tried: bool) -> Turn {
+        let full = self.taken.len() >= KEYS_TAKEN_MAX;
+        let Some(taken) = self.taken.get_mut(key) else {
+            if full && !tried {
+                return Turn::Full;
+            }
+            self.taken.insert(key.into(), Taken { head: Some(seq), ..Taken::default() });
+            return Turn::Go;
+        };
+        if taken.head == Some(seq) {
+            return Turn::Go;
+        }
+        taken.held.remove(&seq);
+        let early = taken.behind.is_none_or(|behind| seq < behind) && !taken.reading;
+        if early && taken.queue.len() < KEY_QUEUE_MAX && self.queued < QUEUED_MAX {
+            self.queued += usize::from(taken.queue.insert(seq));
+            return Turn::Wait;
+        }
+        self.left(key, seq);
+        Turn::Leave
+    }
+
+    /// The delivery has ended. Gives the next of its key that is in memory, which has the key now.
+    pub(crate) fn release(&mut self, key: &str, seq: Seq) -> Option<Seq> {
+        let taken = self.taken.get_mut(key)?;
+        if taken.head != Some(seq) {
+            taken.held.remove(&seq);
+            self.queued -= usize::from(taken.queue.remove(&seq));
+            return None;
+        }
+        self.next(key)
+    }
+
+    /// The reads that may be asked for now: each is answered by [`Keys::read`] or [`Keys::failed`] with its ticket.
+    pub(crate) fn ask(&mut self, now: Duration, ticket: &mut u64) -> Vec<(u64, KeyRead)> {
+        let mut asked = Vec::new();
+        while now >= self.not_before && self.reads.len() < KEY_READS_MAX {
+            let Some(key) = self.to_read.pop_front() else { break };
+            let Some(taken) = self.taken.get_mut(&key) else { continue };
+            let Some(behind) = taken.behind.take() else { continue };
+            taken.reading = true;
+            *ticket += 1;
+            let after = behind.saturating_sub(1);
+            self.reads.insert(*ticket, (Arc::clone(&key), after));
+            asked.push((*ticket, KeyRead { key, after }));
+        }
+        asked
+    }
+
+    /// When [`Keys::ask`] may have something to ask for without anything happening.
+    pub(crate) fn wake_at(&self) -> Option<Duration> {
+        (!self.to_read.is_empty() && self.reads.len() < KEY_READS_MAX).then_some(self.not_before)
+    }
+
+    /// The ticket of the read under way that was asked for first.
+    pub(crate) fn earliest_read(&self) -> Option<u64> {
+        self.reads.keys().min().copied()
+    }
+
+    /// A read has looked at all of the key up to `last`, and behind it is `more`, or not. These of them are in memory now;
+    /// gives the first, which has the key.
+    pub(crate) fn read(&mut self, ticket: u64, shown: &[Seq], last: Option<Seq>, more: bool) -> Option<Seq> {
+        let (key, _) = self.reads.remove(&ticket)?;
+        let taken = self.taken.get_mut(&key)?;
+        taken.reading = false;
+        // What was left while the read was under way may be among them.
+        taken.behind = taken.behind.filter(|behind| last.is_none_or(|last| *behind > last));
+        if let Some(last) = last.filter(|_| more) {
+            taken.behind = Some(last + 1);
+        }
+        for seq in shown {
+            self.queued += usize::from(taken.queue.insert(*seq));
+        }
+        self.next(&key)
+    }
+
+    /// Whether this read was asked for.
+    pub(crate) fn awaits(&self, ticket: u64) -> bool {
+        self.reads.contains_key(&ticket)
+    }
+
+    /// A read has failed: it is asked for again, later.
+    pub(crate) fn failed(&mut self, ticket: u64, now: Duration) {
+        let Some((key, after)) = self.reads.remove(&ticket) else { return };
+        self.not_before = now + STORE_RETRY;
+        if let Some(taken) = self.taken.get_mut(&key) {
+            taken.reading = false;
+            taken.behind = Some(after + 1);
+            self.to_read.push_back(key);
+        }
+    }
+
+    /// Forgets all but those that go now: what waited is read from the store again.
+    pub(crate) fn retire(&mut self, goes: impl Fn(Seq) -> bool) {
+        self.taken.retain(|_, taken| {
+            taken.queue.clear();
+            taken.held.clear();
+            (taken.behind, taken.reading) = (None, false);
+            taken.head.is_some_and(&goes)
+        });
+        self.queued = 0;
+        self.to_read.clear();
+        self.reads.clear();
+    }
+
+    /// How many keys are held up or under way.
+    pub(crate) fn len(&self) -> usize {
+        self.taken.len()
+    }
+
+    /// Gives the key to the first of those that wait for it: it goes, or waits for its next try, or is read from the store. Where
+    /// nobody waits, the key is free.
+    fn next(&mut self, key: &str) -> Option<Seq> {
+        let taken = self.taken.get_mut(key)?;
+        let (queued, held, behind) = (taken.queue.first(), taken.held.first(), taken.behind.as_ref());
+        let first = [queued, held, behind].into_iter().flatten().min().copied();
+        taken.head = first;
+        match first {
+            None => drop(self.taken.remove(key)),
+            Some(seq) if taken.queue.remove(&seq) => {
+                self.queued -= 1;
+                return Some(seq);
+            }
+            Some(seq) if taken.held.remove(&seq) => {}
+            Some(_) => {
+                taken.head = None;
+                self.to_read.extend(self.taken.get_key_value(key).map(|(key, _)| Arc::clone(key)));
+            }
+        }
+        None
+    }
+}

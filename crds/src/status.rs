@@ -164,6 +164,10 @@ pub struct WebhookSinkStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub last_error: Option<String>,
+    /// `Closed` deliveries go, `Open` it has failed again and again and is left alone for a while, `HalfOpen` one delivery at a
+    /// time tries whether it is back. What waits for it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
     /// Endpoints that name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
@@ -190,6 +194,18 @@ pub struct DeliveryTotals {
     /// Attempts that failed.
     #[schemars(range(min = 0))]
     pub failed_attempts: i64,
+}
+
+/// Whether a sink is left alone. Default: Closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Breaker {
+    /// Deliveries go.
+    #[default]
+    Closed,
+    /// It has failed again and again, or has asked for a pause: nothing goes for a while.
+    Open,
+    /// One delivery at a time tries whether it is back.
+    HalfOpen,
 }
 
 /// What one receiver pod says of a sink.
@@ -229,4 +245,7 @@ pub struct SinkReport {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub consecutive_failures: i64,
+    /// Whether it is left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
 }

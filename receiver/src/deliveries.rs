@@ -10,7 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boathook_dispatch::{Command, Dispatcher, Input, LaneSnapshot, Now};
+use boathook_crds::Breaker;
+use boathook_dispatch::{BreakerState, Command, Dispatcher, Input, LaneSnapshot, Now};
 use boathook_event::{
     Attempt, Delivered, Delivery, Event, Failure, FailureKind, Next, ObjectName, Record, Seq,
 };
@@ -214,12 +215,35 @@ impl Deliveries {
                 Command::FeedDue { sink, ticket, until, deliveries_max, bytes_max } => {
                     self.feed_due(sink, ticket, until, Page { deliveries_max, bytes_max });
                 }
+                Command::Breaker { sink, state } => self.breaker(&sink, state),
                 Command::WakeAt(at) => self.wake_at = Some(at),
             }
         }
         if !self.records.is_empty() {
             let records = std::mem::take(&mut self.records);
             self.recording.push_back((self.parts.store.record(self.epoch, records.clone()), records));
+        }
+    }
+
+    /// The sink is left alone, tried, or served again.
+    fn breaker(&self, sink: &ObjectName, state: BreakerState) {
+        let Some(served) = self.sinks.get(sink) else { return };
+        let before = served.traffic.set_breaker(match state {
+            BreakerState::Closed => Breaker::Closed,
+            BreakerState::Open { .. } => Breaker::Open,
+            BreakerState::HalfOpen => Breaker::HalfOpen,
+        });
+        match state {
+            BreakerState::Open { until } if before == Breaker::Closed => {
+                let pause = until.saturating_sub(self.started.elapsed());
+                let (failures, error) = (served.traffic.consecutive_failures(), served.traffic.error());
+                tracing::warn!(
+                    %sink, failures, error, pause_ms = pause.as_millis(),
+                    "the sink is left alone for a while, then tried with one delivery at a time; what waits for it is kept"
+                );
+            }
+            BreakerState::Closed => tracing::info!(%sink, "the sink is served again"),
+            BreakerState::Open { .. } | BreakerState::HalfOpen => {}
         }
     }
 

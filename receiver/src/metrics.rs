@@ -42,6 +42,7 @@ pub(crate) struct Gauges {
     pub(crate) bodies_bytes: IntGauge,
     pending: IntGaugeVec,
     in_flight: IntGaugeVec,
+    shut: IntGaugeVec,
 }
 
 /// One endpoint's, looked up once.
@@ -201,6 +202,11 @@ impl Gauges {
                 &["sink"],
             ),
             in_flight: maker.gauges("boathook_deliveries_in_flight", "Attempts under way.", &["sink"]),
+            shut: maker.gauges(
+                "boathook_sink_shut",
+                "1 while a sink that has failed again and again is left alone or tried with one delivery at a time, else 0.",
+                &["sink"],
+            ),
         }
     }
 
@@ -215,7 +221,13 @@ impl Gauges {
         }
     }
 
+    /// Whether the sink is left alone.
+    pub(crate) fn shut(&self, sink: &ObjectName, shut: bool) {
+        self.shut.with_label_values(&[sink.as_str()]).set(i64::from(shut));
+    }
+
     pub(crate) fn forget_sinks(&self) {
+        self.shut.reset();
         self.pending.reset();
         self.in_flight.reset();
     }

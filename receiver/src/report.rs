@@ -4,7 +4,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use boathook_dispatch::LaneSnapshot;
+use boathook_crds::Breaker;
+use boathook_dispatch::{BreakerState, LaneSnapshot};
 use boathook_event::{EndpointTotals, ObjectName, SinkTotals, Word};
 use boathook_store::Reader;
 use jiff::Timestamp;
@@ -83,6 +84,8 @@ struct Sink<'r> {
     failed_attempts: u64,
     in_flight: usize,
     consecutive_failures: u64,
+    /// Whether it is left alone.
+    breaker: Breaker,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_attempt_time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +150,7 @@ impl Reporter {
         }
         for lane in lanes {
             gauges.backlog(&lane.sink, None, Some(lane.in_flight));
+            gauges.shut(&lane.sink, lane.breaker != BreakerState::Closed);
         }
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         gauges.log_lines_dropped.set(number(self.logs.dropped()));
@@ -206,6 +210,7 @@ fn sink<'s>(name: &'s ObjectName, served: Option<&'s ServedSink>, totals: Option
         failed_attempts: totals.map_or(0, |totals| totals.failed_attempts),
         in_flight: 0,
         consecutive_failures: traffic.map_or(0, |traffic| traffic.consecutive_failures()),
+        breaker: traffic.map(|traffic| traffic.breaker()).unwrap_or_default(),
         last_attempt_time: traffic.and_then(|traffic| traffic.last_attempt.get()),
         last_delivered_time: traffic.and_then(|traffic| traffic.last_delivered.get()),
         last_error_time: traffic.and_then(|traffic| traffic.last_error.get()),

@@ -4,7 +4,9 @@
 //! Nothing is written while nothing has changed.
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Instant};
 
-use boathook_crds::{DeliveryTotals, EndpointReport, EventTotals, SinkReport, WebhookEndpoint, WebhookSink};
+use boathook_crds::{
+    Breaker, DeliveryTotals, EndpointReport, EventTotals, SinkReport, WebhookEndpoint, WebhookSink,
+};
 use boathook_event::{EndpointTotals, ObjectName, SinkTotals, Word};
 use boathook_store::{Reader, traits::Statistics};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -72,6 +74,7 @@ struct SinkFacts {
     last_delivered: Option<Timestamp>,
     last_error: Option<Timestamp>,
     consecutive_failures: u64,
+    breaker: Breaker,
 }
 
 /// How soon a change is to be said.
@@ -246,6 +249,7 @@ fn sink_facts(serving: &Serving) -> impl Iterator<Item = (ObjectName, SinkFacts)
             last_delivered: traffic.last_delivered.get(),
             last_error: traffic.last_error.get(),
             consecutive_failures: traffic.consecutive_failures(),
+            breaker: traffic.breaker(),
         };
         Some((name.clone(), facts))
     })
@@ -309,6 +313,7 @@ fn sink_entry(
         last_error_time: facts.last_error.map(seconds),
         last_error: error,
         consecutive_failures: number(facts.consecutive_failures),
+        breaker: Some(facts.breaker),
     }
 }
 
@@ -333,6 +338,7 @@ mod tests {
             last_delivered: (events > 0).then(|| Timestamp::from_second(events).unwrap()),
             last_error: None,
             consecutive_failures: failures,
+            breaker: Breaker::Closed,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
 };
 
+use boathook_crds::Breaker;
 use boathook_event::{Count, Failure, ObjectName, Word};
 use jiff::Timestamp;
 
@@ -48,6 +49,7 @@ pub(crate) struct SinkTraffic {
     error: Mutex<Option<String>>,
     /// Failed attempts since the last that was taken.
     consecutive_failures: AtomicU64,
+    breaker: Mutex<Breaker>,
     /// Lines about failures.
     pub(crate) failures: Flood,
 }
@@ -139,6 +141,15 @@ impl SinkTraffic {
         let text = format!("{}: {}", failure.kind.as_str(), failure.message);
         *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         self.consecutive_failures.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn breaker(&self) -> Breaker {
+        *self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how it stood before.
+    pub(crate) fn set_breaker(&self, breaker: Breaker) -> Breaker {
+        std::mem::replace(&mut *self.breaker.lock().unwrap_or_else(PoisonError::into_inner), breaker)
     }
 
     pub(crate) fn error(&self) -> Option<String> {

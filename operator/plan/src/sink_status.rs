@@ -1,7 +1,7 @@
 //! What a sink's status says.
 use std::collections::BTreeMap;
 
-use boathook_crds::{ConditionType, WebhookSink, WebhookSinkStatus};
+use boathook_crds::{Breaker, ConditionType, SinkReport, WebhookSink, WebhookSinkStatus};
 use boathook_event::ObjectName;
 use boathook_table::{Accepted, Input, Objects, Problem, build};
 
@@ -45,10 +45,7 @@ fn status(
     let delivered = report.and_then(|report| report.last_delivered_time).or(before.last_delivered_time);
     let mut conditions = Conditions::new(&before.conditions, object.metadata.generation, world.now);
     conditions.add(ConditionType::Ready, ready(problems));
-    conditions.add(
-        ConditionType::Delivering,
-        delivering(failures, delivered.is_some(), report.and_then(|report| report.last_error.as_deref())),
-    );
+    conditions.add(ConditionType::Delivering, delivering(failures, delivered.is_some(), report));
     conditions.add(ConditionType::Stalled, stalled(problems));
     let named = |choice: &boathook_crds::SinkChoice| choice.name == name.name();
     let endpoints =
@@ -60,6 +57,7 @@ fn status(
         last_delivered_time: delivered,
         last_error_time: report.and_then(|report| report.last_error_time).or(before.last_error_time),
         last_error: report.and_then(|report| report.last_error.clone()).or(before.last_error.clone()),
+        breaker: report.and_then(|report| report.breaker).or(before.breaker),
         endpoints: Some(i64::try_from(endpoints).unwrap_or(i64::MAX)),
         receivers: Vec::new(),
     }
@@ -77,12 +75,19 @@ fn ready(problems: &[Problem]) -> State {
     }
 }
 
-fn delivering(failures: i64, delivered: bool, error: Option<&str>) -> State {
+fn delivering(failures: i64, delivered: bool, report: Option<&SinkReport>) -> State {
+    let error = report.and_then(|report| report.last_error.as_deref()).unwrap_or("see the receivers' logs");
+    let is_shut = report.and_then(|report| report.breaker).is_some_and(|breaker| breaker != Breaker::Closed);
     match (failures, delivered) {
         (FAILURES_ARE_FAILED.., _) => {
-            let error = error.unwrap_or("see the receivers' logs");
-            State::no("SinkFails", format!("{failures} attempts in a row have failed: {error}"))
+            let shut =
+                if is_shut { "; it is tried once a minute or so, and what waits for it is kept" } else { "" };
+            State::no("SinkFails", format!("{failures} attempts in a row have failed: {error}{shut}"))
         }
+        _ if is_shut => State::no(
+            "SinkPaused",
+            format!("it is left alone for a while: {error}; what waits for it is kept"),
+        ),
         (_, true) => State::yes("SinkTakes", "it takes events"),
         (_, false) => State::unknown("NothingDelivered", "nothing was to be delivered yet"),
     }

@@ -165,7 +165,7 @@ impl Dispatcher {
             attempt: attempt.clone(),
         };
         let lane = self.lanes.get_mut(&sink).or_else(|| self.retired.get_mut(&sink));
-        let record = lane.and_then(|lane| lane.finished(seq, record));
+        let record = lane.and_then(|lane| lane.finished(seq, now, record));
         record.map_or(Concerned::One(sink), Concerned::Record)
     }
 

@@ -11,7 +11,8 @@ use boathook_event::{Delivery, Next, Record, Seq, limits::RETRY_DELAY_MAX};
 use jiff::Timestamp;
 
 use crate::{
-    Command, LaneSnapshot, Now, SinkSettings,
+    BreakerState, Command, LaneSnapshot, Now, SinkSettings,
+    breaker::Breaker,
     keys::{Keys, Turn},
     limits::{LANE_BYTES_MAX, LANE_DELIVERIES_MAX, LANE_WAITING_MAX, RETRIES_IN_A_ROW_MAX, STORE_RETRY},
 };
@@ -50,6 +51,9 @@ pub(crate) struct Lane {
     keys: Keys,
     /// What may go before all others: its key waits for it.
     released: VecDeque<Seq>,
+    breaker: Breaker,
+    /// What was told of it last.
+    told: BreakerState,
 }
 
 /// A delivery in memory.
@@ -102,6 +106,8 @@ impl Lane {
             retries_in_a_row: 0,
             keys: Keys::default(),
             released: VecDeque::new(),
+            breaker: Breaker::default(),
+            told: BreakerState::Closed,
         }
     }
 
@@ -142,6 +148,7 @@ impl Lane {
     pub(crate) fn finished(
         &mut self,
         seq: Seq,
+        now: Now,
         record: impl FnOnce(&SinkSettings, &Delivery) -> Record,
     ) -> Option<Record> {
         let known = self.known.get_mut(&seq).filter(|known| matches!(known.state, State::InFlight))?;
@@ -149,6 +156,7 @@ impl Lane {
         known.delivery.attempts = record.attempt.number;
         known.state = State::Recording(record.clone());
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.breaker.ended(&record.attempt, now.monotonic, self.settings.concurrency);
         Some(record)
     }
 
@@ -174,15 +182,21 @@ impl Lane {
     /// What can be done now: records to repeat, deliveries to start, reads to ask for.
     pub(crate) fn act(&mut self, now: Now, out: &mut Vec<Command>) {
         self.repeat_records(now, out);
-        while !self.settings.suspend && self.in_flight < self.settings.concurrency.max(1) {
+        let concurrency = self.settings.concurrency.max(1);
+        while !self.settings.suspend && self.breaker.admits(now.monotonic, self.in_flight, concurrency) {
             let Some(seq) = self.next(now) else { break };
             let Some(known) = self.known.get_mut(&seq) else { continue };
             known.state = State::InFlight;
             self.in_flight += 1;
+            self.breaker.started();
             out.push(Command::Deliver {
                 delivery: known.delivery.clone(),
                 attempt: known.delivery.attempts + 1,
             });
+        }
+        if self.told != self.breaker.state() {
+            self.told = self.breaker.state();
+            out.push(Command::Breaker { sink: self.settings.sink.clone(), state: self.told });
         }
         self.ask(now, out);
     }
@@ -190,7 +204,15 @@ impl Lane {
     /// When [`Lane::act`] may have something to do without anything happening.
     pub(crate) fn wake_at(&self) -> Option<Duration> {
         let blocked = self.settings.suspend || self.in_flight >= self.settings.concurrency.max(1);
-        let retry = self.waiting.first().map(|(due, _)| *due).filter(|_| !blocked);
+        let ready = !self.fresh.is_empty() || !self.released.is_empty();
+        let retry = self.waiting.first().map(|(due, _)| *due);
+        let opens_at = self.breaker.opens_at();
+        let retry = match opens_at {
+            Some(at) if ready => Some(at),
+            Some(at) => retry.map(|due| due.max(at)),
+            None => retry,
+        };
+        let retry = retry.filter(|_| !blocked);
         let record = self.unrecorded.peek().map(|Reverse((at, _))| *at);
         let feed = match self.feed {
             Read::NotBefore(at) if self.wants_feed() => Some(at),
@@ -243,6 +265,7 @@ impl Lane {
             waiting: self.waiting.len(),
             in_flight: self.in_flight,
             keys: self.keys.len(),
+            breaker: self.breaker.state(),
             spilled: self.spilled,
             bytes: self.bytes,
         }
@@ -275,7 +298,10 @@ impl Lane {
     /// Due retries before fresh ones, but no more than a few in a row.
     fn candidate(&mut self, now: Now, fresh: bool) -> Option<Seq> {
         let due = self.waiting.first().copied().filter(|(due, _)| *due <= now.monotonic);
-        let fresh_turn = self.retries_in_a_row >= RETRIES_IN_A_ROW_MAX && !self.fresh.is_empty() && fresh;
+        // A probe tries another one than those that have failed, where there is one.
+        let probes = self.breaker.state() == BreakerState::HalfOpen;
+        let fresh_turn =
+            (self.retries_in_a_row >= RETRIES_IN_A_ROW_MAX || probes) && !self.fresh.is_empty() && fresh;
         match due.filter(|_| !fresh_turn) {
             Some(entry) => {
                 self.waiting.remove(&entry);

@@ -7,11 +7,13 @@
 //!
 //! Guarantees: every delivery that the store has pending is offered until it is delivered or parked; never two attempts
 //! of one delivery at once; every attempt is recorded before the delivery goes on; no retry before its time.
+mod breaker;
 mod dispatcher;
 mod keys;
 mod lane;
 pub mod limits;
 mod message;
 
+pub use breaker::BreakerState;
 pub use dispatcher::Dispatcher;
 pub use message::{Command, Handover, Input, LaneSnapshot, Now, SinkSettings};

@@ -18,5 +18,11 @@ pub const KEYS_TAKEN_MAX: usize = 100_000;
 pub const KEY_READS_MAX: usize = 4;
 /// Due retries that may go before one fresh event, so that neither starves the other.
 pub const RETRIES_IN_A_ROW_MAX: u32 = 3;
+/// Passing failures in a row after which a sink is left alone: fewer may be chance, and as many make a status Failed.
+pub const BREAKER_FAILURES: u32 = 10;
+/// How long it is left alone first.
+pub const BREAKER_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// How long at most, however long it is down: so soon it is noticed to be back.
+pub const BREAKER_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Pause before a failed read or record is tried again, and after a read that showed nothing new.
 pub const STORE_RETRY: Duration = Duration::from_secs(1);

@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 use boathook_event::{Attempt, Delivery, ObjectName, Record, RetryPolicy, Seq};
 use jiff::Timestamp;
 
+use crate::BreakerState;
+
 /// The time: monotonic for waiting, wall clock for what is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
@@ -174,6 +176,13 @@ pub enum Command {
         /// How many bytes of bodies at most.
         bytes_max: usize,
     },
+    /// The sink is treated so from now on: for people.
+    Breaker {
+        /// The sink.
+        sink: ObjectName,
+        /// How.
+        state: BreakerState,
+    },
     /// Call with [`Input::Tick`] at this monotonic time, or earlier. The last one counts.
     WakeAt(Duration),
 }
@@ -191,6 +200,8 @@ pub struct LaneSnapshot {
     pub in_flight: usize,
     /// Ordering keys that are under way or held up by a retry.
     pub keys: usize,
+    /// Whether the sink is left alone.
+    pub breaker: BreakerState,
     /// There is more in the store.
     pub spilled: bool,
     /// Bytes of bodies in memory.

@@ -51,6 +51,28 @@ fn a_repetition_is_acknowledged_and_delivered_once() {
 }
 
 #[test]
+fn a_sink_that_fails_again_and_again_is_left_alone_until_it_is_back() {
+    let server = Server::start();
+    server.answer(500);
+    let retry = "retry: { initialDelay: 1ms, multiplier: 1.0, jitter: None }";
+    let program = Program::start(&configuration(GITHUB, &http(&server, retry)));
+    (0..5).for_each(|number| drop(program.send(&format!("d-{number}"), "push", "{}")));
+    let sink = || program.report()["sinks"][0].clone();
+    until("the breaker", || (sink()["breaker"] != "Closed").then_some(()));
+    let line = program.logged(
+        "the sink is left alone for a while, then tried with one delivery at a time; what waits for it is kept",
+    );
+    assert!(line["error"].as_str().unwrap().contains("500"), "{line}");
+    assert!(program.metric("boathook_sink_shut{sink=\"default/out\"}") > 0.0);
+    let attempts = server.got().len();
+    assert!(attempts < 40, "{attempts}");
+    server.answer(200);
+    until("everything", || (sink()["delivered"] == 5).then_some(()));
+    assert_eq!(sink()["breaker"], "Closed");
+    program.logged("the sink is served again");
+}
+
+#[test]
 fn a_failing_sink_is_tried_again_until_it_takes_the_event() {
     let server = Server::start();
     server.answer(500);
@@ -98,11 +120,12 @@ fn a_sink_that_nobody_listens_at_costs_the_others_nothing() {
         assert_eq!(program.send(&format!("d-{n}"), "push", "{}").status, 200);
     }
     until("all deliveries", || (server.got().len() == 50).then_some(()));
-    let report = until("all attempts at the dead one", || {
+    let report = until("the dead one to be left alone", || {
         let report = program.report();
-        (report["sinks"][0]["failedAttempts"].as_u64() >= Some(50)).then_some(report)
+        (report["sinks"][0]["breaker"] == "Open").then_some(report)
     });
     let dead = &report["sinks"][0];
+    assert!(dead["failedAttempts"].as_u64() < Some(50), "{dead}");
     assert_eq!((&dead["name"], &dead["pending"]), (&"default/dead".into(), &50.into()));
     assert!(
         dead["lastError"].as_str().unwrap().starts_with("unreachable: cannot connect to 127.0.0.1:9"),

@@ -4,7 +4,7 @@ mod capturing;
 
 use std::collections::BTreeMap;
 
-use boathook_crds::{Condition, Health, WebhookEndpoint, WebhookEndpointStatus, WebhookSink};
+use boathook_crds::{Breaker, Condition, Health, WebhookEndpoint, WebhookEndpointStatus, WebhookSink};
 use boathook_plan::{
     Configuration, Gone, GoneKind, Held, Observed, ObservedClass, Plan, Pod, World, names, plan,
 };
@@ -351,4 +351,28 @@ fn entries_of_pods_that_are_gone_are_named_from_the_last_to_the_first() {
     let dead: Vec<(usize, String)> =
         place.plan().dead.into_iter().map(|entry| (entry.index, entry.pod)).collect();
     assert_eq!(dead, [(2, "old-2".to_owned()), (0, "old-1".to_owned())]);
+}
+
+#[test]
+fn a_sink_that_is_left_alone_says_so() {
+    let told_of = |report: Value| {
+        let mut place = Place::whole();
+        let mut sink = serde_json::to_value(&place.sinks[0]).unwrap();
+        sink["status"] = json!({ "receivers": [report] });
+        place.sinks = vec![serde_json::from_value(sink).unwrap()];
+        let status = place.plan().sinks.remove(0).1;
+        let delivering = status.conditions.iter().find(|condition| condition.type_ == "Delivering").unwrap();
+        (delivering.reason.clone(), delivering.message.clone(), status.breaker)
+    };
+    let report = |failures: i64, breaker: &str| {
+        json!({ "pod": "pod-1", "generation": 1, "reportTime": "2026-01-01T00:00:00Z", "consecutiveFailures": failures,
+                "lastError": "refused: 503", "breaker": breaker })
+    };
+    let (reason, message, breaker) = told_of(report(1, "Open"));
+    assert_eq!((&*reason, breaker), ("SinkPaused", Some(Breaker::Open)));
+    assert!(message.contains("refused: 503") && message.contains("is kept"), "{message}");
+    let (reason, message, _) = told_of(report(12, "HalfOpen"));
+    assert_eq!(reason, "SinkFails");
+    assert!(message.contains("12 attempts") && message.contains("is kept"), "{message}");
+    assert_eq!(told_of(report(1, "Closed")).0, "NothingDelivered");
 }

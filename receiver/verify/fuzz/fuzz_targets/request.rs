@@ -19,7 +19,7 @@ struct Subject {
 }
 
 /// The id of an organisation, texts, Base64, hex, credentials, and public keys for each kind of key.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "00D3j0000002abCEAQ",
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",

@@ -1,6 +1,4 @@
-//! The dispatcher against a model store and model sinks, under many seeds: lost handovers, slow and failing reads,
-//! failing sinks and records, restarts, suspension, changed sinks. Whatever happens, every delivery ends, once at a time.
-#![expect(clippy::indexing_slicing, reason = "the model has an entry for every sink")]
+//! The model: a store and sinks that fail as told, and time that goes on by itself.
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -35,37 +33,40 @@ impl Dice {
 /// What the store has pending: attempts made and the due time.
 type Pending = BTreeMap<Seq, (u32, Option<Timestamp>)>;
 
-struct World {
+pub(crate) struct World {
     dice: Dice,
-    dispatcher: Dispatcher,
-    elapsed: Duration,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) elapsed: Duration,
     wake_at: Option<Duration>,
     committed: Seq,
     pending: BTreeMap<ObjectName, Pending>,
-    done: BTreeMap<ObjectName, Vec<Seq>>,
+    pub(crate) done: BTreeMap<ObjectName, Vec<Seq>>,
     /// What was put aside, and may be asked for again.
     parked: Vec<(ObjectName, Seq)>,
-    rearmed: u64,
+    pub(crate) rearmed: u64,
     in_flight: BTreeSet<(ObjectName, Seq)>,
     /// Answers on their way back to the dispatcher.
     answers: VecDeque<Input>,
-    faults: bool,
+    pub(crate) faults: bool,
     suspended: bool,
     b_is_there: bool,
-    feeds: u64,
-    key_feeds: u64,
+    pub(crate) feeds: u64,
+    pub(crate) key_feeds: u64,
     /// Deliveries of this key fail.
-    held_up: Option<&'static str>,
-    attempts_max: u32,
+    pub(crate) held_up: Option<&'static str>,
+    pub(crate) attempts_max: u32,
+    /// Every delivery fails.
+    pub(crate) down: bool,
+    pub(crate) attempts: u64,
     /// Events have keys, whose order both sinks keep.
-    keyed: bool,
+    pub(crate) keyed: bool,
     /// Those that were parked and armed again: they join the order of their key where they come.
     replays: BTreeSet<(ObjectName, Seq)>,
     events: BTreeMap<Option<&'static str>, Arc<Event>>,
 }
 
 /// Half of all events are of one key, a fifth has none.
-fn key_of(seq: Seq) -> Option<&'static str> {
+pub(crate) fn key_of(seq: Seq) -> Option<&'static str> {
     match seq % 10 {
         0 | 5 => None,
         n if n % 2 == 0 => Some("hot"),
@@ -75,7 +76,7 @@ fn key_of(seq: Seq) -> Option<&'static str> {
     }
 }
 
-fn sinks() -> [ObjectName; 2] {
+pub(crate) fn sinks() -> [ObjectName; 2] {
     [ObjectName::new("default", "a"), ObjectName::new("default", "b")]
 }
 
@@ -97,7 +98,7 @@ fn event(key: Option<&str>) -> Arc<Event> {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut world = Self {
             dice: Dice(seed),
             dispatcher: Dispatcher::new(seed),
@@ -118,6 +119,8 @@ impl World {
             keyed: false,
             held_up: None,
             attempts_max: ATTEMPTS_MAX,
+            down: false,
+            attempts: 0,
             replays: BTreeSet::new(),
             events: [None, Some("hot"), Some("k1"), Some("k3"), Some("x"), Some("y"), Some("z")]
                 .into_iter()
@@ -133,7 +136,7 @@ impl World {
         Now { monotonic: self.elapsed, wall }
     }
 
-    fn configure(&mut self) {
+    pub(crate) fn configure(&mut self) {
         let settings = |sink| SinkSettings {
             sink,
             retry: RetryPolicy {
@@ -168,6 +171,7 @@ impl World {
     fn obey(&mut self, command: Command) {
         match command {
             Command::WakeAt(at) => self.wake_at = Some(at),
+            Command::Breaker { .. } => {}
             Command::Deliver { delivery, attempt } => self.deliver(&delivery, attempt),
             Command::Record(record) => self.record(&record),
             Command::Feed { sink, ticket, after, deliveries_max, .. } => {
@@ -211,13 +215,14 @@ impl World {
         );
         let failure = Failure {
             kind: FailureKind::Refused,
-            permanent: self.held_up.is_none() && self.dice.once_in(4),
+            permanent: self.held_up.is_none() && !self.down && self.dice.once_in(4),
             status: None,
             retry_after: None,
             message: "no".into(),
         };
         let held_up = self.held_up.is_some() && key_of(seq) == self.held_up;
-        let fails = held_up || (self.faults && self.dice.once_in(3));
+        let fails = self.down || held_up || (self.faults && self.dice.once_in(3));
+        self.attempts += 1;
         let result = if fails { Err(failure) } else { Ok(Delivered { already_there: false, status: None }) };
         let attempt = Attempt { number, started_at: self.now().wall, duration_millis: 1, result };
         self.answer(Input::Finished { sink, seq, attempt });
@@ -314,7 +319,7 @@ impl World {
         Input::FedDue { sink, ticket, deliveries, next_due }
     }
 
-    fn commit(&mut self, count: u64) {
+    pub(crate) fn commit(&mut self, count: u64) {
         let first = self.committed + 1;
         self.committed += count;
         let mut deliveries = Vec::new();
@@ -336,7 +341,7 @@ impl World {
     }
 
     /// Answers one pending command, or lets time pass to the next wake-up. False when there is neither.
-    fn advance(&mut self) -> bool {
+    pub(crate) fn advance(&mut self) -> bool {
         if let Some(answer) = self.answers.pop_front() {
             if let Input::Finished { sink, seq, .. } = &answer {
                 self.in_flight.remove(&(sink.clone(), *seq));
@@ -352,7 +357,7 @@ impl World {
     }
 
     /// A new process over the same store: whatever was under way is forgotten.
-    fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.dispatcher = Dispatcher::new(self.dice.below(u64::MAX));
         self.answers.clear();
         self.in_flight.clear();
@@ -371,7 +376,7 @@ impl World {
         self.step(Input::Look { rearmed: Some(seq) });
     }
 
-    fn disturb(&mut self) {
+    pub(crate) fn disturb(&mut self) {
         match self.dice.below(120) {
             0 => self.restart(),
             1 => {
@@ -396,7 +401,7 @@ impl World {
     }
 
     /// Faults stop; everything must end by commands and wake-ups alone.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.faults = false;
         self.suspended = false;
         self.b_is_there = true;
@@ -415,91 +420,4 @@ impl World {
             );
         }
     }
-}
-
-#[test]
-fn whatever_fails_every_delivery_ends_and_none_is_under_way_twice() {
-    for seed in 0..16 {
-        let mut world = World::new(seed);
-        for _ in 0..1_500 {
-            world.disturb();
-            world.advance();
-        }
-        world.settle();
-        assert!(world.rearmed > 0, "seed {seed} never armed a parked delivery again");
-        for (sink, done) in &world.done {
-            let distinct: BTreeSet<&Seq> = done.iter().collect();
-            assert_eq!(distinct.len(), done.len(), "seed {seed}: {sink} has one twice");
-        }
-    }
-}
-
-#[test]
-fn without_faults_a_lane_delivers_in_sequence_and_reads_the_store_in_pages() {
-    let mut world = World::new(1);
-    world.faults = false;
-    world.commit(20_000);
-    while world.advance() {}
-    let done = &world.done[&sinks()[0]];
-    let mut sorted = done.clone();
-    sorted.sort_unstable();
-    assert_eq!((done.len(), done == &sorted), (20_000, true));
-    let page = u64::try_from(limits::LANE_DELIVERIES_MAX / 4).unwrap_or(1);
-    assert!(world.feeds < 2 * (20_000 / page) + 20, "{} reads", world.feeds);
-}
-
-#[test]
-fn whatever_fails_the_order_of_every_key_is_kept() {
-    let mut key_feeds = 0;
-    for seed in 100..124 {
-        let mut world = World::new(seed);
-        world.keyed = true;
-        for _ in 0..1_500 {
-            world.disturb();
-            world.advance();
-        }
-        world.settle();
-        key_feeds += world.key_feeds;
-        for (sink, done) in &world.done {
-            let distinct: BTreeSet<&Seq> = done.iter().collect();
-            assert_eq!(distinct.len(), done.len(), "seed {seed}: {sink} has one twice");
-        }
-    }
-    assert!(key_feeds > 100, "keys were read from the store {key_feeds} times only");
-}
-
-#[test]
-fn a_key_that_is_held_up_holds_up_no_other() {
-    let mut world = World::new(3);
-    world.keyed = true;
-    world.faults = false;
-    (world.held_up, world.attempts_max) = (Some("hot"), 0);
-    world.configure();
-    world.commit(20_000);
-    for _ in 0..60_000 {
-        world.advance();
-    }
-    let done = &world.done[&sinks()[0]];
-    let others = (1..=20_000).filter(|seq| key_of(*seq) != Some("hot")).count();
-    assert_eq!(done.len(), others, "{:?}", world.dispatcher.snapshot());
-    let bounds = world.dispatcher.snapshot();
-    assert!(bounds.iter().all(|lane| lane.bytes <= limits::LANE_BYTES_MAX / 4), "{bounds:?}");
-    world.held_up = None;
-    world.settle();
-    let hot: Vec<Seq> =
-        world.done[&sinks()[0]].iter().copied().filter(|seq| key_of(*seq) == Some("hot")).collect();
-    assert!(hot.is_sorted());
-    assert_eq!(hot.len(), 10_000 - 2_000);
-}
-
-#[test]
-fn a_restart_finds_what_was_waiting_for_a_retry() {
-    let mut world = World::new(2);
-    world.commit(500);
-    for _ in 0..700 {
-        world.advance();
-    }
-    world.restart();
-    world.settle();
-    assert_eq!(world.done[&sinks()[0]].len(), 500);
 }

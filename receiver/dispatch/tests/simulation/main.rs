@@ -1,0 +1,113 @@
+//! The dispatcher against a model store and model sinks, under many seeds: lost handovers, slow and failing reads,
+//! failing sinks and records, restarts, suspension, changed sinks. Whatever happens, every delivery ends, once at a time.
+#![expect(clippy::indexing_slicing, reason = "the model has an entry for every sink")]
+mod world;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use boathook_dispatch::limits;
+use boathook_event::Seq;
+
+use self::world::{World, key_of, sinks};
+
+#[test]
+fn whatever_fails_every_delivery_ends_and_none_is_under_way_twice() {
+    for seed in 0..16 {
+        let mut world = World::new(seed);
+        for _ in 0..1_500 {
+            world.disturb();
+            world.advance();
+        }
+        world.settle();
+        assert!(world.rearmed > 0, "seed {seed} never armed a parked delivery again");
+        for (sink, done) in &world.done {
+            let distinct: BTreeSet<&Seq> = done.iter().collect();
+            assert_eq!(distinct.len(), done.len(), "seed {seed}: {sink} has one twice");
+        }
+    }
+}
+
+#[test]
+fn without_faults_a_lane_delivers_in_sequence_and_reads_the_store_in_pages() {
+    let mut world = World::new(1);
+    world.faults = false;
+    world.commit(20_000);
+    while world.advance() {}
+    let done = &world.done[&sinks()[0]];
+    let mut sorted = done.clone();
+    sorted.sort_unstable();
+    assert_eq!((done.len(), done == &sorted), (20_000, true));
+    let page = u64::try_from(limits::LANE_DELIVERIES_MAX / 4).unwrap_or(1);
+    assert!(world.feeds < 2 * (20_000 / page) + 20, "{} reads", world.feeds);
+}
+
+#[test]
+fn whatever_fails_the_order_of_every_key_is_kept() {
+    let mut key_feeds = 0;
+    for seed in 100..124 {
+        let mut world = World::new(seed);
+        world.keyed = true;
+        for _ in 0..1_500 {
+            world.disturb();
+            world.advance();
+        }
+        world.settle();
+        key_feeds += world.key_feeds;
+        for (sink, done) in &world.done {
+            let distinct: BTreeSet<&Seq> = done.iter().collect();
+            assert_eq!(distinct.len(), done.len(), "seed {seed}: {sink} has one twice");
+        }
+    }
+    assert!(key_feeds > 100, "keys were read from the store {key_feeds} times only");
+}
+
+#[test]
+fn a_key_that_is_held_up_holds_up_no_other() {
+    let mut world = World::new(3);
+    world.keyed = true;
+    world.faults = false;
+    (world.held_up, world.attempts_max) = (Some("hot"), 0);
+    world.configure();
+    world.commit(20_000);
+    while world.elapsed < Duration::from_secs(3_600) && world.advance() {}
+    let done = &world.done[&sinks()[0]];
+    let others = (1..=20_000).filter(|seq| key_of(*seq) != Some("hot")).count();
+    assert_eq!(done.len(), others, "{:?}", world.dispatcher.snapshot());
+    let bounds = world.dispatcher.snapshot();
+    assert!(bounds.iter().all(|lane| lane.bytes <= limits::LANE_BYTES_MAX / 4), "{bounds:?}");
+    world.held_up = None;
+    world.settle();
+    let hot: Vec<Seq> =
+        world.done[&sinks()[0]].iter().copied().filter(|seq| key_of(*seq) == Some("hot")).collect();
+    assert!(hot.is_sorted());
+    assert_eq!(hot.len(), 10_000 - 2_000);
+}
+
+#[test]
+fn a_sink_that_is_down_for_an_hour_costs_little_and_loses_nothing() {
+    let mut world = World::new(4);
+    (world.faults, world.keyed, world.down, world.attempts_max) = (false, true, true, 0);
+    world.configure();
+    world.commit(20_000);
+    while world.elapsed < Duration::from_secs(3_600) && world.advance() {}
+    let sinks_count = 2;
+    assert!(world.attempts <= sinks_count * 90, "{} attempts within an hour", world.attempts);
+    (world.down, world.attempts) = (false, 0);
+    let back = world.elapsed;
+    world.settle();
+    assert_eq!(world.done[&sinks()[0]].len(), 20_000);
+    assert!(world.attempts <= 20_000 + 20_000, "{} attempts", world.attempts);
+    assert!(world.elapsed < back + Duration::from_secs(300), "{:?}", world.elapsed - back);
+}
+
+#[test]
+fn a_restart_finds_what_was_waiting_for_a_retry() {
+    let mut world = World::new(2);
+    world.commit(500);
+    for _ in 0..700 {
+        world.advance();
+    }
+    world.restart();
+    world.settle();
+    assert_eq!(world.done[&sinks()[0]].len(), 500);
+}

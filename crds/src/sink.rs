@@ -49,9 +49,23 @@ pub struct WebhookSinkSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
     pub concurrency: Option<u32>,
+    /// How much the sink gets. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
     /// Deliveries wait until this is false again. Default: false.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// How much a sink gets. What is more waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RateLimit {
+    /// Attempts a minute, spread evenly; as many as fit into a second may go at once. Each receiver pod counts by itself.
+    /// Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000000))]
+    pub per_minute: Option<u32>,
 }
 
 /// An HTTP server that gets each event as a POST with the provider's bytes and headers.

@@ -103,6 +103,7 @@ impl Serving {
                 sink: sink.name.clone(),
                 retry: sink.retry.clone(),
                 concurrency: sink.concurrency,
+                attempts_per_minute: sink.attempts_per_minute,
                 suspend: sink.suspend,
             };
             let served = ServedSink { sink: driver, settings, traffic: before.unwrap_or_default() };

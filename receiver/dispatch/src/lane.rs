@@ -15,6 +15,7 @@ use crate::{
     breaker::Breaker,
     keys::{Keys, Turn},
     limits::{LANE_BYTES_MAX, LANE_DELIVERIES_MAX, LANE_WAITING_MAX, RETRIES_IN_A_ROW_MAX, STORE_RETRY},
+    rate::Rate,
 };
 
 /// One sink's deliveries.
@@ -52,6 +53,7 @@ pub(crate) struct Lane {
     /// What may go before all others: its key waits for it.
     released: VecDeque<Seq>,
     breaker: Breaker,
+    rate: Rate,
     /// What was told of it last.
     told: BreakerState,
 }
@@ -107,6 +109,7 @@ impl Lane {
             keys: Keys::default(),
             released: VecDeque::new(),
             breaker: Breaker::default(),
+            rate: Rate::default(),
             told: BreakerState::Closed,
         }
     }
@@ -182,13 +185,13 @@ impl Lane {
     /// What can be done now: records to repeat, deliveries to start, reads to ask for.
     pub(crate) fn act(&mut self, now: Now, out: &mut Vec<Command>) {
         self.repeat_records(now, out);
-        let concurrency = self.settings.concurrency.max(1);
-        while !self.settings.suspend && self.breaker.admits(now.monotonic, self.in_flight, concurrency) {
+        while self.may_start(now.monotonic) {
             let Some(seq) = self.next(now) else { break };
             let Some(known) = self.known.get_mut(&seq) else { continue };
             known.state = State::InFlight;
             self.in_flight += 1;
             self.breaker.started();
+            self.rate.spend(now.monotonic, self.settings.attempts_per_minute);
             out.push(Command::Deliver {
                 delivery: known.delivery.clone(),
                 attempt: known.delivery.attempts + 1,
@@ -201,12 +204,22 @@ impl Lane {
         self.ask(now, out);
     }
 
+    /// Whether another attempt may begin.
+    fn may_start(&mut self, now: Duration) -> bool {
+        let rate = self.rate.next_at(self.settings.attempts_per_minute);
+        let concurrency = self.settings.concurrency.max(1);
+        !self.settings.suspend
+            && rate.is_none_or(|next| next <= now)
+            && self.breaker.admits(now, self.in_flight, concurrency)
+    }
+
     /// When [`Lane::act`] may have something to do without anything happening.
     pub(crate) fn wake_at(&self) -> Option<Duration> {
         let blocked = self.settings.suspend || self.in_flight >= self.settings.concurrency.max(1);
         let ready = !self.fresh.is_empty() || !self.released.is_empty();
         let retry = self.waiting.first().map(|(due, _)| *due);
-        let opens_at = self.breaker.opens_at();
+        let opens_at = [self.breaker.opens_at(), self.rate.next_at(self.settings.attempts_per_minute)];
+        let opens_at = opens_at.into_iter().flatten().max();
         let retry = match opens_at {
             Some(at) if ready => Some(at),
             Some(at) => retry.map(|due| due.max(at)),

@@ -13,6 +13,7 @@ mod keys;
 mod lane;
 pub mod limits;
 mod message;
+mod rate;
 
 pub use breaker::BreakerState;
 pub use dispatcher::Dispatcher;

@@ -1,5 +1,5 @@
 //! What the dispatcher is told, and what it tells.
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use boathook_event::{Attempt, Delivery, ObjectName, Record, RetryPolicy, Seq};
 use jiff::Timestamp;
@@ -24,6 +24,8 @@ pub struct SinkSettings {
     pub retry: RetryPolicy,
     /// Deliveries under way at once; at least 1.
     pub concurrency: usize,
+    /// Attempts a minute; `None` = no limit.
+    pub attempts_per_minute: Option<NonZeroU32>,
     /// Deliveries wait.
     pub suspend: bool,
 }

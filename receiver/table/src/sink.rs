@@ -1,5 +1,5 @@
 //! A sink as a receiver uses it.
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use boathook_crds::{HttpHeader, HttpSink, Jitter, Reason, Retry, WebhookSinkSpec};
 use boathook_event::{ObjectName, RetryPolicy, TypePatterns};
@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use crate::{
     Keys, Kind, Problem,
     limits::{
-        CONCURRENCY_DEFAULT, RETRY_AGE_MAX, RETRY_DELAY_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, TYPE_PATTERNS_MAX,
+        CONCURRENCY_DEFAULT, RATE_PER_MINUTE_MAX, RETRY_AGE_MAX, RETRY_DELAY_MAX, TIMEOUT_DEFAULT,
+        TIMEOUT_MAX, TYPE_PATTERNS_MAX,
     },
     problem::Problems,
 };
@@ -27,6 +28,8 @@ pub struct Sink {
     pub retry: RetryPolicy,
     /// Deliveries under way at once.
     pub concurrency: usize,
+    /// Attempts a minute; `None` = no limit.
+    pub attempts_per_minute: Option<NonZeroU32>,
     /// Deliveries wait.
     pub suspend: bool,
 }
@@ -92,6 +95,7 @@ pub(crate) fn compile(name: &ObjectName, spec: &WebhookSinkSpec, keys: &Keys) ->
         types: TypePatterns::new(&spec.types),
         retry: retry(spec.retry.as_ref().unwrap_or(&Retry::default()), &mut problems),
         concurrency: concurrency(spec.concurrency, &mut problems),
+        attempts_per_minute: attempts_per_minute(spec, &mut problems),
         suspend: spec.suspend,
     };
     if problems.found.is_empty() { Ok(sink) } else { Err(problems.found) }
@@ -174,6 +178,12 @@ fn retry(retry: &Retry, problems: &mut Problems<'_>) -> RetryPolicy {
     problems.at_most("spec.retry.maxDelay", policy.max_delay, RETRY_DELAY_MAX);
     problems.at_most("spec.retry.maxAge", policy.max_age, RETRY_AGE_MAX);
     policy
+}
+
+fn attempts_per_minute(spec: &WebhookSinkSpec, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
+    let written = spec.rate_limit.and_then(|limit| limit.per_minute)?;
+    problems.within("spec.rateLimit.perMinute", written, 1..=RATE_PER_MINUTE_MAX);
+    NonZeroU32::new(written)
 }
 
 fn concurrency(written: Option<u32>, problems: &mut Problems<'_>) -> usize {

@@ -101,6 +101,24 @@ fn a_sink_that_is_down_for_an_hour_costs_little_and_loses_nothing() {
 }
 
 #[test]
+fn a_sink_with_a_rate_gets_no_more_and_all_in_the_end() {
+    let mut world = World::new(5);
+    (world.faults, world.attempts_per_minute) = (false, 600);
+    world.configure();
+    world.commit(3_000);
+    while world.elapsed < Duration::from_secs(60) && world.advance() {}
+    let sinks_count = 2;
+    assert!((sinks_count * 590..=sinks_count * 611).contains(&world.attempts), "{} attempts", world.attempts);
+    world.settle();
+    assert_eq!(world.done[&sinks()[0]].len(), 3_000);
+    assert!(
+        world.elapsed > Duration::from_secs(290) && world.elapsed < Duration::from_secs(310),
+        "{:?}",
+        world.elapsed
+    );
+}
+
+#[test]
 fn a_restart_finds_what_was_waiting_for_a_retry() {
     let mut world = World::new(2);
     world.commit(500);

@@ -1,6 +1,7 @@
 //! The model: a store and sinks that fail as told, and time that goes on by itself.
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
@@ -58,6 +59,8 @@ pub(crate) struct World {
     /// Every delivery fails.
     pub(crate) down: bool,
     pub(crate) attempts: u64,
+    /// 0 = no limit.
+    pub(crate) attempts_per_minute: u32,
     /// Events have keys, whose order both sinks keep.
     pub(crate) keyed: bool,
     /// Those that were parked and armed again: they join the order of their key where they come.
@@ -121,6 +124,7 @@ impl World {
             attempts_max: ATTEMPTS_MAX,
             down: false,
             attempts: 0,
+            attempts_per_minute: 0,
             replays: BTreeSet::new(),
             events: [None, Some("hot"), Some("k1"), Some("k3"), Some("x"), Some("y"), Some("z")]
                 .into_iter()
@@ -149,6 +153,7 @@ impl World {
                 permanent_statuses: Vec::new(),
             },
             concurrency: CONCURRENCY,
+            attempts_per_minute: NonZeroU32::new(self.attempts_per_minute),
             suspend: self.suspended,
         };
         let served = sinks().into_iter().filter(|sink| self.b_is_there || sink.name() == "a");

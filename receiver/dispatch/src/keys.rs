@@ -1,21 +1,24 @@
 //! Order by key at one sink: of a key's deliveries one goes at a time, in sequence, and the others wait behind it. Some wait
 //! in memory, the rest in the store: a key that is held up costs its siblings nothing.
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
 use boathook_event::Seq;
 
-use crate::limits::{KEY_QUEUE_MAX, KEY_READS_MAX, KEYS_TAKEN_MAX, QUEUED_MAX, STORE_RETRY};
+use crate::limits::{
+    KEY_QUEUE_MAX, KEY_READS_MAX, KEYS_TAKEN_MAX, QUEUED_BYTES_MAX, QUEUED_MAX, STORE_RETRY,
+};
 
 /// The keys that are not free.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     taken: HashMap<Arc<str>, Taken>,
-    /// Deliveries that wait in memory, of all keys.
+    /// Deliveries that wait in memory, of all keys, and their bytes.
     queued: usize,
+    queued_bytes: usize,
     /// Keys whose next deliveries are to be read from the store.
     to_read: VecDeque<Arc<str>>,
     /// By ticket: the key, and behind which place.
@@ -31,8 +34,8 @@ struct Taken {
     head: Option<Seq>,
     /// Others that were tried and wait for their next try, in memory or in the store: what is armed again comes beside others.
     held: BTreeSet<Seq>,
-    /// Those behind it that are in memory and may go.
-    queue: BTreeSet<Seq>,
+    /// Those behind it that are in memory and may go, with their bytes.
+    queue: BTreeMap<Seq, usize>,
     /// The first of those behind it that are in the store alone.
     behind: Option<Seq>,
     reading: bool,
@@ -49,6 +52,17 @@ pub(crate) enum Turn {
     Leave,
     /// So many keys are held up that no other is begun.
     Full,
+}
+
+/// Who has a key next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heir {
+    /// This one, which goes.
+    Goes(Seq),
+    /// This one, which was tried and comes when it is due.
+    Waits(Seq),
+    /// Nobody in memory, or nobody at all.
+    None,
 }
 
 /// A read of the store that is due.
@@ -75,13 +89,13 @@ impl Keys {
     pub(crate) fn hold(&mut self, key: &str, seq: Seq) {
         match self.taken.get_mut(key) {
             None => drop(self.taken.insert(key.into(), Taken { head: Some(seq), ..Taken::default() })),
-            Some(taken) if taken.head == Some(seq) || taken.queue.contains(&seq) => {}
+            Some(taken) if taken.head == Some(seq) || taken.queue.contains_key(&seq) => {}
             Some(taken) => drop(taken.held.insert(seq)),
         }
     }
 
-    /// A delivery could go now. One that was tried before begins no key that was free.
-    pub(crate) fn turn(&mut self, key: &str, seq: Seq, tried: bool) -> Turn {
+    /// A delivery of so many bytes could go now. One that was tried before is never too many: its key must be held.
+    pub(crate) fn turn(&mut self, key: &str, seq: Seq, bytes: usize, tried: bool) -> Turn {
         let full = self.taken.len() >= KEYS_TAKEN_MAX;
         let Some(taken) = self.taken.get_mut(key) else {
             if full && !tried {
@@ -93,23 +107,27 @@ impl Keys {
         if taken.head == Some(seq) {
             return Turn::Go;
         }
+        if taken.queue.contains_key(&seq) {
+            return Turn::Wait;
+        }
         taken.held.remove(&seq);
         let early = taken.behind.is_none_or(|behind| seq < behind) && !taken.reading;
-        if early && taken.queue.len() < KEY_QUEUE_MAX && self.queued < QUEUED_MAX {
-            self.queued += usize::from(taken.queue.insert(seq));
+        let room = self.queued < QUEUED_MAX && self.queued_bytes.saturating_add(bytes) <= QUEUED_BYTES_MAX;
+        if early && room && taken.queue.len() < KEY_QUEUE_MAX {
+            self.enqueue(key, seq, bytes);
             return Turn::Wait;
         }
         self.left(key, seq);
         Turn::Leave
     }
 
-    /// The delivery has ended. Gives the next of its key that is in memory, which has the key now.
-    pub(crate) fn release(&mut self, key: &str, seq: Seq) -> Option<Seq> {
-        let taken = self.taken.get_mut(key)?;
+    /// The delivery has ended. Gives the one that has its key now.
+    pub(crate) fn release(&mut self, key: &str, seq: Seq) -> Heir {
+        let Some(taken) = self.taken.get_mut(key) else { return Heir::None };
         if taken.head != Some(seq) {
             taken.held.remove(&seq);
-            self.queued -= usize::from(taken.queue.remove(&seq));
-            return None;
+            self.dequeue(key, seq);
+            return Heir::None;
         }
         self.next(key)
     }
@@ -141,18 +159,24 @@ impl Keys {
     }
 
     /// A read has looked at all of the key up to `last`, and behind it is `more`, or not. These of them are in memory now;
-    /// gives the first, which has the key.
-    pub(crate) fn read(&mut self, ticket: u64, shown: &[Seq], last: Option<Seq>, more: bool) -> Option<Seq> {
-        let (key, _) = self.reads.remove(&ticket)?;
-        let taken = self.taken.get_mut(&key)?;
+    /// gives the one that has the key now.
+    pub(crate) fn read(
+        &mut self,
+        ticket: u64,
+        shown: &[(Seq, usize)],
+        last: Option<Seq>,
+        more: bool,
+    ) -> Heir {
+        let Some((key, _)) = self.reads.remove(&ticket) else { return Heir::None };
+        let Some(taken) = self.taken.get_mut(&key) else { return Heir::None };
         taken.reading = false;
         // What was left while the read was under way may be among them.
         taken.behind = taken.behind.filter(|behind| last.is_none_or(|last| *behind > last));
         if let Some(last) = last.filter(|_| more) {
             taken.behind = Some(last + 1);
         }
-        for seq in shown {
-            self.queued += usize::from(taken.queue.insert(*seq));
+        for (seq, bytes) in shown {
+            self.enqueue(&key, *seq, *bytes);
         }
         self.next(&key)
     }
@@ -181,9 +205,14 @@ impl Keys {
             (taken.behind, taken.reading) = (None, false);
             taken.head.is_some_and(&goes)
         });
-        self.queued = 0;
+        (self.queued, self.queued_bytes) = (0, 0);
         self.to_read.clear();
         self.reads.clear();
+    }
+
+    /// How many deliveries wait in memory behind others, and their bytes.
+    pub(crate) fn queued(&self) -> (usize, usize) {
+        (self.queued, self.queued_bytes)
     }
 
     /// How many keys are held up or under way.
@@ -191,25 +220,42 @@ impl Keys {
         self.taken.len()
     }
 
+    fn enqueue(&mut self, key: &str, seq: Seq, bytes: usize) {
+        let Some(taken) = self.taken.get_mut(key) else { return };
+        taken.held.remove(&seq);
+        if taken.queue.insert(seq, bytes).is_none() {
+            self.queued += 1;
+            self.queued_bytes += bytes;
+        }
+    }
+
+    fn dequeue(&mut self, key: &str, seq: Seq) {
+        if let Some(bytes) = self.taken.get_mut(key).and_then(|taken| taken.queue.remove(&seq)) {
+            self.queued -= 1;
+            self.queued_bytes -= bytes;
+        }
+    }
+
     /// Gives the key to the first of those that wait for it: it goes, or waits for its next try, or is read from the store. Where
     /// nobody waits, the key is free.
-    fn next(&mut self, key: &str) -> Option<Seq> {
-        let taken = self.taken.get_mut(key)?;
-        let (queued, held, behind) = (taken.queue.first(), taken.held.first(), taken.behind.as_ref());
+    fn next(&mut self, key: &str) -> Heir {
+        let Some(taken) = self.taken.get_mut(key) else { return Heir::None };
+        let queued = taken.queue.first_key_value().map(|(seq, _)| seq);
+        let (held, behind) = (taken.held.first(), taken.behind.as_ref());
         let first = [queued, held, behind].into_iter().flatten().min().copied();
         taken.head = first;
         match first {
             None => drop(self.taken.remove(key)),
-            Some(seq) if taken.queue.remove(&seq) => {
-                self.queued -= 1;
-                return Some(seq);
+            Some(seq) if taken.queue.contains_key(&seq) => {
+                self.dequeue(key, seq);
+                return Heir::Goes(seq);
             }
-            Some(seq) if taken.held.remove(&seq) => {}
+            Some(seq) if taken.held.remove(&seq) => return Heir::Waits(seq),
             Some(_) => {
                 taken.head = None;
                 self.to_read.extend(self.taken.get_key_value(key).map(|(key, _)| Arc::clone(key)));
             }
         }
-        None
+        Heir::None
     }
 }

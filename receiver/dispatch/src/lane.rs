@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::{
     BreakerState, Command, LaneSnapshot, Now, SinkSettings,
     breaker::Breaker,
-    keys::{Keys, Turn},
+    keys::{Heir, Keys, Turn},
     limits::{LANE_BYTES_MAX, LANE_DELIVERIES_MAX, LANE_WAITING_MAX, RETRIES_IN_A_ROW_MAX, STORE_RETRY},
     rate::Rate,
 };
@@ -29,6 +29,8 @@ pub(crate) struct Lane {
     fresh: VecDeque<Seq>,
     /// Tried, by the monotonic time from which they may go.
     waiting: BTreeSet<(Duration, Seq)>,
+    /// Their bytes.
+    waiting_bytes: usize,
     /// Records to be written again at a time.
     unrecorded: BinaryHeap<Reverse<(Duration, Seq)>>,
     in_flight: usize,
@@ -94,6 +96,7 @@ impl Lane {
             bytes: 0,
             fresh: VecDeque::new(),
             waiting: BTreeSet::new(),
+            waiting_bytes: 0,
             unrecorded: BinaryHeap::new(),
             in_flight: 0,
             cursor: 0,
@@ -170,14 +173,15 @@ impl Lane {
             return;
         }
         let Next::Retry { due } = record.next else {
-            self.end(seq);
+            self.end(seq, now);
             return;
         };
         let due_at = monotonic(due, now);
         if let Some(known) = self.known.get_mut(&seq) {
             known.state = State::Waiting(due_at);
             known.delivery.due = Some(due);
-            self.waiting.insert((due_at, seq));
+            let bytes = known.delivery.event.body.len();
+            self.wait(due_at, seq, bytes);
         }
         self.evict();
     }
@@ -255,6 +259,7 @@ impl Lane {
         seqs.into_iter().for_each(|seq| self.forget(seq));
         self.fresh.clear();
         self.waiting.clear();
+        self.waiting_bytes = 0;
         self.released.clear();
         self.keys.retire(|seq| self.known.contains_key(&seq));
     }
@@ -295,7 +300,8 @@ impl Lane {
         while let Some(seq) = self.candidate(now, fresh) {
             let Some(known) = self.known.get_mut(&seq) else { continue };
             let Some(key) = known.delivery.lane_key() else { return Some(seq) };
-            match self.keys.turn(key, seq, known.delivery.due.is_some()) {
+            let (bytes, tried) = (known.delivery.event.body.len(), known.delivery.due.is_some());
+            match self.keys.turn(key, seq, bytes, tried) {
                 Turn::Go => return Some(seq),
                 Turn::Wait => known.state = State::Ready,
                 Turn::Leave => self.leave(seq),
@@ -318,6 +324,7 @@ impl Lane {
         match due.filter(|_| !fresh_turn) {
             Some(entry) => {
                 self.waiting.remove(&entry);
+                self.waiting_bytes -= self.bytes_of(entry.1);
                 self.retries_in_a_row += 1;
                 Some(entry.1)
             }
@@ -366,12 +373,23 @@ impl Lane {
     }
 
     /// It is delivered, or put aside: the next of its key may go.
-    fn end(&mut self, seq: Seq) {
+    fn end(&mut self, seq: Seq, now: Now) {
         let key = self.known.get(&seq).and_then(|known| known.delivery.lane_key());
-        if let Some(next) = key.and_then(|key| self.keys.release(key, seq)) {
-            self.released.push_back(next);
-        }
+        let heir = key.map_or(Heir::None, |key| self.keys.release(key, seq));
+        self.inherits(heir, now);
         self.forget(seq);
+    }
+
+    /// A key was passed on.
+    pub(super) fn inherits(&mut self, heir: Heir, now: Now) {
+        match heir {
+            Heir::Goes(seq) => self.released.push_back(seq),
+            // It is in the store alone: whatever was planned, it is looked for.
+            Heir::Waits(seq) if !self.known.contains_key(&seq) => {
+                self.stored_due = earlier(self.stored_due, Some(now.monotonic));
+            }
+            Heir::Waits(_) | Heir::None => {}
+        }
     }
 
     /// Lets go of what a read of its key will show again.
@@ -385,11 +403,22 @@ impl Lane {
     }
 
     fn remember(&mut self, delivery: Delivery, state: State) {
+        let bytes = delivery.event.body.len();
         if let State::Waiting(due) = state {
-            self.waiting.insert((due, delivery.seq));
+            self.wait(due, delivery.seq, bytes);
         }
-        self.bytes += delivery.event.body.len();
+        self.bytes += bytes;
         self.known.insert(delivery.seq, Known { delivery, state });
+    }
+
+    fn wait(&mut self, due: Duration, seq: Seq, bytes: usize) {
+        if self.waiting.insert((due, seq)) {
+            self.waiting_bytes += bytes;
+        }
+    }
+
+    fn bytes_of(&self, seq: Seq) -> usize {
+        self.known.get(&seq).map_or(0, |known| known.delivery.event.body.len())
     }
 
     fn forget(&mut self, seq: Seq) {
@@ -399,10 +428,11 @@ impl Lane {
         }
     }
 
-    /// Leaves the latest retries to the store when too many wait: their times are written there.
+    /// Leaves the latest retries to the store when too many wait, or too many bytes: their times are written there.
     fn evict(&mut self) {
-        while self.waiting.len() > LANE_WAITING_MAX / 2 {
+        while self.waiting.len() > LANE_WAITING_MAX / 2 || self.waiting_bytes > LANE_BYTES_MAX / 4 {
             let Some((due, seq)) = self.waiting.pop_last() else { return };
+            self.waiting_bytes -= self.bytes_of(seq);
             self.forget(seq);
             self.stored_due = earlier(self.stored_due, Some(due));
         }

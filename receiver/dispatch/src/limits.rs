@@ -12,7 +12,12 @@ pub const LANE_WAITING_MAX: usize = LANE_DELIVERIES_MAX / 2;
 pub const KEY_QUEUE_MAX: usize = 16;
 /// Deliveries that wait so in one lane, of all keys: those of a few hot keys must leave room for what can go.
 pub const QUEUED_MAX: usize = LANE_DELIVERIES_MAX / 8;
-/// Keys of one lane that are held up or under way, about: above it no fresh key is begun. A key costs some hundred bytes.
+/// Bytes of their bodies, for the same reason.
+pub const QUEUED_BYTES_MAX: usize = LANE_BYTES_MAX / 8;
+/// Bytes of a read of one key: a few of them at once must not fill a lane.
+pub const KEY_READ_BYTES_MAX: usize = LANE_BYTES_MAX / 32;
+/// Keys of one lane that are held up or under way, about: above it nothing fresh is begun, until keys are free again. A key
+/// costs some hundred bytes.
 pub const KEYS_TAKEN_MAX: usize = 100_000;
 /// Reads of single keys that one lane has under way.
 pub const KEY_READS_MAX: usize = 4;

@@ -9,7 +9,8 @@ use crate::{
     Command, Now,
     keys::KeyRead,
     limits::{
-        KEY_QUEUE_MAX, KEYS_TAKEN_MAX, LANE_BYTES_MAX, LANE_DELIVERIES_MAX, LANE_WAITING_MAX, STORE_RETRY,
+        KEY_QUEUE_MAX, KEY_READ_BYTES_MAX, KEYS_TAKEN_MAX, LANE_BYTES_MAX, LANE_DELIVERIES_MAX,
+        LANE_WAITING_MAX, STORE_RETRY,
     },
 };
 
@@ -88,8 +89,9 @@ impl Lane {
         let mut shown = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             // One that waits among the fresh ones waits for its key from now on.
+            let bytes = delivery.event.body.len();
             if self.is_ready(delivery.seq) {
-                shown.push(delivery.seq);
+                shown.push((delivery.seq, bytes));
                 continue;
             }
             if !self.is_new(delivery.seq, ticket) {
@@ -101,12 +103,13 @@ impl Lane {
                     self.remember(delivery, State::Waiting(monotonic(due, now)));
                 }
                 _ => {
-                    shown.push(delivery.seq);
+                    shown.push((delivery.seq, bytes));
                     self.remember(delivery, State::Ready);
                 }
             }
         }
-        self.released.extend(self.keys.read(ticket, &shown, last, more));
+        let heir = self.keys.read(ticket, &shown, last, more);
+        self.inherits(heir, now);
         self.read_ended();
     }
 
@@ -161,7 +164,7 @@ impl Lane {
                     key,
                     after,
                     deliveries_max: KEY_QUEUE_MAX,
-                    bytes_max,
+                    bytes_max: KEY_READ_BYTES_MAX,
                 });
             }
         }
@@ -184,9 +187,11 @@ impl Lane {
         self.spilled && self.half_empty() && self.keys.len() < KEYS_TAKEN_MAX
     }
 
-    /// Room for a whole page of each read: read in pages, not one by one.
+    /// Room for a whole page of each read: read in pages, not one by one. What waits behind others of its key has room of its
+    /// own: it goes only when those have gone, which may have to be read first.
     pub(super) fn half_empty(&self) -> bool {
-        self.known.len() <= LANE_WAITING_MAX && self.bytes <= LANE_BYTES_MAX / 2
+        let (queued, queued_bytes) = self.keys.queued();
+        self.known.len() - queued <= LANE_WAITING_MAX && self.bytes - queued_bytes <= LANE_BYTES_MAX / 2
     }
 
     /// Whether a read of this ticket shows something that is neither in memory, nor was let go of since the read was asked for.

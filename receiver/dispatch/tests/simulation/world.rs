@@ -11,6 +11,7 @@ use boathook_event::{
     Attempt, Delivered, Delivery, Event, EventParts, Failure, FailureKind, Head, Jitter, Next, ObjectName,
     Record, RetryPolicy, Seq, Uid,
 };
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jiff::{SignedDuration, Timestamp};
 
@@ -59,17 +60,24 @@ pub(crate) struct World {
     /// Every delivery fails.
     pub(crate) down: bool,
     pub(crate) attempts: u64,
+    /// Some bodies are so large that a few of them fill a lane.
+    pub(crate) large: bool,
     /// 0 = no limit.
     pub(crate) attempts_per_minute: u32,
     /// Events have keys, whose order both sinks keep.
     pub(crate) keyed: bool,
     /// Those that were parked and armed again: they join the order of their key where they come.
     replays: BTreeSet<(ObjectName, Seq)>,
-    events: BTreeMap<Option<&'static str>, Arc<Event>>,
 }
 
 /// Half of all events are of one key, a fifth has none.
 pub(crate) fn key_of(seq: Seq) -> Option<&'static str> {
+    // A stretch of many keys in turn, so that more wait than the queues of all keys hold.
+    const MANY: [&str; 16] =
+        ["m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9", "ma", "mb", "mc", "md", "me", "mf"];
+    if seq / 1_000 % 2 == 1 {
+        return usize::try_from(seq % 17).ok().and_then(|place| MANY.get(place)).copied();
+    }
     match seq % 10 {
         0 | 5 => None,
         n if n % 2 == 0 => Some("hot"),
@@ -83,9 +91,32 @@ pub(crate) fn sinks() -> [ObjectName; 2] {
     [ObjectName::new("default", "a"), ObjectName::new("default", "b")]
 }
 
-fn event(key: Option<&str>) -> Arc<Event> {
+/// What bodies are made of.
+static ZEROS: [u8; 600_000] = [0; 600_000];
+
+/// A page of as many of these as have room in it; the first always has.
+fn page<T>(rows: impl Iterator<Item = T>, bytes_of: impl Fn(&T) -> usize, max: Page) -> (Vec<T>, bool) {
+    let (mut taken, mut bytes) = (Vec::new(), 0);
+    for row in rows {
+        bytes += bytes_of(&row);
+        if !taken.is_empty() && (taken.len() >= max.deliveries || bytes > max.bytes) {
+            return (taken, true);
+        }
+        taken.push(row);
+    }
+    (taken, false)
+}
+
+/// What a read may bring.
+#[derive(Clone, Copy)]
+struct Page {
+    deliveries: usize,
+    bytes: usize,
+}
+
+fn event(key: Option<&str>, bytes: usize) -> Event {
     let head = Head { method: Method::POST, path: "/".into(), query: None, headers: HeaderMap::new() };
-    Arc::new(Event::restore(EventParts {
+    Event::restore(EventParts {
         uid: Uid::new(0, &[0; 10]),
         endpoint: ObjectName::new("default", "e"),
         received_at: Timestamp::UNIX_EPOCH,
@@ -96,8 +127,8 @@ fn event(key: Option<&str>) -> Arc<Event> {
         entity: None,
         index: 0,
         head: Arc::new(head),
-        body: vec![0; 1_000].into(),
-    }))
+        body: Bytes::from_static(&ZEROS).slice(..bytes),
+    })
 }
 
 impl World {
@@ -124,12 +155,9 @@ impl World {
             attempts_max: ATTEMPTS_MAX,
             down: false,
             attempts: 0,
+            large: false,
             attempts_per_minute: 0,
             replays: BTreeSet::new(),
-            events: [None, Some("hot"), Some("k1"), Some("k3"), Some("x"), Some("y"), Some("z")]
-                .into_iter()
-                .map(|key| (key, event(key)))
-                .collect(),
         };
         world.configure();
         world
@@ -179,17 +207,20 @@ impl World {
             Command::Breaker { .. } => {}
             Command::Deliver { delivery, attempt } => self.deliver(&delivery, attempt),
             Command::Record(record) => self.record(&record),
-            Command::Feed { sink, ticket, after, deliveries_max, .. } => {
+            Command::Feed { sink, ticket, after, deliveries_max, bytes_max } => {
+                let page = Page { deliveries: deliveries_max, bytes: bytes_max };
                 self.feeds += 1;
-                let answer = self.feed(sink, ticket, after, deliveries_max);
+                let answer = self.feed(sink, ticket, after, page);
                 self.answer(answer);
             }
-            Command::FeedKey { sink, ticket, key, after, deliveries_max, .. } => {
-                let answer = self.feed_key(sink, ticket, &key, after, deliveries_max);
+            Command::FeedKey { sink, ticket, key, after, deliveries_max, bytes_max } => {
+                let page = Page { deliveries: deliveries_max, bytes: bytes_max };
+                let answer = self.feed_key(sink, ticket, &key, after, page);
                 self.answer(answer);
             }
-            Command::FeedDue { sink, ticket, until, deliveries_max, .. } => {
-                let answer = self.feed_due(sink, ticket, until, deliveries_max);
+            Command::FeedDue { sink, ticket, until, deliveries_max, bytes_max } => {
+                let page = Page { deliveries: deliveries_max, bytes: bytes_max };
+                let answer = self.feed_due(sink, ticket, until, page);
                 self.answer(answer);
             }
         }
@@ -271,18 +302,21 @@ impl World {
 
     fn delivery(&self, sink: &ObjectName, seq: Seq, attempts: u32, due: Option<Timestamp>) -> Delivery {
         let key = key_of(seq).filter(|_| self.keyed);
-        let event = Arc::clone(&self.events[&key]);
+        let event = Arc::new(event(key, self.bytes_of(seq)));
         Delivery { seq, sink: sink.clone(), event, attempts, due, ordered: key.is_some() }
     }
 
-    fn feed(&mut self, sink: ObjectName, ticket: u64, after: Seq, max: usize) -> Input {
+    fn bytes_of(&self, seq: Seq) -> usize {
+        if self.large && seq.is_multiple_of(29) { ZEROS.len() } else { 1_000 }
+    }
+
+    fn feed(&mut self, sink: ObjectName, ticket: u64, after: Seq, max: Page) -> Input {
         if self.faults && self.dice.once_in(8) {
             return Input::FeedFailed { sink, ticket };
         }
         let never_tried = self.pending[&sink].range(after + 1..).filter(|(_, (_, due))| due.is_none());
-        let mut seqs: Vec<Seq> = never_tried.map(|(seq, _)| *seq).take(max + 1).collect();
-        let more = seqs.len() > max;
-        seqs.truncate(max);
+        let never_tried = never_tried.map(|(seq, _)| *seq);
+        let (seqs, more) = page(never_tried, |seq| self.bytes_of(*seq), max);
         let up_to = if more { seqs.last().copied().unwrap_or(after) } else { self.committed };
         let deliveries = seqs.into_iter().map(|seq| self.delivery(&sink, seq, 0, None)).collect();
         let tried = self.pending[&sink].range(after + 1..=up_to.max(after + 1));
@@ -291,22 +325,20 @@ impl World {
         Input::Fed { sink, ticket, deliveries, tried, up_to, more }
     }
 
-    fn feed_key(&mut self, sink: ObjectName, ticket: u64, key: &str, after: Seq, max: usize) -> Input {
+    fn feed_key(&mut self, sink: ObjectName, ticket: u64, key: &str, after: Seq, max: Page) -> Input {
         self.key_feeds += 1;
         if self.faults && self.dice.once_in(8) {
             return Input::FeedFailed { sink, ticket };
         }
         let of_key = self.pending[&sink].range(after + 1..).filter(|(seq, _)| key_of(**seq) == Some(key));
-        let mut rows: Vec<_> =
-            of_key.map(|(seq, (attempts, due))| (*seq, *attempts, *due)).take(max + 1).collect();
-        let more = rows.len() > max;
-        rows.truncate(max);
+        let of_key = of_key.map(|(seq, (attempts, due))| (*seq, *attempts, *due));
+        let (rows, more) = page(of_key, |(seq, ..)| self.bytes_of(*seq), max);
         let delivery = |(seq, attempts, due)| self.delivery(&sink, seq, attempts, due);
         let deliveries = rows.into_iter().map(delivery).collect();
         Input::FedKey { sink, ticket, deliveries, more }
     }
 
-    fn feed_due(&mut self, sink: ObjectName, ticket: u64, until: Timestamp, max: usize) -> Input {
+    fn feed_due(&mut self, sink: ObjectName, ticket: u64, until: Timestamp, max: Page) -> Input {
         if self.faults && self.dice.once_in(8) {
             return Input::FeedFailed { sink, ticket };
         }
@@ -314,7 +346,9 @@ impl World {
         let mut tried: Vec<(Timestamp, Seq, u32)> =
             pending.filter_map(|(seq, (attempts, due))| due.map(|due| (due, *seq, *attempts))).collect();
         tried.sort_unstable();
-        let given = tried.iter().take_while(|(due, _, _)| *due <= until).take(max).count();
+        let due = tried.iter().take_while(|(due, _, _)| *due <= until);
+        let (given, _) = page(due, |(_, seq, _)| self.bytes_of(*seq), max);
+        let given = given.len();
         let next_due = tried.get(given).map(|(due, _, _)| *due);
         tried.truncate(given);
         let deliveries = tried

@@ -144,7 +144,7 @@ impl Notice {
             }
             Self::NoSink => "it names no sink: what arrives is stored and goes nowhere",
             Self::SecretAwaited => {
-                "the provider's secret is still to come (secretCapture): have the provider send it; deliveries are refused until then"
+                "the provider's secret is still to come (secretCapture): have the provider send it; until then only what another secret has made is taken"
             }
             Self::NoReplayGuard => {
                 "nothing in a delivery tells a repetition: set events.id to something that is unique to an event"

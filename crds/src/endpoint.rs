@@ -103,10 +103,10 @@ pub struct WebhookEndpointSpec {
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSecret {
     /// The name of a Secret in the endpoint's namespace.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("pattern" = schema::NAME))]
     pub name: String,
     /// The key in its `data`.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("pattern" = schema::KEY))]
     pub key: String,
     /// It does not count before this time (RFC 3339). Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]

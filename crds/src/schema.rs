@@ -5,6 +5,11 @@ use serde_json::{Value, json};
 
 use crate::{WebhookEndpoint, WebhookSink, providers, reference};
 
+/// The name of a Secret (RFC 1123).
+pub(crate) const NAME: &str = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$";
+/// A key of a Secret.
+pub(crate) const KEY: &str = "^[-._a-zA-Z0-9]+$";
+
 /// Counts up with every change of the schemas. An operator does not start on definitions with a lower one.
 pub const SCHEMA_VERSION: u32 = 2;
 /// The annotation of a definition that says its version.

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use boathook_event::ObjectName;
 use boathook_plan::{Configuration, World, plan};
 use boathook_table::{Accepted, OpenKey};
 use jiff::Timestamp;
@@ -21,8 +22,8 @@ use crate::{
     capture::capture,
     fetch::{self, Values, fetch},
     limits::{
-        CHANGES_TOGETHER, DRAINING_LOOK, LOOKS_APART, NAMESPACES_AT_ONCE, RESYNC, RETRY_MAX, RETRY_MIN,
-        WAITING_MAX,
+        CAPTURE_RETRY, CHANGES_TOGETHER, DRAINING_LOOK, LOOKS_APART, NAMESPACES_AT_ONCE, RESYNC, RETRY_MAX,
+        RETRY_MIN, WAITING_MAX,
     },
     report::report,
     watches::{self, Stores},
@@ -34,6 +35,8 @@ struct Memory {
     /// What was accepted last, by class; none = not known yet.
     accepted: Option<BTreeMap<String, Accepted>>,
     values: Values,
+    /// Why captured secrets could not be put where they belong, the last time.
+    captures_failed: BTreeMap<ObjectName, String>,
     /// Failures in a row.
     failures: u32,
 }
@@ -164,18 +167,20 @@ impl Controller {
             accepted: &accepted,
             observed: &fetched.observed,
             seal_key: key.seal_key(),
+            captures_failed: &memory.captures_failed,
             now: Timestamp::now(),
         });
         memory.accepted = Some(decided.accepted.clone());
         apply::delete(client, namespace, &decided.gone).await?;
         apply::apply(client, namespace, &decided.objects).await?;
-        capture(client, key, &decided.captured).await?;
+        memory.captures_failed = capture(client, key, &decided.captured).await;
         report(client, &fetched, &decided).await?;
         let held = decided.look_again.map(|at| {
             // A little later, so that it has passed.
             Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default() + CHANGES_TOGETHER
         });
+        let failed = (!memory.captures_failed.is_empty()).then_some(CAPTURE_RETRY);
         let draining = (!decided.draining.is_empty()).then_some(DRAINING_LOOK);
-        Ok([held, draining].into_iter().flatten().min())
+        Ok([held, draining, failed].into_iter().flatten().min())
     }
 }

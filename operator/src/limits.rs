@@ -27,3 +27,5 @@ pub(crate) const WAITING_MAX: usize = 65_536;
 pub(crate) const REPORT_TIME_MAX: Duration = Duration::from_secs(5);
 /// Bytes of a page of a list.
 pub(crate) const PAGE: u32 = 500;
+/// When a captured secret that could not be put where it belongs is tried again: somebody has to mend something first.
+pub(crate) const CAPTURE_RETRY: Duration = Duration::from_secs(15);

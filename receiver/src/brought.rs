@@ -15,7 +15,10 @@ use boathook_table::{Capture, SealKey};
 use boathook_verify::BroughtSecret;
 use zeroize::Zeroizing;
 
-use crate::serving::Serving;
+use crate::{
+    flood::Flood,
+    serving::{Live, Serving},
+};
 
 /// The secrets that have come and are not in their Secrets yet.
 #[derive(Clone)]
@@ -24,9 +27,14 @@ pub(crate) struct BroughtSecrets(Arc<Inner>);
 struct Inner {
     folder: PathBuf,
     kept: Mutex<Kept>,
+    /// Lines about further secrets: nobody has proved anything.
+    others: Flood,
 }
 
 type Kept = BTreeMap<ObjectName, Zeroizing<String>>;
+
+/// A file that is being written. Those of secrets have a `_` in their names.
+const DRAFT: &str = "draft";
 
 /// What became of a secret that has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,22 +49,28 @@ impl BroughtSecrets {
     /// Opens the folder of secrets below the data folder.
     ///
     /// # Errors
-    /// A file cannot be read: the secret in it cannot be had again.
+    /// The folder cannot be made, or a file cannot be read: the secret in it cannot be had again.
     pub(crate) fn open(data: &Path) -> io::Result<Self> {
         let folder = data.join("captured");
-        let files = match fs::read_dir(&folder) {
-            Ok(files) => files.collect::<io::Result<Vec<_>>>()?,
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        match fs::DirBuilder::new().mode(0o700).create(&folder) {
+            // Its own entry must be on disk before a secret in it is acknowledged.
+            Ok(()) => fs::File::open(data)?.sync_all()?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
-        };
+        }
+        match fs::remove_file(folder.join(DRAFT)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut kept = Kept::new();
-        for file in files {
+        for file in fs::read_dir(&folder)? {
+            let file = file?;
             if let Some((namespace, name)) = file.file_name().to_str().and_then(|name| name.split_once('_')) {
                 let text = Zeroizing::new(fs::read_to_string(file.path())?);
                 kept.insert(ObjectName::new(namespace, name), text);
             }
         }
-        Ok(Self(Arc::new(Inner { folder, kept: Mutex::new(kept) })))
+        Ok(Self(Arc::new(Inner { folder, kept: Mutex::new(kept), others: Flood::default() })))
     }
 
     /// Keeps the secret, if it is the first for the endpoint.
@@ -76,7 +90,7 @@ impl BroughtSecrets {
             let mut kept = inner.kept();
             if let Some(before) = kept.get(&of) {
                 let same = before.as_str() == secret.text();
-                if !same {
+                if !same && inner.others.admits() {
                     tracing::warn!(endpoint = %of, "another secret has come, and is not taken: the first one counts");
                 }
                 return Ok(if same { Taken::Kept } else { Taken::TooLate });
@@ -93,15 +107,18 @@ impl BroughtSecrets {
         tokio::task::spawn_blocking(keep).await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
-    /// Forgets the secrets of endpoints that wait for none any more, or are gone.
-    pub(crate) fn settle(&self, serving: &Serving) {
-        let mut kept = self.0.kept();
-        kept.retain(|of, _| {
-            let waits = match serving.endpoint(of) {
-                Some(served) => served.endpoint.capture.as_ref().is_some_and(|capture| capture.awaited),
+    /// Forgets the secrets that their endpoints have, and those of endpoints that are gone. One that an endpoint neither has nor
+    /// waits for is kept: a person may still look for it.
+    pub(crate) fn settle(&self, live: &Live) {
+        // A secret that is being written is looked at the next time.
+        let Ok(mut kept) = self.0.kept.try_lock() else { return };
+        let serving = live.load();
+        kept.retain(|of, secret| {
+            let keep = match serving.endpoint(of) {
+                Some(served) => !served.endpoint.has_secret(secret.as_bytes()),
                 None => serving.observed.endpoints.contains_key(of),
             };
-            if waits {
+            if keep {
                 return true;
             }
             let file = self.0.file(of);
@@ -136,8 +153,7 @@ impl Inner {
 
     /// Writes the file whole and synced, for its owner alone.
     fn write(&self, of: &ObjectName, text: &str) -> io::Result<PathBuf> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let (file, draft) = (self.file(of), self.folder.join("draft"));
+        let (file, draft) = (self.file(of), self.folder.join(DRAFT));
         let mut open =
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         open.write_all(text.as_bytes())?;

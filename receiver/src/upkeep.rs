@@ -39,7 +39,7 @@ pub(crate) fn tell(ingress: &Ingress) {
     };
     serving.endpoints().for_each(|served| tell(&served.traffic));
     serving.settle(&ingress.metrics, tell);
-    ingress.brought.settle(&serving);
+    ingress.brought.settle(&ingress.live);
     for served in serving.sinks() {
         let held_back = served.traffic.failures.take_held_back();
         if held_back > 0 {

@@ -40,7 +40,7 @@ impl<'w> Decided<'w> {
         let settings = settings(class);
         let none = Accepted::default();
         let accepted = world.accepted.get(&class.name).unwrap_or(&none);
-        let (all, held_until) = with_held(world, class);
+        let (all, held_until) = with_held(world, class, endpoints);
         let mut left_out = LeftOut::default();
         let (mut built, document) = loop {
             let keys = all.without(world.namespace, &left_out.values(&objects, accepted));
@@ -132,7 +132,14 @@ fn settings(class: &Class) -> table::Class {
 }
 
 /// The keys with those of deleted Secrets that still count in this class, and when the first of those ends.
-fn with_held(world: &World<'_>, class: &Class) -> (Keys, Option<Timestamp>) {
+fn with_held(world: &World<'_>, class: &Class, endpoints: &[&WebhookEndpoint]) -> (Keys, Option<Timestamp>) {
+    // A key that is to be captured anew has gone for good.
+    let captured = |name: &str, key: &str| {
+        let captures = endpoints.iter().filter_map(|endpoint| endpoint.spec.secret_capture.as_ref());
+        captures.into_iter().any(|capture| {
+            capture.until > world.now && capture.secret_ref.name == name && capture.secret_ref.key == key
+        })
+    };
     let mut keys = world.keys.clone();
     let mut until = None;
     for held in world.held {
@@ -144,7 +151,10 @@ fn with_held(world: &World<'_>, class: &Class) -> (Keys, Option<Timestamp>) {
         keys.insert(
             world.namespace,
             &held.name,
-            held.values.iter().map(|(key, value)| (key.clone(), value.to_vec())),
+            held.values
+                .iter()
+                .filter(|(key, _)| !captured(&held.name, key))
+                .map(|(key, value)| (key.clone(), value.to_vec())),
         );
         until = Some(until.map_or(end, |until: Timestamp| until.min(end)));
     }

@@ -1,5 +1,7 @@
 //! What a status says: conditions, health and totals, from what was decided and what receivers report.
-use boathook_crds::{ConditionType, EndpointReport, Health, WebhookEndpoint, WebhookEndpointStatus};
+use boathook_crds::{
+    ConditionType, EndpointReport, Health, Reason, SecretRef, WebhookEndpoint, WebhookEndpointStatus,
+};
 use boathook_event::ObjectName;
 use boathook_table::{Capture, Problem};
 use jiff::Timestamp;
@@ -16,12 +18,12 @@ use crate::{
 /// Decides on one endpoint's status.
 pub(crate) fn endpoint(world: &World<'_>, decided: &Decided<'_>, object: &WebhookEndpoint, plan: &mut Plan) {
     let name = name_of(&object.metadata);
-    let facts = Facts::of(decided, object, &name);
+    let facts = Facts::of(world, decided, object, &name);
     let before = object.status.clone().unwrap_or_default();
     let mut conditions = Conditions::new(&before.conditions, object.metadata.generation, world.now);
     conditions.add(ConditionType::Accepted, facts.accepted());
     conditions.add(ConditionType::Programmed, facts.programmed());
-    conditions.add(ConditionType::Receiving, facts.receiving(world.now));
+    conditions.add(ConditionType::Receiving, facts.receiving(world));
     conditions.add(ConditionType::Delivering, facts.delivering());
     conditions.add(ConditionType::Ready, facts.ready());
     conditions.add(ConditionType::Stalled, facts.stalled());
@@ -82,6 +84,8 @@ const STARTING: [&str; 3] = ["ReceiversPending", "Loading", "RoutePending"];
 
 /// The provider's secret is there, and a person has to do something with it.
 const SECRET_CAPTURED: &str = "SecretCaptured";
+/// It is there, and cannot be put where it belongs.
+const SECRET_NOT_WRITTEN: &str = "SecretNotWritten";
 /// It has not come in time.
 const SECRET_NOT_SENT: &str = "SecretNotSent";
 
@@ -93,12 +97,18 @@ struct Facts<'f> {
     problems: Vec<&'f Problem>,
     /// The endpoint as it is served, whatever is written.
     served: Option<&'f boathook_table::Endpoint>,
+    now: Timestamp,
     /// The newest report: they are all of one store.
     latest: Option<&'f EndpointReport>,
 }
 
 impl<'f> Facts<'f> {
-    fn of(decided: &'f Decided<'f>, object: &'f WebhookEndpoint, name: &'f ObjectName) -> Self {
+    fn of(
+        world: &World<'_>,
+        decided: &'f Decided<'f>,
+        object: &'f WebhookEndpoint,
+        name: &'f ObjectName,
+    ) -> Self {
         let of_it =
             |problem: &&Problem| problem.kind == boathook_table::Kind::Endpoint && problem.object == *name;
         let reports = object.status.iter().flat_map(|status| &status.receivers);
@@ -111,6 +121,7 @@ impl<'f> Facts<'f> {
                 .find(|endpoint| endpoint.name == *name)
                 .map(|endpoint| &**endpoint),
             latest: reports.max_by_key(|report| report.report_time),
+            now: world.now,
             decided,
             object,
             name,
@@ -133,7 +144,17 @@ impl<'f> Facts<'f> {
         }
         let rivals = self.decided.built.conflicts.iter().filter(|conflict| conflict.older == *self.name);
         let rivals: Vec<&str> = rivals.map(|conflict| conflict.younger.name()).collect();
+        let awaited = self.awaited();
+        if let Some(capture) = awaited.filter(|capture| !capture.is_armed(self.now)) {
+            let Capture { secret_ref: SecretRef { name, key }, until, .. } = capture;
+            let next = "set secretCapture.until anew and have the provider send it, or create it";
+            let message = format!(
+                "there is no Secret {name} with the key {key}, and none was sent until {until}: {next}"
+            );
+            return State::no(Reason::SecretMissing.as_str(), message);
+        }
         let mut message = match rivals.is_empty() {
+            true if awaited.is_some() => "the spec is sound.".to_owned(),
             true => "the spec is sound, and all it names is there.".to_owned(),
             false => format!("served; {} wants the same URL and is not, being younger.", rivals.join(", ")),
         };
@@ -180,16 +201,23 @@ impl<'f> Facts<'f> {
         }
     }
 
+    /// The capture of a secret that is not there yet.
+    fn awaited(&self) -> Option<&'f Capture> {
+        self.served?.capture.as_ref().filter(|capture| capture.awaited)
+    }
+
     /// The secret that a receiver has captured, while its place is empty.
     fn captured(&self) -> Option<Captured> {
-        let capture = self.served?.capture.as_ref().filter(|capture| capture.awaited)?;
+        let capture = self.awaited()?;
         let sealed = self.latest?.captured_secret.clone()?;
         Some(Captured { endpoint: self.name.clone(), secret_ref: capture.secret_ref.clone(), sealed })
     }
 
-    fn receiving(&self, now: Timestamp) -> State {
+    fn receiving(&self, world: &World<'_>) -> State {
+        let captures = self.served.is_some_and(|served| served.capture.is_some());
         match self.last_event() {
-            None if self.served.is_some_and(|served| served.capture.is_some()) => self.capturing(now),
+            _ if self.awaited().is_some() => self.capturing(world),
+            None if captures => self.capturing(world),
             Some(_) => State::yes("EventsArrive", "genuine events have come"),
             None => State::unknown(
                 "NoEventYet",
@@ -199,7 +227,7 @@ impl<'f> Facts<'f> {
     }
 
     /// What a person does, while the provider's secret is on its way.
-    fn capturing(&self, now: Timestamp) -> State {
+    fn capturing(&self, world: &World<'_>) -> State {
         let Some(capture) = self.served.and_then(|served| served.capture.as_ref()) else {
             return State::unknown("NoEventYet", "no genuine event has come yet");
         };
@@ -211,13 +239,17 @@ impl<'f> Facts<'f> {
                 format!("the provider's secret is in {place}. {next} Then leave secretCapture out.");
             return State::unknown(SECRET_CAPTURED, message);
         }
+        if let (Some(_), Some(why)) = (self.captured(), world.captures_failed.get(self.name)) {
+            let message = format!("the provider's secret has come and cannot be put into {place}: {why}");
+            return State::no(SECRET_NOT_WRITTEN, message);
+        }
         if self.captured().is_some() {
             return State::unknown(
                 "SecretArrived",
                 format!("the provider's secret has come and is put into {place}"),
             );
         }
-        if capture.is_armed(now) {
+        if capture.is_armed(self.now) {
             let message =
                 format!("waits until {until} for the provider's secret: have the provider send it now");
             return State::unknown("SecretAwaited", message);
@@ -259,6 +291,7 @@ impl<'f> Facts<'f> {
         let served = self.served.is_some() && self.decided.observed.pods.iter().any(|pod| pod.ready);
         match (self.problems.is_empty(), served) {
             (false, false) => Health::Failed,
+            (true, true) if self.accepted().fails() => Health::Failed,
             _ if self.delivering().fails() => Health::Failed,
             (true, false) => Health::Pending,
             (true, true) if !self.programmed().holds() && self.last_event().is_none() => Health::Pending,
@@ -291,7 +324,7 @@ fn notices(name: &ObjectName, before: &WebhookEndpointStatus, now: &WebhookEndpo
     let mut notices = Vec::new();
     for condition in now.conditions.iter().filter(|condition| {
         watched.iter().any(|kind| kind.as_str() == condition.type_)
-            || [SECRET_CAPTURED, SECRET_NOT_SENT].contains(&&*condition.reason)
+            || [SECRET_CAPTURED, SECRET_NOT_SENT, SECRET_NOT_WRITTEN].contains(&&*condition.reason)
     }) {
         let known = before.conditions.iter().find(|known| known.type_ == condition.type_);
         let changed = known

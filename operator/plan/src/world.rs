@@ -31,6 +31,8 @@ pub struct World<'w> {
     pub observed: &'w Observed,
     /// What seals the secrets that receivers capture.
     pub seal_key: &'w SealKey,
+    /// Why captured secrets could not be put where they belong, the last time.
+    pub captures_failed: &'w BTreeMap<ObjectName, String>,
     /// The time; whole seconds matter.
     pub now: Timestamp,
 }

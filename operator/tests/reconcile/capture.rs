@@ -75,6 +75,14 @@ fn a_value_that_is_there_is_not_overwritten_and_other_keys_stay() {
     team.endpoint("notion", &notion());
     let receiver = team.receiver();
     until("the secret to be taken", || (brings(&team, &receiver, TOKEN).status == 200).then_some(()));
+    let refused = team.until("the operator to ask", "notion", |status| Team::fails(status, "Receiving"));
+    let receiving = Team::condition(&refused, "Receiving");
+    assert_eq!(receiving["reason"], "SecretNotWritten");
+    assert!(
+        receiving["message"].as_str().unwrap().contains("boathook.dev/secret-capture=allowed"),
+        "{receiving}"
+    );
+    team.kubectl(&["label", "secret", "notion", "boathook.dev/secret-capture=allowed"]);
     until("the Secret", || (data(&team).get("token") == Some(&base64(TOKEN))).then_some(()));
     assert_eq!(data(&team).get("other"), Some(&base64("kept")));
     until("it to count", || (delivers(&team, &receiver).status == 200).then_some(()));

@@ -91,14 +91,14 @@ impl Ingress {
             Ok(verified)
         };
         let verified = match verify() {
-            Err((rejection, now)) => match verifier.lacks_key(request, now) {
+            Err((rejection, now)) if rejection.lacks_key() => match verifier.lacks_key(request, now) {
                 Some(slot) => {
                     self.published_keys.look_again(slot).await;
                     verify()
                 }
                 None => Err((rejection, now)),
             },
-            genuine => genuine,
+            decided => decided,
         };
         verified.map_err(|(rejection, now)| not_genuine(served, request, rejection, now))
     }

@@ -2,6 +2,8 @@
 use boathook_crds::{EndpointSecret, Reason, SecretRef, Verification, WebhookEndpointSpec};
 use boathook_verify::{Expected, Handshakes, Kind as Proof, Scheme, SchemeError, Secret, Setup, Verifier};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::{Capture, Input, Keys, limits::TOLERANCE_MAX, problem::Problems};
 
 /// What decides on how requests are checked.
@@ -15,16 +17,30 @@ pub(crate) struct Checked<'c> {
 }
 
 /// What checks requests, and what answers handshakes.
+pub(crate) struct Checks {
+    pub(crate) verifier: Verifier,
+    pub(crate) handshakes: Handshakes,
+    /// The SHA-256 of each secret's text.
+    pub(crate) secrets: Vec<[u8; 32]>,
+}
+
+/// The SHA-256 of a secret's text, without the line end that editors leave.
+pub(crate) fn digest(text: &[u8]) -> [u8; 32] {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    Sha256::digest(text.strip_suffix(b"\r").unwrap_or(text)).into()
+}
+
+/// Compiles them.
 pub(crate) fn checks(
     checked: &Checked<'_>,
     input: &Input<'_>,
     at: &str,
     problems: &mut Problems<'_>,
-) -> Option<(Verifier, Handshakes)> {
+) -> Option<Checks> {
     let Checked { spec, scheme, verification, path, capture } = *checked;
     let before = problems.found.len();
     let awaited = capture.filter(|capture| capture.awaited).map(|capture| &capture.secret_ref);
-    let secrets = secrets(spec, awaited, input.keys, problems);
+    let (secrets, places) = secrets(spec, awaited, input.keys, problems);
     let verify_token = verify_token(scheme, verification, input.keys, problems);
     if let Some(tolerance) = verification.tolerance {
         problems.at_most("spec.verification.tolerance", tolerance.std(), TOLERANCE_MAX);
@@ -53,7 +69,10 @@ pub(crate) fn checks(
     let verifier = Verifier::compile(scheme, &setup);
     let handshakes = Handshakes::compile(scheme, &setup);
     match (verifier, handshakes) {
-        (Ok(verifier), Ok(handshakes)) => Some((verifier, handshakes)),
+        (Ok(verifier), Ok(handshakes)) => {
+            let secrets = secrets.iter().map(|secret| digest(&secret.text)).collect();
+            Some(Checks { verifier, handshakes, secrets })
+        }
         _ if missing => None,
         (verifier, handshakes) => {
             let mut errors = verifier.err().unwrap_or_default();
@@ -62,14 +81,19 @@ pub(crate) fn checks(
                     errors.push(error);
                 }
             }
-            errors.into_iter().for_each(|error| tell(error, at, problems));
+            errors.into_iter().for_each(|error| tell(error, at, &places, problems));
             None
         }
     }
 }
 
 /// What is wrong with the scheme, or with what the endpoint adds to it, under the field where it is written.
-fn tell(SchemeError { field, message }: SchemeError, at: &str, problems: &mut Problems<'_>) {
+fn tell(
+    SchemeError { field, message }: SchemeError,
+    at: &str,
+    places: &[usize],
+    problems: &mut Problems<'_>,
+) {
     match &*field {
         "publicURL" => problems.add("spec.verification.publicURL", Reason::InvalidValue, message),
         "jwt.jwksURL" => problems.add("spec.verification.jwt.jwksURL", Reason::InvalidValue, message),
@@ -77,23 +101,30 @@ fn tell(SchemeError { field, message }: SchemeError, at: &str, problems: &mut Pr
         "jwt.audience" => problems.add("spec.verification.jwt.audience", Reason::InvalidValue, message),
         "verifyToken" => problems.add("spec.verification.verifyToken", Reason::SecretMissing, message),
         _ => match field.strip_prefix("secrets") {
-            Some(rest) => problems.add(format!("spec.secrets{rest}"), Reason::SecretInvalid, message),
+            Some(rest) => {
+                // Of those that are there; one that is still to come may stand before it.
+                let place = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+                let place = place.and_then(|place| places.get(place.parse::<usize>().ok()?));
+                let rest = place.map_or(rest.to_owned(), |place| format!("[{place}]"));
+                problems.add(format!("spec.secrets{rest}"), Reason::SecretInvalid, message);
+            }
             None => problems.add(format!("{at}.{field}"), Reason::InvalidScheme, message),
         },
     }
 }
 
-/// The secrets that are there. One that is to be captured may be missing.
+/// The secrets that are there, and their places in the spec. One that is to be captured may be missing.
 fn secrets(
     spec: &WebhookEndpointSpec,
     awaited: Option<&SecretRef>,
     keys: &Keys,
     problems: &mut Problems<'_>,
-) -> Vec<Secret> {
-    let mut secrets = Vec::with_capacity(spec.secrets.len());
+) -> (Vec<Secret>, Vec<usize>) {
+    let (mut secrets, mut places) = (Vec::with_capacity(spec.secrets.len()), Vec::new());
     for (index, EndpointSecret { name, key, not_before, not_after }) in spec.secrets.iter().enumerate() {
         match keys.value(problems.object.namespace(), name, key) {
             Ok(text) => {
+                places.push(index);
                 secrets.push(Secret { text: text.clone(), not_before: *not_before, not_after: *not_after });
             }
             Err(_) if awaited.is_some_and(|awaited| awaited.name == *name && awaited.key == *key) => {}
@@ -106,7 +137,7 @@ fn secrets(
             problems.add(format!("spec.secrets[{index}].notAfter"), Reason::InvalidValue, message);
         }
     }
-    secrets
+    (secrets, places)
 }
 
 fn verify_token(

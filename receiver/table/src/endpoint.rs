@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use crate::{
     Capture, Input, Kind, Problem, Sink, Written,
     capture::capture,
-    checks::{Checked, checks},
+    checks::{self, Checked, Checks, checks},
     limits::{
         BODY_BYTES_DEFAULT, BODY_BYTES_MAX, DEDUPE_WINDOW_DEFAULT, DEDUPE_WINDOW_MAX, HOST_BYTES_MAX,
         RATE_PER_MINUTE_MAX, TYPE_PATTERNS_MAX,
@@ -39,6 +39,8 @@ pub struct Endpoint {
     pub handshakes: Handshakes,
     /// The secret that it takes from its provider.
     pub capture: Option<Capture>,
+    /// The SHA-256 of each secret's text.
+    secrets: Vec<[u8; 32]>,
     /// Makes events of genuine requests.
     pub reading: Reading,
     /// What the provider wants to hear.
@@ -119,6 +121,11 @@ impl Profile {
 }
 
 impl Endpoint {
+    /// Whether this text is one of its secrets, but for a line end.
+    pub fn has_secret(&self, text: &[u8]) -> bool {
+        self.secrets.contains(&checks::digest(text))
+    }
+
     /// Decides by the type. An event that no sink wants is taken all the same: it can be shown and replayed.
     pub fn choose(&self, event_type: Option<&str>) -> Choice {
         match self.unknown_types {
@@ -184,7 +191,9 @@ pub(crate) fn compile(
     let allowed_sources = sources(&verification, &mut problems);
     let dedupe_window = window(spec, &scheme, &mut problems);
     let host = class.map_or(spec.host.as_deref(), |class| class.host_of(spec));
-    let (Some((verifier, handshakes)), Some(reading)) = (checks, reading) else { return Err(problems.found) };
+    let (Some(Checks { verifier, handshakes, secrets }), Some(reading)) = (checks, reading) else {
+        return Err(problems.found);
+    };
     if !problems.found.is_empty() {
         return Err(problems.found);
     }
@@ -212,6 +221,7 @@ pub(crate) fn compile(
         verifier,
         handshakes,
         capture,
+        secrets,
         reading,
     })
 }

@@ -73,7 +73,9 @@ fn after_its_time_no_secret_is_taken() {
 #[test]
 fn a_secret_that_cannot_be_kept_is_not_acknowledged() {
     let program = Program::start(&notion("2099-01-01T00:00:00Z", None));
-    fs::write(program.folders.path().join("data/captured"), "").unwrap();
+    let folder = program.folders.path().join("data/captured");
+    fs::remove_dir(&folder).unwrap();
+    fs::write(folder, "").unwrap();
     assert_eq!(brings(&program, TOKEN).refusal(), (503, "unavailable".into()));
     assert!(program.logged("refused")["reason"].as_str().unwrap().contains("cannot be kept"));
 }

@@ -33,7 +33,8 @@ pub struct Certificate {
 /// With which digest an RSA signature (PKCS#1 v1.5, RFC 8017 § 8.2) is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RsaDigest {
-    /// SHA-1: forging a signature takes a second preimage, which nobody can find.
+    /// SHA-1, which SNS signs with unless a topic says otherwise: who writes a part of a message and can find a collision could
+    /// have one signature for two. Set the topic's SignatureVersion to 2.
     Sha1,
     Sha256,
 }

@@ -21,8 +21,8 @@ pub struct Handshakes {
     rules: Vec<Rule>,
 }
 
-/// What is answered to a handshake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is answered to a handshake. Its headers and body may have a secret in them.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answered {
     /// The HTTP status, 200 to 299.
     pub status: u16,
@@ -181,6 +181,12 @@ impl Source for Request<'_> {
 impl fmt::Debug for TokenDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenDigest")
+    }
+}
+
+impl fmt::Debug for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answered").field("status", &self.status).finish_non_exhaustive()
     }
 }
 

@@ -168,6 +168,13 @@ pub enum Diagnosis {
     },
 }
 
+impl Rejection {
+    /// Whether only a key was missing, which its sender may have published by now.
+    pub fn lacks_key(&self) -> bool {
+        matches!(self.diagnosis, Diagnosis::KeysNotThere | Diagnosis::KeyUnknown)
+    }
+}
+
 impl Code {
     /// As it is written in answers, logs and metrics.
     pub const fn as_str(self) -> &'static str {

@@ -1,6 +1,7 @@
 //! An endpoint whose provider makes the secret: what receivers are given, what people are told, and where the secret goes.
-use boathook_crds::SecretRef;
+use boathook_crds::{Health, SecretRef};
 use boathook_event::ObjectName;
+use boathook_plan::Held;
 use boathook_table::OpenKey;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -43,6 +44,11 @@ fn after_its_time_a_person_is_told_what_to_do() {
     let status = place.status();
     assert_eq!(told(&status, "Receiving"), pair("False", "SecretNotSent"));
     assert!(condition(&status, "Receiving").message.contains("the Secret notion, key token"));
+    assert_eq!(told(&status, "Accepted"), pair("False", "SecretMissing"));
+    assert_eq!(
+        (told(&status, "Ready"), status.health),
+        (pair("False", "SecretMissing"), Some(Health::Failed))
+    );
     assert!(place.plan().notices.iter().any(|notice| notice.reason == "SecretNotSent" && notice.warning));
 }
 
@@ -57,6 +63,10 @@ fn a_captured_secret_goes_where_the_endpoint_looks_for_it_and_nowhere_once_it_is
     let opened = key.open(&captured[0].endpoint, &captured[0].secret_ref, &captured[0].sealed);
     assert_eq!(opened.as_deref().map(String::as_str), Some("secret_abc"));
     assert_eq!(told(&place.status(), "Receiving"), pair("Unknown", "SecretArrived"));
+    place.captures_failed.insert(of, "it is full".into());
+    let status = place.status();
+    assert_eq!(told(&status, "Receiving"), pair("False", "SecretNotWritten"));
+    assert!(condition(&status, "Receiving").message.ends_with("it is full"));
     place.keys.insert(TEAM, "notion", [("token".to_owned(), b"secret_abc".to_vec())]);
     let plan = place.plan();
     assert!(plan.captured.is_empty() && !compiled(&plan).contains("sealKey"));
@@ -65,6 +75,19 @@ fn a_captured_secret_goes_where_the_endpoint_looks_for_it_and_nowhere_once_it_is
     assert_eq!(told(&status, "Receiving"), pair("Unknown", "SecretCaptured"));
     let message = &condition(&status, "Receiving").message;
     assert!(message.contains("Paste it into Notion's form") && message.contains("key token"), "{message}");
+}
+
+#[test]
+fn a_secret_that_is_to_come_anew_does_not_go_on_counting() {
+    let mut place = awaiting(json!({}));
+    let values = vec![
+        ("token".to_owned(), b"secret_old".to_vec().into()),
+        ("other".to_owned(), b"kept".to_vec().into()),
+    ];
+    place.held = vec![Held { name: "notion".into(), values, since: place.now }];
+    let status = place.status();
+    assert_eq!(told(&status, "Receiving"), pair("Unknown", "SecretAwaited"));
+    assert!(compiled(&place.plan()).contains("sealKey"));
 }
 
 #[test]

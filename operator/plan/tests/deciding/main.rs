@@ -5,6 +5,7 @@ mod capturing;
 use std::collections::BTreeMap;
 
 use boathook_crds::{Breaker, Condition, Health, WebhookEndpoint, WebhookEndpointStatus, WebhookSink};
+use boathook_event::ObjectName;
 use boathook_plan::{
     Configuration, Gone, GoneKind, Held, Observed, ObservedClass, Plan, Pod, World, names, plan,
 };
@@ -25,6 +26,7 @@ struct Place {
     held: Vec<Held>,
     accepted: BTreeMap<String, Accepted>,
     observed: Observed,
+    captures_failed: BTreeMap<ObjectName, String>,
     now: Timestamp,
 }
 
@@ -97,6 +99,7 @@ impl Place {
             held: Vec::new(),
             accepted: BTreeMap::new(),
             observed: Observed { classes: [("default".to_owned(), class)].into() },
+            captures_failed: BTreeMap::new(),
             now: Timestamp::from_second(1_800_000_000).unwrap(),
         }
     }
@@ -108,6 +111,7 @@ impl Place {
     fn plan(&self) -> Plan {
         plan(&World {
             seal_key: OpenKey::new(&SEED.into()).seal_key(),
+            captures_failed: &self.captures_failed,
             namespace: TEAM,
             configuration: &self.configuration,
             endpoints: &self.endpoints,

@@ -191,7 +191,12 @@ mod tests {
             (not_genuine(Code::InvalidTimestamp), [401, 403], "invalid_timestamp", Word::Rejected),
             (not_genuine(Code::StaleTimestamp), [401, 403], "stale_timestamp", Word::Rejected),
             (unchecked(), [503, 500], "unavailable", Word::Busy),
-            (NotVisited("the host does not answer".into()).into(), [503, 500], "unavailable", Word::Unanswered),
+            (
+                NotVisited("the host does not answer".into()).into(),
+                [503, 500],
+                "unavailable",
+                Word::Unanswered,
+            ),
             (Rate(wait(1)).into(), [429, 429], "rate_limited", Word::Busy),
             (unreadable(ReadError::Form), [400, 400], "invalid_form", Word::Rejected),
             (unreadable(ReadError::Xml(no_xml())), [400, 400], "invalid_xml", Word::Rejected),

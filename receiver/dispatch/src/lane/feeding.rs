@@ -191,7 +191,8 @@ impl Lane {
     /// own: it goes only when those have gone, which may have to be read first.
     pub(super) fn half_empty(&self) -> bool {
         let (queued, queued_bytes) = self.keys.queued();
-        self.known.len() - queued <= LANE_WAITING_MAX && self.bytes - queued_bytes <= LANE_BYTES_MAX / 2
+        self.known.len().saturating_sub(queued) <= LANE_WAITING_MAX
+            && self.bytes.saturating_sub(queued_bytes) <= LANE_BYTES_MAX / 2
     }
 
     /// Whether a read of this ticket shows something that is neither in memory, nor was let go of since the read was asked for.

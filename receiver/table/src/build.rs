@@ -94,6 +94,7 @@ impl Built {
         let candidates = [Some(&written), input.accepted.endpoints.get(&name)];
         for (place, written) in candidates.into_iter().flatten().enumerate() {
             let compiled = endpoint::compile(&name, written, input, &self.table.sinks);
+            let compiled = compiled.and_then(|endpoint| self.captures_alone(endpoint));
             match compiled.and_then(|endpoint| self.place(endpoint)) {
                 Ok(()) => {
                     self.accepted.endpoints.insert(name, written.clone());
@@ -103,6 +104,27 @@ impl Built {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Of two endpoints that take a secret into one place the second would never get its own.
+    fn captures_alone(&self, endpoint: Endpoint) -> Result<Endpoint, Vec<Problem>> {
+        let Some(capture) = &endpoint.capture else { return Ok(endpoint) };
+        let same = |older: &&Arc<Endpoint>| {
+            older.name.namespace() == endpoint.name.namespace()
+                && older.capture.as_ref().is_some_and(|older| older.secret_ref == capture.secret_ref)
+        };
+        let Some(older) = self.table.endpoints().find(same) else { return Ok(endpoint) };
+        let message = format!(
+            "{} takes its secret into the same place: name another Secret, or another key of it",
+            older.name
+        );
+        Err(vec![Problem {
+            kind: Kind::Endpoint,
+            object: endpoint.name.clone(),
+            field: "spec.secretCapture.secretRef".into(),
+            reason: Reason::InvalidValue,
+            message,
+        }])
     }
 
     /// The first endpoint of a URL is served; both are told.

@@ -328,3 +328,18 @@ fn events_are_ordered_where_they_have_a_key_and_nobody_says_otherwise() {
     assert_eq!(ordered(None, Some("None")), Ok(false));
     assert_eq!(ordered(None, Some("ByKey")), Err(vec!["spec.delivery.sinks[0].ordering".into()]));
 }
+
+#[test]
+fn two_endpoints_do_not_take_a_secret_into_one_place() {
+    let place = json!({ "name": "notion", "key": "token" });
+    let spec = |path: &str| {
+        json!({
+            "provider": "notion", "path": path, "secrets": [place],
+            "secretCapture": { "secretRef": place, "until": "2027-01-01T00:00:00Z" },
+        })
+    };
+    let (table, problems) = built(vec![endpoint("a", &spec("/a")), endpoint("b", &spec("/b"))]);
+    let told: Vec<_> = problems.iter().map(|problem| (problem.object.name(), &*problem.field)).collect();
+    assert_eq!(told, [("b", "spec.secretCapture.secretRef")]);
+    assert!(table.lookup(None, "/a").is_some() && table.lookup(None, "/b").is_none());
+}

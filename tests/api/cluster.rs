@@ -17,8 +17,7 @@ pub(crate) fn cluster() -> &'static ControlPlane {
         let applied = apply("default", &definitions(), &[]);
         assert_eq!(applied.stderr, "", "a definition was refused, or warned of");
         for name in ["webhookendpoints.boathook.dev", "webhooksinks.boathook.dev"] {
-            let wait = ["wait", "--for=condition=Established", "--timeout=30s", "crd", name];
-            plane.kubectl(&wait).unwrap().success().unwrap();
+            plane.wait_until_served(name).unwrap();
         }
         wait_until("kubectl explains both kinds", || {
             ["webhookendpoint", "webhooksink"]

@@ -4,11 +4,12 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU32, Ordering},
-    time::SystemTime,
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     binaries::{Binaries, Servers},
@@ -18,6 +19,9 @@ use crate::{
     run_folder::RunFolder,
     servers::Running,
 };
+
+const SERVED_WITHIN: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(50);
 
 /// A running control plane. One that is dropped is killed, and its folder removed; a cluster of one's own stays.
 pub struct ControlPlane {
@@ -119,12 +123,26 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When it is refused, or not served within half a minute.
-    pub fn define(&self, definition: &serde_json::Value) -> anyhow::Result<()> {
+    pub fn define(&self, definition: &Value) -> anyhow::Result<()> {
         self.apply_stdin(&definition.to_string())?.success()?;
-        let name =
-            definition.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or_default();
-        let name = format!("crd/{name}");
-        self.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", &name])?.success()?;
+        let name = definition.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        self.wait_until_served(name)
+    }
+
+    /// Waits until the kind of a CustomResourceDefinition is served. `kubectl wait` fails, rather than waits, where the
+    /// server has not written the first condition yet.
+    ///
+    /// # Errors
+    /// When there is no such definition, or it is not served within half a minute.
+    pub fn wait_until_served(&self, definition: &str) -> anyhow::Result<()> {
+        let deadline = Instant::now() + SERVED_WITHIN;
+        let get = ["get", "--output=json", "crd", definition];
+        while !established(&serde_json::from_str(&self.kubectl(&get)?.success()?)?) {
+            if Instant::now() >= deadline {
+                bail!("{definition} is not served in {SERVED_WITHIN:?}");
+            }
+            thread::sleep(POLL);
+        }
         Ok(())
     }
 
@@ -205,5 +223,25 @@ impl ControlPlane {
             );
         };
         Ok(servers)
+    }
+}
+
+fn established(definition: &Value) -> bool {
+    let conditions = definition.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|one| one["type"] == "Established" && one["status"] == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_without_conditions_is_not_established_yet() {
+        assert!(!established(&json!({})));
+        assert!(!established(&json!({ "status": { "conditions": null } })));
+        let conditions = json!([{ "type": "Established", "status": "False" }]);
+        assert!(!established(&json!({ "status": { "conditions": conditions } })));
+        let conditions = json!([{ "type": "NamesAccepted", "status": "True" }, { "type": "Established", "status": "True" }]);
+        assert!(established(&json!({ "status": { "conditions": conditions } })));
     }
 }

@@ -62,8 +62,7 @@ fn client_and_server_say_their_version() {
 fn a_definition_is_established_and_its_rules_hold() {
     let plane = shared();
     plane.apply_stdin(WIDGETS).unwrap().success().unwrap();
-    let wait = ["wait", "--for=condition=Established", "--timeout=30s", "crd/widgets.testbed.boathook.dev"];
-    plane.kubectl(&wait).unwrap().success().unwrap();
+    plane.wait_until_served("widgets.testbed.boathook.dev").unwrap();
     let namespace = plane.namespace().unwrap();
     let widget = |max: u8| {
         let widget = format!(

@@ -42,8 +42,9 @@ pub(super) fn install(stage: &mut Stage) -> anyhow::Result<()> {
     let root = steps::root()?;
     let crds = root.join("crds/generated").to_string_lossy().into_owned();
     stage.kubectl(&["apply", "--server-side", "--filename", &crds]).context("the CRDs are refused")?;
-    let wait = ["wait", "--for=condition=Established", "--timeout=30s", "--filename", &crds];
-    stage.kubectl(&wait).context("the CRDs are not served")?;
+    for name in ["webhookendpoints.boathook.dev", "webhooksinks.boathook.dev"] {
+        stage.plane.wait_until_served(name)?;
+    }
     for name in [operator::NAMESPACE, demo::NAMESPACE] {
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
         stage.plane.apply_stdin(&namespace.to_string())?.success()?;

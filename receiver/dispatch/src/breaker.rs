@@ -36,15 +36,21 @@ pub(crate) struct Breaker {
 }
 
 impl Breaker {
-    /// Whether another delivery may go, beside those under way.
-    pub(crate) fn admits(&mut self, now: Duration, in_flight: usize, concurrency: usize) -> bool {
-        if matches!(self.state, BreakerState::Open { until } if until <= now) {
-            (self.state, self.probing) = (BreakerState::HalfOpen, false);
-        }
-        match self.state {
+    /// From when another delivery may go, beside those under way; a time that has passed: now. `None`: not before one of those
+    /// has ended.
+    pub(crate) fn admits_at(&self, in_flight: usize, concurrency: usize) -> Option<Duration> {
+        let admits = match self.state {
             BreakerState::Closed => in_flight < self.ramp.map_or(concurrency, |ramp| ramp.min(concurrency)),
-            BreakerState::Open { .. } => false,
+            BreakerState::Open { until } => return Some(until),
             BreakerState::HalfOpen => !self.probing,
+        };
+        admits.then_some(Duration::ZERO)
+    }
+
+    /// A delivery is admitted: if it was shut, that is a probe.
+    pub(crate) fn admit(&mut self) {
+        if matches!(self.state, BreakerState::Open { .. }) {
+            (self.state, self.probing) = (BreakerState::HalfOpen, false);
         }
     }
 
@@ -71,14 +77,6 @@ impl Breaker {
         self.state
     }
 
-    /// When it opens, while it is shut.
-    pub(crate) fn opens_at(&self) -> Option<Duration> {
-        match self.state {
-            BreakerState::Open { until } => Some(until),
-            BreakerState::Closed | BreakerState::HalfOpen => None,
-        }
-    }
-
     fn taken(&mut self, concurrency: usize) {
         (self.failures, self.pause, self.probing) = (0, Duration::ZERO, false);
         self.ramp = match (self.state, self.ramp) {
@@ -102,7 +100,11 @@ impl Breaker {
             self.pause = self.pause.saturating_mul(2).clamp(BREAKER_PAUSE_MIN, BREAKER_PAUSE_MAX);
             now + self.pause
         });
-        let until = [asked, own, self.opens_at()].into_iter().flatten().max();
+        let before = match self.state {
+            BreakerState::Open { until } => Some(until),
+            BreakerState::Closed | BreakerState::HalfOpen => None,
+        };
+        let until = [asked, own, before].into_iter().flatten().max();
         if let Some(until) = until {
             (self.state, self.probing) = (BreakerState::Open { until }, false);
         }
@@ -134,6 +136,15 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    /// Whether another delivery goes now.
+    fn admits(breaker: &mut Breaker, now: Duration, in_flight: usize) -> bool {
+        let admits = breaker.admits_at(in_flight, 8).is_some_and(|at| at <= now);
+        if admits {
+            breaker.admit();
+        }
+        admits
+    }
+
     const FAILS: Result<(), (bool, Option<u64>)> = Err((false, None));
 
     #[test]
@@ -141,18 +152,18 @@ mod tests {
         let mut breaker = Breaker::default();
         for _ in 1..BREAKER_FAILURES {
             breaker.ended(&attempt(FAILS), at(0), 8);
-            assert!(breaker.admits(at(0), 7, 8) && !breaker.admits(at(0), 8, 8));
+            assert!(admits(&mut breaker, at(0), 7) && !admits(&mut breaker, at(0), 8));
         }
         breaker.ended(&attempt(FAILS), at(0), 8);
         let mut now = Duration::ZERO;
         for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
             let until = now + at(expected);
             assert_eq!(breaker.state(), BreakerState::Open { until });
-            assert!(!breaker.admits(until - Duration::from_millis(1), 0, 8));
+            assert!(!admits(&mut breaker, until - Duration::from_millis(1), 0));
             now = until;
-            assert!(breaker.admits(now, 0, 8));
+            assert!(admits(&mut breaker, now, 0));
             breaker.started();
-            assert!(!breaker.admits(now, 1, 8), "one at a time");
+            assert!(!admits(&mut breaker, now, 1), "one at a time");
             breaker.ended(&attempt(FAILS), now, 8);
         }
     }
@@ -161,13 +172,13 @@ mod tests {
     fn when_it_takes_one_again_deliveries_rise_from_one() {
         let mut breaker = Breaker::default();
         (0..BREAKER_FAILURES).for_each(|_| breaker.ended(&attempt(FAILS), at(0), 8));
-        assert!(breaker.admits(at(1), 0, 8));
+        assert!(admits(&mut breaker, at(1), 0));
         breaker.started();
         for expected in [1, 2, 4, 8, 8] {
             breaker.ended(&attempt(Ok(())), at(1), 8);
             assert_eq!(breaker.state(), BreakerState::Closed);
             assert!(
-                breaker.admits(at(1), expected - 1, 8) && !breaker.admits(at(1), expected, 8),
+                admits(&mut breaker, at(1), expected - 1) && !admits(&mut breaker, at(1), expected),
                 "{expected}"
             );
         }
@@ -181,11 +192,11 @@ mod tests {
         (0..100).for_each(|_| breaker.ended(&attempt(Err((true, None))), at(0), 8));
         assert_eq!(breaker.state(), BreakerState::Closed);
         (0..BREAKER_FAILURES).for_each(|_| breaker.ended(&attempt(FAILS), at(0), 8));
-        assert!(breaker.admits(at(1), 0, 8));
+        assert!(admits(&mut breaker, at(1), 0));
         breaker.started();
         breaker.ended(&attempt(Err((true, None))), at(1), 8);
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
-        assert!(breaker.admits(at(1), 0, 8), "another one is tried");
+        assert!(admits(&mut breaker, at(1), 0), "another one is tried");
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub(crate) struct Lane {
     rate: Rate,
     /// What was told of it last.
     told: BreakerState,
+    /// When [`Lane::act`] was called last.
+    acted_at: Duration,
 }
 
 /// A delivery in memory.
@@ -114,6 +116,7 @@ impl Lane {
             breaker: Breaker::default(),
             rate: Rate::default(),
             told: BreakerState::Closed,
+            acted_at: Duration::ZERO,
         }
     }
 
@@ -188,6 +191,7 @@ impl Lane {
 
     /// What can be done now: records to repeat, deliveries to start, reads to ask for.
     pub(crate) fn act(&mut self, now: Now, out: &mut Vec<Command>) {
+        self.acted_at = now.monotonic;
         self.repeat_records(now, out);
         while self.may_start(now.monotonic) {
             let Some(seq) = self.next(now) else { break };
@@ -208,28 +212,30 @@ impl Lane {
         self.ask(now, out);
     }
 
-    /// Whether another attempt may begin.
     fn may_start(&mut self, now: Duration) -> bool {
-        let rate = self.rate.next_at(self.settings.attempts_per_minute);
-        let concurrency = self.settings.concurrency.max(1);
-        !self.settings.suspend
-            && rate.is_none_or(|next| next <= now)
-            && self.breaker.admits(now, self.in_flight, concurrency)
+        let may = self.starts_at().is_some_and(|at| at <= now);
+        if may {
+            self.breaker.admit();
+        }
+        may
+    }
+
+    /// From when another attempt may begin; a time that has passed: now. `None`: not before something happens.
+    fn starts_at(&self) -> Option<Duration> {
+        let Self { settings, breaker, rate, .. } = self;
+        let breaker = breaker.admits_at(self.in_flight, settings.concurrency.max(1))?;
+        let rate = rate.next_at(settings.attempts_per_minute).unwrap_or_default();
+        (!settings.suspend).then_some(breaker.max(rate))
     }
 
     /// When [`Lane::act`] may have something to do without anything happening.
     pub(crate) fn wake_at(&self) -> Option<Duration> {
-        let blocked = self.settings.suspend || self.in_flight >= self.settings.concurrency.max(1);
         let ready = !self.fresh.is_empty() || !self.released.is_empty();
-        let retry = self.waiting.first().map(|(due, _)| *due);
-        let opens_at = [self.breaker.opens_at(), self.rate.next_at(self.settings.attempts_per_minute)];
-        let opens_at = opens_at.into_iter().flatten().max();
-        let retry = match opens_at {
-            Some(at) if ready => Some(at),
-            Some(at) => retry.map(|due| due.max(at)),
-            None => retry,
-        };
-        let retry = retry.filter(|_| !blocked);
+        let starts_at = self.starts_at();
+        let retry = starts_at.zip(self.waiting.first()).map(|(at, (due, _))| at.max(*due));
+        let attempts = [starts_at.filter(|_| ready), retry].into_iter().flatten();
+        // What could go when it was looked at last has gone then, or waits for something else.
+        let attempt = attempts.filter(|at| *at > self.acted_at).min();
         let record = self.unrecorded.peek().map(|Reverse((at, _))| *at);
         let feed = match self.feed {
             Read::NotBefore(at) if self.wants_feed() => Some(at),
@@ -242,7 +248,7 @@ impl Lane {
         };
         let due_feed = due_feed.filter(|_| self.half_empty());
         let key_feed = self.keys.wake_at().filter(|_| self.half_empty());
-        [retry, record, feed, due_feed, key_feed].into_iter().flatten().min()
+        [attempt, record, feed, due_feed, key_feed].into_iter().flatten().min()
     }
 
     /// Whether attempts or records are still under way.
@@ -304,7 +310,7 @@ impl Lane {
             match self.keys.turn(key, seq, bytes, tried) {
                 Turn::Go => return Some(seq),
                 Turn::Wait => known.state = State::Ready,
-                Turn::Leave => self.leave(seq),
+                Turn::Leave => _ = self.leave(seq),
                 Turn::Full => {
                     self.fresh.push_front(seq);
                     fresh = false;
@@ -342,7 +348,7 @@ impl Lane {
         }
     }
 
-    pub(super) fn is_ready(&self, seq: Seq) -> bool {
+    fn is_ready(&self, seq: Seq) -> bool {
         self.known.get(&seq).is_some_and(|known| matches!(known.state, State::Ready))
     }
 
@@ -358,7 +364,7 @@ impl Lane {
         }
     }
 
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
+    fn has_room(&self, bytes: usize) -> bool {
         self.known.len() < LANE_DELIVERIES_MAX && self.bytes.saturating_add(bytes) <= LANE_BYTES_MAX
     }
 
@@ -381,7 +387,7 @@ impl Lane {
     }
 
     /// A key was passed on.
-    pub(super) fn inherits(&mut self, heir: Heir, now: Now) {
+    fn inherits(&mut self, heir: Heir, now: Now) {
         match heir {
             Heir::Goes(seq) => self.released.push_back(seq),
             // It is in the store alone: whatever was planned, it is looked for.
@@ -392,14 +398,14 @@ impl Lane {
         }
     }
 
-    /// Lets go of what a read of its key will show again.
-    fn leave(&mut self, seq: Seq) {
-        if let Some(known) = self.known.remove(&seq) {
-            self.bytes = self.bytes.saturating_sub(known.delivery.event.body.len());
-        }
+    /// Lets go of what a read of its key will show again. Says whether it was there.
+    fn leave(&mut self, seq: Seq) -> bool {
+        let Some(known) = self.known.remove(&seq) else { return false };
+        self.bytes = self.bytes.saturating_sub(known.delivery.event.body.len());
         if self.rearmed.remove(&seq) {
             self.stored_due = Some(Duration::ZERO);
         }
+        true
     }
 
     fn remember(&mut self, delivery: Delivery, state: State) {
@@ -421,10 +427,10 @@ impl Lane {
         self.known.get(&seq).map_or(0, |known| known.delivery.event.body.len())
     }
 
+    /// Lets go of a delivery. Reads that were asked for before may show it as it was, and are not believed.
     fn forget(&mut self, seq: Seq) {
-        if let Some(known) = self.known.remove(&seq) {
-            self.bytes = self.bytes.saturating_sub(known.delivery.event.body.len());
-            self.let_go(seq);
+        if self.leave(seq) {
+            self.disbelieve(seq);
         }
     }
 

@@ -196,17 +196,14 @@ impl Lane {
     }
 
     /// Whether a read of this ticket shows something that is neither in memory, nor was let go of since the read was asked for.
-    pub(super) fn is_new(&self, seq: Seq, ticket: u64) -> bool {
+    fn is_new(&self, seq: Seq, ticket: u64) -> bool {
         !self.known.contains_key(&seq) && self.ended.get(&seq).is_none_or(|last| *last < ticket)
     }
 
-    /// The lane has let go of a delivery: reads that were asked for before may show it as it was.
-    pub(super) fn let_go(&mut self, seq: Seq) {
+    /// Reads that were asked for by now may show the delivery as it was: they are not believed.
+    pub(super) fn disbelieve(&mut self, seq: Seq) {
         if self.earliest_read().is_some() {
             self.ended.insert(seq, self.ticket);
-        }
-        if self.rearmed.remove(&seq) {
-            self.stored_due = Some(Duration::ZERO);
         }
     }
 

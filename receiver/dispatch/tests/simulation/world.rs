@@ -192,7 +192,11 @@ impl World {
     fn step(&mut self, input: Input) {
         let mut out = Vec::new();
         let now = self.now();
+        let ticks = matches!(input, Input::Tick);
         self.dispatcher.step(now, input, &mut out);
+        // All that could be done was done: another tick at once would find nothing, and the next, and the next.
+        let too_soon = |command: &&Command| matches!(command, Command::WakeAt(at) if *at <= now.monotonic);
+        assert!(!ticks || !out.iter().any(|command| too_soon(&command)), "{out:?} at {now:?}");
         out.into_iter().for_each(|command| self.obey(command));
         for lane in self.dispatcher.snapshot() {
             assert!(lane.in_flight <= CONCURRENCY, "{lane:?}");

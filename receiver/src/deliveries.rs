@@ -18,7 +18,7 @@ use boathook_event::{
 use boathook_sinks::{Sending, Sink};
 use boathook_store::{
     Handover, Reader, StoreHandle,
-    traits::{Epoch, Page},
+    traits::{Epoch, Fed, Page},
 };
 use futures::FutureExt as _;
 use jiff::Timestamp;
@@ -210,7 +210,7 @@ impl Deliveries {
                     self.feed(sink, ticket, after, Page { deliveries_max, bytes_max });
                 }
                 Command::FeedKey { sink, ticket, key, after, deliveries_max, bytes_max } => {
-                    self.feed_key(sink, ticket, &key, after, Page { deliveries_max, bytes_max });
+                    self.feed_key(sink, ticket, key, after, Page { deliveries_max, bytes_max });
                 }
                 Command::FeedDue { sink, ticket, until, deliveries_max, bytes_max } => {
                     self.feed_due(sink, ticket, until, Page { deliveries_max, bytes_max });
@@ -271,52 +271,45 @@ impl Deliveries {
     }
 
     fn feed(&self, sink: ObjectName, ticket: u64, after: Seq, page: Page) {
-        let (reader, messages) = (self.parts.reader.clone(), self.messages.clone());
-        tokio::spawn(async move {
-            let answer = match reader.next(&sink, after, page).await {
-                Ok(fed) => {
-                    let boathook_store::traits::Fed { deliveries, tried, up_to, more } = fed;
-                    Input::Fed { sink, ticket, deliveries, tried, up_to, more }
-                }
-                Err(error) => {
-                    tracing::warn!(%sink, %error, "cannot read what is to be delivered; trying again");
-                    Input::FeedFailed { sink, ticket }
-                }
-            };
-            drop(messages.send(answer).await);
+        let (reader, of) = (self.parts.reader.clone(), sink.clone());
+        self.answer(sink, ticket, "what is to be delivered", async move {
+            let Fed { deliveries, tried, up_to, more } = reader.next(&of, after, page).await?;
+            Ok(Input::Fed { sink: of, ticket, deliveries, tried, up_to, more })
         });
     }
 
-    fn feed_key(&self, sink: ObjectName, ticket: u64, key: &Arc<str>, after: Seq, page: Page) {
-        let (reader, messages, key) = (self.parts.reader.clone(), self.messages.clone(), Arc::clone(key));
-        tokio::spawn(async move {
-            let answer = match reader.by_key(&sink, &key, after, page).await {
-                Ok(fed) => Input::FedKey { sink, ticket, deliveries: fed.deliveries, more: fed.more },
-                Err(error) => {
-                    tracing::warn!(%sink, %error, "cannot read what waits for its key; trying again");
-                    Input::FeedFailed { sink, ticket }
-                }
-            };
-            drop(messages.send(answer).await);
+    fn feed_key(&self, sink: ObjectName, ticket: u64, key: Arc<str>, after: Seq, page: Page) {
+        let (reader, of) = (self.parts.reader.clone(), sink.clone());
+        self.answer(sink, ticket, "what waits for its key", async move {
+            let Fed { deliveries, more, .. } = reader.by_key(&of, &key, after, page).await?;
+            Ok(Input::FedKey { sink: of, ticket, deliveries, more })
         });
     }
 
     fn feed_due(&self, sink: ObjectName, ticket: u64, until: Timestamp, page: Page) {
-        let (reader, messages) = (self.parts.reader.clone(), self.messages.clone());
+        let (reader, of) = (self.parts.reader.clone(), sink.clone());
+        self.answer(sink, ticket, "what is to be tried again", async move {
+            let Fed { deliveries, more, .. } = reader.due(&of, until, page).await?;
+            // What was not given is due when the next is: at once, if the page was full.
+            let next_due = if more { Some(until) } else { reader.earliest_due(&of, until).await? };
+            Ok(Input::FedDue { sink: of, ticket, deliveries, next_due })
+        });
+    }
+
+    /// Gives the dispatcher what a read of the store says, or that it failed; `what` is read, for people.
+    fn answer(
+        &self,
+        sink: ObjectName,
+        ticket: u64,
+        what: &'static str,
+        read: impl Future<Output = Result<Input, boathook_store::Error>> + Send + 'static,
+    ) {
+        let messages = self.messages.clone();
         tokio::spawn(async move {
-            let read = async {
-                let fed = reader.due(&sink, until, page).await?;
-                // What was not given is due when the next is: at once, if the page was full.
-                let next_due = if fed.more { Some(until) } else { reader.earliest_due(&sink, until).await? };
-                Ok::<_, boathook_store::Error>((fed.deliveries, next_due))
-            };
-            let answer = match read.await {
-                Ok((deliveries, next_due)) => Input::FedDue { sink, ticket, deliveries, next_due },
-                Err(error) => {
-                    tracing::warn!(%sink, %error, "cannot read what is to be tried again; trying again");
-                    Input::FeedFailed { sink, ticket }
-                }
-            };
+            let answer = read.await.unwrap_or_else(|error| {
+                tracing::warn!(%sink, %error, "cannot read {what}; trying again");
+                Input::FeedFailed { sink, ticket }
+            });
             drop(messages.send(answer).await);
         });
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    Diagnosis,
     certificate::Certificate,
     key_slot::{KeyDocument, KeyFormat, KeySlot, KeySource},
     limits::{CERTIFICATES_NEW_APART, CERTIFICATES_NEW_MAX, CERTIFICATES_PROVEN_MAX},
@@ -23,14 +24,18 @@ struct Place {
     proved_at: Option<Timestamp>,
 }
 
-/// A certificate that is there.
-pub(crate) struct Known(Arc<KeyDocument>);
-
 impl Certificates {
-    /// The certificate that is published at this URL, where it is there.
-    pub(crate) fn known(&self, url: &str) -> Option<Known> {
-        let document = self.read().iter().find(|place| place.slot.source().url() == url)?.slot.document()?;
-        Some(Known(document))
+    /// The certificate that is published at this URL.
+    ///
+    /// # Errors
+    /// `KeysNotThere`.
+    pub(crate) fn known(&self, url: &str) -> Result<Arc<Certificate>, Diagnosis> {
+        let places = self.read();
+        let place = places.iter().find(|place| place.slot.source().url() == url);
+        match place.and_then(|place| place.slot.document()).as_deref() {
+            Some(KeyDocument::Certificate(certificate)) => Ok(Arc::clone(certificate)),
+            Some(KeyDocument::KeySet(_)) | None => Err(Diagnosis::KeysNotThere),
+        }
     }
 
     /// The place of a certificate that is not there yet, made where there is room for one. The URL is one that the scheme
@@ -99,15 +104,6 @@ impl Certificates {
 
     fn write(&self) -> RwLockWriteGuard<'_, Vec<Place>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Known {
-    pub(crate) fn certificate(&self) -> Option<&Certificate> {
-        match &*self.0 {
-            KeyDocument::Certificate(certificate) => Some(certificate),
-            KeyDocument::KeySet(_) => None,
-        }
     }
 }
 

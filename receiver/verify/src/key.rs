@@ -36,6 +36,7 @@ impl fmt::Debug for Secret {
 }
 
 /// A key and when it counts.
+#[derive(Clone)]
 pub(crate) struct Dated<K> {
     pub(crate) key: K,
     pub(crate) not_before: Option<Timestamp>,

@@ -34,7 +34,7 @@ pub enum KeyDocument {
     /// Keys by id.
     KeySet(KeySet),
     /// One key, with whose it is.
-    Certificate(Certificate),
+    Certificate(Arc<Certificate>),
 }
 
 /// The place of what is published at one URL: empty until it is filled, then with what was known last.
@@ -75,7 +75,7 @@ impl KeyFormat {
     pub fn parse(self, document: &[u8]) -> Result<KeyDocument, String> {
         match self {
             Self::KeySet => KeySet::parse(document).map(KeyDocument::KeySet),
-            Self::Certificate => Certificate::parse(document).map(KeyDocument::Certificate),
+            Self::Certificate => Certificate::parse(document).map(Arc::new).map(KeyDocument::Certificate),
         }
     }
 }

@@ -60,12 +60,7 @@ impl AwsSns {
             let slot = body.slot(&format!("/{name}")).expect("the pointers of this file are sound");
             members.push((name, slot));
         }
-        Self {
-            body,
-            members,
-            topics: keys.iter().map(|dated| dated.map(Clone::clone)).collect(),
-            certificates: Certificates::default(),
-        }
+        Self { body, members, topics: keys.to_vec(), certificates: Certificates::default() }
     }
 
     /// Everything but the certificate. The topic counts before its URL does, so that only who knows one has us fetch anything.
@@ -161,8 +156,7 @@ impl CodedProof for AwsSns {
     fn check(&self, parsed: &Parsed<'_>, now: Timestamp) -> Result<Proven, Diagnosis> {
         let message = self.read(parsed, now)?;
         let url = &*message.certificate_url;
-        let known = self.certificates.known(url).ok_or(Diagnosis::KeysNotThere)?;
-        let certificate = known.certificate().ok_or(Diagnosis::KeysNotThere)?;
+        let certificate = self.certificates.known(url)?;
         // Of one region: a name with the region in it, as its host has, is its own, too.
         let host = SenderUrl::read(url).map_or("", |url| url.host);
         certificate.check(&["sns.amazonaws.com", "sns.amazonaws.com.cn", host], now)?;

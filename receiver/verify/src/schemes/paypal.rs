@@ -14,6 +14,7 @@ use crate::{
     parsed::Parsed,
     proven::Proven,
     public_key::decoded,
+    request,
     sender_url::SenderUrl,
 };
 
@@ -41,10 +42,7 @@ pub(super) struct PayPal {
 
 impl PayPal {
     pub(super) fn new(keys: &[Dated<Zeroizing<Vec<u8>>>]) -> Self {
-        Self {
-            webhooks: keys.iter().map(|dated| dated.map(Clone::clone)).collect(),
-            certificates: Certificates::default(),
-        }
+        Self { webhooks: keys.to_vec(), certificates: Certificates::default() }
     }
 }
 
@@ -64,7 +62,7 @@ fn certificate_url<'r>(parsed: &Parsed<'r>) -> Result<&'r str, Diagnosis> {
 fn header<'r>(parsed: &Parsed<'r>, name: &HeaderName) -> Result<&'r str, Diagnosis> {
     let place = || format!("header {name}").into();
     let value = parsed.request.single(name).map_err(|_| Diagnosis::Repeated { place: place() })?;
-    let text = value.and_then(|value| value.to_str().ok()).filter(|text| !text.trim().is_empty());
+    let text = value.and_then(request::text).filter(|text| !text.trim().is_empty());
     text.ok_or_else(|| match *name == SIGNATURE {
         true => Diagnosis::SignatureMissing { place: place() },
         false => Diagnosis::SignedPartMissing { place: place() },
@@ -85,8 +83,7 @@ impl CodedProof for PayPal {
         let signature = decoded(signature, Encoding::Base64).ok_or_else(malformed)?;
         let (id, time) = (unbarred(parsed, &ID)?, unbarred(parsed, &TIME)?);
         let url = certificate_url(parsed)?;
-        let known = self.certificates.known(url).ok_or(Diagnosis::KeysNotThere)?;
-        let certificate = known.certificate().ok_or(Diagnosis::KeysNotThere)?;
+        let certificate = self.certificates.known(url)?;
         certificate.check(&NAMES, now)?;
         let digest = crc32fast::hash(&parsed.request.body).to_string();
         let secret = key::find(&self.webhooks, now, |webhook| {

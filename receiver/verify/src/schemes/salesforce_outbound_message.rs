@@ -33,7 +33,7 @@ impl OutboundMessage {
         Self {
             organisation: body.slot(ORGANISATION).expect("the pointer of this file is sound"),
             body,
-            organisations: organisations.iter().map(|dated| dated.map(Clone::clone)).collect(),
+            organisations: organisations.to_vec(),
         }
     }
 }

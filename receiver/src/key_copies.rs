@@ -6,6 +6,7 @@ use std::{
 };
 
 use boathook_verify::{KeyDocument, KeyFormat, KeySource};
+use faster_hex::hex_string;
 use sha2::{Digest as _, Sha256};
 
 use crate::limits::{CERTIFICATE_COPIES_MAX, KEYS_KEPT_MAX};
@@ -57,7 +58,7 @@ impl KeyCopies {
     }
 
     fn file(&self, source: &KeySource) -> PathBuf {
-        let name: String = Sha256::digest(source.url()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex_string(&Sha256::digest(source.url()));
         let extension = match source.format() {
             KeyFormat::KeySet => "json",
             KeyFormat::Certificate => CERTIFICATE,

@@ -11,6 +11,7 @@ use boathook_verify::{
     BodyKind, Payload, PayloadEncoding, RawRequest, Scheme, SchemeError, Verified, XmlError, is_parameter,
 };
 use bytes::{Bytes, BytesMut};
+use faster_hex::hex_string;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -391,5 +392,5 @@ fn bounded(text: &str, bytes_max: usize) -> Box<str> {
     if text.len() <= bytes_max {
         return text.into();
     }
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    hex_string(&Sha256::digest(text.as_bytes())).into()
 }

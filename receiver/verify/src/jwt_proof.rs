@@ -1,7 +1,7 @@
 //! Proof by a JSON Web Token: its signature first, then what it claims, then its times.
-use faster_hex::hex_string;
 use std::sync::Arc;
 
+use faster_hex::hex_string;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};

@@ -1,8 +1,8 @@
 //! The digest of a request's method, path and query by which Atlassian Connect binds a token to it (`qsh`).
 //! <https://developer.atlassian.com/cloud/jira/platform/understanding-jwt-for-connect-apps/#qsh>
-use faster_hex::hex_string;
 use std::collections::BTreeMap;
 
+use faster_hex::hex_string;
 use sha2::{Digest as _, Sha256};
 
 use crate::{RawRequest, form};

@@ -1,8 +1,8 @@
 //! The signed bytes of a request, in pieces.
-use faster_hex::hex_string;
 use std::{borrow::Cow, collections::BTreeMap};
 
 use boathook_template::Slot;
+use faster_hex::hex_string;
 use http::{HeaderName, header::CONTENT_TYPE};
 use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;

@@ -1,8 +1,8 @@
 //! What a handshake is answered with.
-use faster_hex::hex_string;
 use std::fmt;
 
 use boathook_template::{Hole, Slot, Source, Template};
+use faster_hex::hex_string;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderName, HeaderValue, header::CONTENT_TYPE};
 use sha2::{Digest as _, Sha256};

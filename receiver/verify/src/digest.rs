@@ -16,8 +16,10 @@ use crate::{
 
 /// Bytes of the longest digest, SHA-512.
 const DIGEST_BYTES: usize = 64;
-/// Room for it in which it can be decoded, in whole words: Base64 writes up to three bytes more.
+/// Room for it in which it can be decoded: Base64 writes up to three bytes more.
 const ROOM_BYTES: usize = DIGEST_BYTES + 8;
+/// Bytes that are compared in one step. A step costs as much for a byte: it ends in a barrier for the compiler.
+const STEP_BYTES: usize = size_of::<u128>();
 
 /// A key, ready for a digest.
 pub(crate) enum DigestKey {
@@ -52,14 +54,24 @@ pub(crate) struct Digest {
 }
 
 /// As many digests as a header may have; two without allocating, as a rotation sends them.
+#[derive(Default)]
 pub(crate) struct Digests(SmallVec<[Digest; 2]>);
 
 impl Digests {
-    /// Those that decode: providers put other forms beside theirs. `None` when none does.
-    pub(crate) fn decoded<'h>(texts: impl Iterator<Item = &'h str>, encoding: Encoding) -> Option<Self> {
-        let mut digests = SmallVec::new();
-        digests.extend(texts.filter_map(|text| Digest::decoded(text, encoding)));
-        (!digests.is_empty()).then_some(Self(digests))
+    /// Adds those that decode: providers put other forms beside theirs. `None` when none does. They are decoded where they
+    /// stay: moving them costs more than decoding them.
+    pub(crate) fn decode<'h>(
+        &mut self,
+        texts: impl Iterator<Item = &'h str>,
+        encoding: Encoding,
+    ) -> Option<()> {
+        for text in texts {
+            self.0.push(Digest::EMPTY);
+            if !self.0.last_mut()?.decode(text, encoding) {
+                self.0.pop();
+            }
+        }
+        (!self.0.is_empty()).then_some(())
     }
 
     pub(crate) fn contain(&self, digest: &Digest) -> Choice {
@@ -73,10 +85,16 @@ impl Digest {
     /// A signature's text, decoded; `None` where it is not so encoded, longer than any digest, or empty.
     pub(crate) fn decoded(text: &str, encoding: Encoding) -> Option<Self> {
         let mut digest = Self::EMPTY;
-        let length = decode(text, encoding, &mut digest.bytes)?.len();
-        digest.length = length;
-        digest.bytes.get_mut(length..)?.fill(0);
-        (1..=DIGEST_BYTES).contains(&length).then_some(digest)
+        digest.decode(text, encoding).then_some(digest)
+    }
+
+    /// Whether it could be; if not, what is in it is of no use.
+    fn decode(&mut self, text: &str, encoding: Encoding) -> bool {
+        self.length = decode(text, encoding, &mut self.bytes).map_or(0, <[u8]>::len);
+        if let Some(behind) = self.bytes.get_mut(self.length..) {
+            behind.fill(0);
+        }
+        (1..=DIGEST_BYTES).contains(&self.length)
     }
 
     fn of(bytes: &[u8]) -> Self {
@@ -85,15 +103,19 @@ impl Digest {
         digest
     }
 
-    /// Whether it is the same one; takes as long wherever they differ. Word by word: a step of this comparison costs as much
-    /// for a byte.
+    /// Whether it is the same one; takes as long wherever they differ. Their lengths are no secret: one is the algorithm's,
+    /// the other is sent.
     pub(crate) fn same(&self, other: &Self) -> Choice {
         let lengths = Choice::from(u8::from(self.length == other.length));
-        self.words().zip(other.words()).fold(lengths, |all, (own, others)| all & own.ct_eq(&others))
+        let steps = self.length.div_ceil(STEP_BYTES);
+        self.steps()
+            .zip(other.steps())
+            .take(steps)
+            .fold(lengths, |all, (own, others)| all & own.ct_eq(&others))
     }
 
-    fn words(&self) -> impl Iterator<Item = u64> {
-        self.bytes.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word))
+    fn steps(&self) -> impl Iterator<Item = u128> {
+        self.bytes.as_chunks().0.iter().map(|step| u128::from_ne_bytes(*step))
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -57,16 +57,21 @@ pub(crate) fn find<K>(
     now: Timestamp,
     matches: impl Fn(&K) -> Choice,
 ) -> Result<usize, Diagnosis> {
-    let mut found = Err(Diagnosis::NoSecretMatches);
+    let mut valid = None;
+    let mut invalid = Diagnosis::NoSecretMatches;
     for (place, Dated { key, not_before, not_after }) in keys.iter().enumerate() {
-        if !bool::from(matches(key)) || found.is_ok() {
+        if !bool::from(matches(key)) || valid.is_some() {
             continue;
         }
         let expired = not_after.is_some_and(|end| now >= end);
         let early = not_before.is_some_and(|start| now < start);
-        found = if expired || early { Err(Diagnosis::SecretOutOfValidity { expired }) } else { Ok(place) };
+        if expired || early {
+            invalid = Diagnosis::SecretOutOfValidity { expired };
+        } else {
+            valid = Some(place);
+        }
     }
-    found
+    valid.ok_or(invalid)
 }
 
 /// With which Standard Webhooks marks a secret, and a public key.

@@ -90,7 +90,9 @@ impl<'r> Found<'r> {
 
     fn one(text: Option<Cow<'r, str>>, place: Whereabouts<'r>) -> Result<Self, Diagnosis> {
         let mut found = Self::none(place);
-        found.texts.extend(text.filter(|text| !is_blank(text)));
+        if let Some(text) = text.filter(|text| !is_blank(text)) {
+            found.texts.push(text);
+        }
         found.or_missing()
     }
 
@@ -103,8 +105,10 @@ impl<'r> Found<'r> {
         let mut found = Self::none(Place::first_header(names));
         for name in names {
             let text = header(parsed, name)?.filter(|text| !is_blank(text));
-            if counts(text.is_some()) {
-                found.texts.extend(text.map(Cow::Borrowed));
+            if counts(text.is_some())
+                && let Some(text) = text
+            {
+                found.texts.push(Cow::Borrowed(text));
             }
         }
         found.or_missing()
@@ -119,6 +123,7 @@ impl<'r> Found<'r> {
 }
 
 impl Whereabouts<'_> {
+    #[cold]
     pub(crate) fn words(self) -> Box<str> {
         match self {
             Self::Header(name) => format!("header {name}").into(),

@@ -14,7 +14,7 @@ use crate::{
     place::Place,
     proven::Proven,
     public_key::{self, PublicKey},
-    signed_text::{Piece, SignedText},
+    signed_text::{Piece, Pieces, SignedText},
     timestamp::{Clock, ClockFrom},
 };
 
@@ -69,21 +69,22 @@ impl SignatureProof {
         timestamp: Option<&str>,
         now: Timestamp,
     ) -> Option<Result<usize, Diagnosis>> {
+        let mut text = Pieces::new();
         match &self.keys {
             Keys::Digest(keys) => {
-                let digests = Digests::decoded(claims.signatures(), self.encoding)?;
+                let mut digests = Digests::default();
+                digests.decode(claims.signatures(), self.encoding)?;
                 let mut told = Err(Diagnosis::NoSecretMatches);
                 for variant in 0..self.signed.variants() {
-                    let text = match self.signed.pieces(parsed, timestamp, variant) {
-                        Ok(text) => text,
-                        Err(missing) => return Some(Err(missing)),
-                    };
+                    if let Err(missing) = self.signed.write(&mut text, parsed, timestamp, variant) {
+                        return Some(Err(missing));
+                    }
                     if self.signs_challenges && matches!(&*text, [Piece::Bytes(text)] if is_challenge(text)) {
                         return Some(Err(Diagnosis::ChallengeAsDelivery));
                     }
                     let found = key::find(keys, now, |key| digests.contain(&key.digest(&text)));
                     // Every variant is tried, whatever the others say; what says most is told.
-                    if told == Err(Diagnosis::NoSecretMatches) {
+                    if matches!(told, Err(Diagnosis::NoSecretMatches)) {
                         told = found;
                     }
                 }
@@ -96,10 +97,12 @@ impl SignatureProof {
                 if signatures.is_empty() || signatures.len() > PUBLIC_SIGNATURES_MAX {
                     return None;
                 }
-                let text = self.signed.pieces(parsed, timestamp, 0).map(|text| public_key::joined(&text));
-                let signed =
-                    |text: &Vec<u8>, key: &PublicKey| Choice::from(u8::from(key.signed(text, &signatures)));
-                Some(text.and_then(|text| key::find(keys, now, |key| signed(&text, key))))
+                if let Err(missing) = self.signed.write(&mut text, parsed, timestamp, 0) {
+                    return Some(Err(missing));
+                }
+                let text = public_key::joined(&text);
+                let signed = |key: &PublicKey| Choice::from(u8::from(key.signed(&text, &signatures)));
+                Some(key::find(keys, now, signed))
             }
         }
     }
@@ -128,7 +131,8 @@ impl SignatureProof {
                 _ => None,
             };
             let timestamp = in_body.as_deref().or(written.as_deref());
-            let text = self.signed.pieces(&parsed, timestamp, 0)?;
+            let mut text = Pieces::new();
+            self.signed.write(&mut text, &parsed, timestamp, 0)?;
             let first = keys.first().ok_or(Diagnosis::SecretAwaited)?;
             self.form.write(first.key.digest(&text).bytes(), self.encoding, written.as_deref())
         };

@@ -33,12 +33,13 @@ pub(crate) enum SignedPart {
 }
 
 /// The rule by which a request's signed bytes are put together.
-#[derive(Default)]
 pub(crate) struct SignedText {
     /// At most [`SIGNED_PARTS_MAX`].
-    pub(crate) parts: Vec<SignedPart>,
+    parts: Vec<SignedPart>,
     /// Where a part is a URL.
-    pub(crate) url: Option<PublicUrl>,
+    url: Option<PublicUrl>,
+    variants: usize,
+    has_timestamp: bool,
 }
 
 /// One piece of the text.
@@ -52,35 +53,43 @@ pub(crate) enum Piece<'r> {
 pub(crate) type Pieces<'r> = SmallVec<[Piece<'r>; 6]>;
 
 impl SignedText {
+    pub(crate) fn new(parts: Vec<SignedPart>, url: Option<PublicUrl>) -> Self {
+        let either = |part: &SignedPart| matches!(part, SignedPart::Url(UrlForm::EitherPort));
+        let variants = if parts.iter().any(either) { 2 } else { 1 };
+        let has_timestamp = parts.iter().any(|part| matches!(part, SignedPart::Timestamp));
+        Self { parts, url, variants, has_timestamp }
+    }
+
     /// How many texts may be signed: a URL may be written in two ways.
     pub(crate) fn variants(&self) -> usize {
-        let either = |part: &SignedPart| matches!(part, SignedPart::Url(UrlForm::EitherPort));
-        if self.parts.iter().any(either) { 2 } else { 1 }
+        self.variants
     }
 
     /// Whether the timestamp's text is a part.
     pub(crate) fn has_timestamp(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, SignedPart::Timestamp))
+        self.has_timestamp
     }
 
-    /// The text, in the `variant`-th way.
+    /// Writes the text, in the `variant`-th way, into `pieces`, in place of what is there: to give it back would be to move
+    /// it, which costs more than writing it.
     ///
     /// # Errors
     /// A part that is missing or ambiguous.
-    pub(crate) fn pieces<'t, 'r: 't>(
+    pub(crate) fn write<'t, 'r: 't>(
         &'t self,
+        pieces: &mut Pieces<'t>,
         parsed: &Parsed<'r>,
         timestamp: Option<&'t str>,
         variant: usize,
-    ) -> Result<Pieces<'t>, Diagnosis> {
-        let mut pieces = Pieces::new();
+    ) -> Result<(), Diagnosis> {
+        pieces.clear();
         for part in self.parts.iter().take(SIGNED_PARTS_MAX) {
             pieces.push(match part {
                 SignedPart::Secret => Piece::Secret,
                 _ => Piece::Bytes(self.piece(part, parsed, timestamp, variant)?),
             });
         }
-        Ok(pieces)
+        Ok(())
     }
 
     fn piece<'t, 'r: 't>(

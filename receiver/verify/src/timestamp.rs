@@ -118,9 +118,10 @@ fn http_date(text: &str) -> Option<Timestamp> {
 /// separator, a zero that moves from one to the other would make the same delivery look like another.
 fn digits(text: &str) -> Option<i64> {
     // The last time that jiff knows has 15 digits in milliseconds.
-    let plain = text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = (1..=15).contains(&text.len());
     let canonical = text == "0" || !text.starts_with('0');
-    if plain && canonical { text.parse().ok() } else { None }
+    let next = |number: i64, byte: u8| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'));
+    if fits && canonical { text.bytes().try_fold(0, next) } else { None }
 }
 
 /// Whether the text has the shape of RFC 3339 § 5.6 with at most nine fractional digits; jiff reads much more.

@@ -49,7 +49,7 @@ pub(super) fn signed_text(
         "signed",
         "must have the part `secret` once for kind hash: else anybody could make the digest",
     );
-    SignedText { parts: signed, url }
+    SignedText::new(signed, url)
 }
 
 /// A form field that is signed may be the whole body that counts; whether it is, only the scheme's author knows.

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{SecretRef, WebhookEndpointStatus, schema};
+use crate::{Acknowledge, SecretRef, WebhookEndpointStatus, schema};
 
 /// Receives the deliveries of one provider at one URL, verifies and stores each, and hands it to sinks.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -87,6 +87,9 @@ pub struct WebhookEndpointSpec {
     /// How much may come in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// When a delivery is acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledge: Option<Acknowledge>,
     /// How repetitions are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedupe: Option<Dedupe>,
@@ -276,6 +279,10 @@ pub struct SinkChoice {
     /// set; without it there is no order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordering: Option<Ordering>,
+    /// Whether `acknowledge.mode: OnDelivered` waits for this sink, where it wants the event. Without effect with OnStored.
+    /// Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required: Option<bool>,
 }
 
 /// Whether events go one after the other. Default: ByKey where `events.key` is set; without it there is no order.

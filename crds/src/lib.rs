@@ -5,6 +5,7 @@
 //! exist, do the templates compile) is checked where the objects are compiled, and told as a [`Reason`].
 #![expect(clippy::duplicated_attributes, reason = "every printer column has a type and a path")]
 
+mod acknowledge;
 mod conditions;
 pub mod endpoint;
 mod providers;
@@ -14,6 +15,7 @@ mod shared;
 pub mod sink;
 mod status;
 
+pub use acknowledge::{Acknowledge, AcknowledgeMode};
 pub use conditions::{ConditionType, Notice, Reason};
 pub use endpoint::*;
 pub use k8s_openapi::{

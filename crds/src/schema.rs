@@ -11,7 +11,7 @@ pub(crate) const NAME: &str = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$";
 pub(crate) const KEY: &str = "^[-._a-zA-Z0-9]+$";
 
 /// Counts up with every change of the schemas. An operator does not start on definitions with a lower one.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 /// The annotation of a definition that says its version.
 pub const SCHEMA_VERSION_ANNOTATION: &str = "boathook.dev/schema-version";
 

@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    awaited::{Awaited, NotDelivered},
     limits::{DELIVERY_MESSAGES_MAX, DELIVERY_TURN_MAX, LOOK_FOR_DUE},
     metrics::Metrics,
     serving::{Live, ServedSink},
@@ -36,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) store: StoreHandle,
     pub(crate) reader: Reader,
     pub(crate) metrics: Arc<Metrics>,
+    /// Who waits for deliveries to end.
+    pub(crate) awaited: Arc<Awaited>,
     /// What was committed, in order.
     pub(crate) handed_over: mpsc::Receiver<Handover>,
     /// Changes when something was committed and not handed over.
@@ -67,9 +70,16 @@ struct Deliveries {
     messages: mpsc::Sender<Input>,
     inbox: mpsc::Receiver<Input>,
     parts: Parts,
-    /// Attempts under way, and those whose end is not told yet.
-    under_way: HashMap<(ObjectName, Seq), Arc<Event>>,
+    /// Attempts under way, and those whose end is not recorded yet.
+    under_way: HashMap<(ObjectName, Seq), UnderWay>,
     stopping: bool,
+}
+
+/// An attempt.
+struct UnderWay {
+    event: Arc<Event>,
+    /// It has ended, which is told.
+    told: bool,
 }
 
 /// Runs until [`Parts::stopping`] and every attempt under way has ended and is recorded.
@@ -157,7 +167,11 @@ impl Deliveries {
 
     fn recorded(&mut self, written: bool) {
         let records = self.recording.pop_front().map(|(_, records)| records).unwrap_or_default();
-        for Record { sink, seq, .. } in records {
+        for Record { sink, seq, next, .. } in records {
+            if written && let Some(UnderWay { event, .. }) = self.under_way.remove(&(sink.clone(), seq)) {
+                // Who has looked at the store before this was written, and waits since, is told now.
+                self.tell_waiting(&event, &sink, &next);
+            }
             self.step(Input::Recorded { sink, seq, written });
         }
     }
@@ -176,6 +190,8 @@ impl Deliveries {
             settings
         });
         let settings = settings.collect();
+        let waits = |name: &ObjectName| self.sinks.get(name).is_none_or(|served| served.settings.suspend);
+        self.parts.awaited.give_up(|name| waits(name).then(|| NotDelivered::Suspended(name.clone())));
         self.step(Input::Configured(settings));
     }
 
@@ -186,7 +202,10 @@ impl Deliveries {
     }
 
     fn is_done(&self) -> bool {
-        self.stopping && self.under_way.is_empty() && self.recording.is_empty() && self.records.is_empty()
+        self.stopping
+            && self.recording.is_empty()
+            && self.records.is_empty()
+            && self.under_way.values().all(|under_way| under_way.told)
     }
 
     fn step(&mut self, input: Input) {
@@ -199,13 +218,7 @@ impl Deliveries {
         for command in std::mem::take(&mut self.commands) {
             match command {
                 Command::Deliver { delivery, attempt } => self.deliver(delivery, attempt),
-                Command::Record(record) => {
-                    // One that could not be written comes again, and is told already.
-                    if let Some(event) = self.under_way.remove(&(record.sink.clone(), record.seq)) {
-                        self.tell(&record, &event);
-                    }
-                    self.records.push(record);
-                }
+                Command::Record(record) => self.record(record),
                 Command::Feed { sink, ticket, after, deliveries_max, bytes_max } => {
                     self.feed(sink, ticket, after, Page { deliveries_max, bytes_max });
                 }
@@ -225,6 +238,28 @@ impl Deliveries {
         }
     }
 
+    /// An attempt has ended; it is told once. What could not be written comes again.
+    fn record(&mut self, record: Record) {
+        let under_way = self.under_way.get_mut(&(record.sink.clone(), record.seq));
+        if let Some(UnderWay { event, told: told @ false }) = under_way {
+            *told = true;
+            let event = Arc::clone(event);
+            self.tell(&record, &event);
+            self.tell_waiting(&event, &record.sink, &record.next);
+        }
+        self.records.push(record);
+    }
+
+    fn tell_waiting(&self, event: &Event, sink: &ObjectName, next: &Next) {
+        match next {
+            Next::Delivered { .. } => self.parts.awaited.ended(&event.uid, sink, &Ok(())),
+            Next::Parked(_) => {
+                self.parts.awaited.ended(&event.uid, sink, &Err(NotDelivered::Parked(sink.clone())));
+            }
+            Next::Retry { .. } => {}
+        }
+    }
+
     /// The sink is left alone, tried, or served again.
     fn breaker(&self, sink: &ObjectName, state: BreakerState) {
         let Some(served) = self.sinks.get(sink) else { return };
@@ -233,6 +268,10 @@ impl Deliveries {
             BreakerState::Open { .. } => Breaker::Open,
             BreakerState::HalfOpen => Breaker::HalfOpen,
         });
+        if matches!(state, BreakerState::Open { .. }) {
+            let left_alone = |name: &ObjectName| NotDelivered::LeftAlone(name.clone());
+            self.parts.awaited.give_up(|name| (name == sink).then(|| left_alone(name)));
+        }
         match state {
             BreakerState::Open { until } if before == Breaker::Closed => {
                 let pause = until.saturating_sub(self.started.elapsed());
@@ -249,7 +288,8 @@ impl Deliveries {
 
     fn deliver(&mut self, delivery: Delivery, number: u32) {
         let (sink, seq) = (delivery.sink.clone(), delivery.seq);
-        self.under_way.insert((sink.clone(), seq), Arc::clone(&delivery.event));
+        let event = Arc::clone(&delivery.event);
+        self.under_way.insert((sink.clone(), seq), UnderWay { event, told: false });
         let served = self.sinks.get(&sink).cloned();
         let (messages, metrics) = (self.messages.clone(), Arc::clone(&self.parts.metrics));
         tokio::spawn(async move {

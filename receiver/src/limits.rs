@@ -48,6 +48,10 @@ pub const ENDPOINT_BODIES_BYTES_MAX: usize = BODIES_BYTES_MAX / 4;
 /// sender's retry. Providers wait 10 s and longer.
 pub const STORE_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// Deliveries that requests wait for at once (`acknowledge.mode: OnDelivered`), at some 200 bytes each; a request beyond it is
+/// answered as not delivered, and stored all the same.
+pub const AWAITED_MAX: usize = 16_384;
+
 /// Bytes of a refused request's body that are read and thrown away, so that its sender hears the answer (a connection
 /// closed with unread bytes is reset) and may go on with the next one.
 pub const LEFTOVER_BYTES_MAX: usize = 1024 * 1024;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::Admin,
+    awaited::Awaited,
     brought::BroughtSecrets,
     config::Source,
     deliveries,
@@ -106,9 +107,12 @@ impl Receiver {
         let (lanes, asked) = mpsc::channel(1);
         let (published_keys, keys) =
             published_keys::start(&configuration, &metrics, &settings.data, changes.clone());
+        let awaited = Arc::<Awaited>::default();
         let ingress = Arc::new(Ingress {
             live: Arc::clone(&configuration.live),
             store: running.handle(),
+            reader: reader.clone(),
+            awaited: Arc::clone(&awaited),
             rearmed,
             published_keys,
             brought,
@@ -123,6 +127,7 @@ impl Receiver {
             store: running.handle(),
             reader: reader.clone(),
             metrics,
+            awaited,
             handed_over,
             missed: running.missed(),
             rearmed: to_look_for,

@@ -14,7 +14,7 @@ use http::{Method, request::Parts};
 use hyper::body::Body;
 use jiff::Timestamp;
 use rand::RngExt as _;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::{
     Ingress, capture,
@@ -123,29 +123,39 @@ impl Ingress {
         let Read { events, answer } = read;
         let Chosen { appends, labels, ignored } = Chosen::of(endpoint, events)?;
         let mut best = Word::Ignored;
+        let deadline = endpoint.acknowledge.deadline().map(|deadline| exchange.started + deadline);
+        let mut expected = self.expect(endpoint, &appends);
         if !appends.is_empty() {
-            let verdicts = self.stored(appends, exchange).await.map_err(Refusal::NotStored)?;
-            for (verdict, label) in verdicts.into_iter().zip(labels) {
-                let word = self.word(verdict);
+            let verdicts = self.stored(appends, deadline, exchange).await.map_err(Refusal::NotStored)?;
+            for (verdict, label) in verdicts.iter().zip(labels) {
+                let word = self.word(*verdict);
                 self.metrics.event(traffic.name(), label, word);
                 best = best.min(word);
             }
+            expected.took(verdicts);
         }
         for label in &ignored {
             self.metrics.event(traffic.name(), label, Word::Ignored);
         }
         traffic.count(Word::Ignored, ignored.len() as u64);
+        if expected.is_something() {
+            traffic.last_event.at(exchange.received_at);
+            self.happened(endpoint, expected, deadline).await.map_err(Refusal::NotDelivered)?;
+        }
         Ok(Outcome::Taken { word: best, answer })
     }
 
     async fn stored(
         &self,
         appends: Vec<Append>,
+        deadline: Option<Instant>,
         exchange: &mut Exchange<'_>,
     ) -> Result<Vec<Verdict>, SubmitError> {
         // From here on the store counts them, whether or not anybody waits for its answer.
         exchange.submitted = true;
-        let verdicts = timeout(STORE_TIME_MAX, self.store.append(appends)).await;
+        let until = Instant::now() + STORE_TIME_MAX;
+        let until = deadline.map_or(until, |deadline| deadline.min(until));
+        let verdicts = timeout_at(until.into(), self.store.append(appends)).await;
         verdicts.unwrap_or_else(|_| Err(SubmitError::Unavailable("the store did not answer in time".into())))
     }
 

@@ -46,12 +46,14 @@ pub(crate) enum Code {
     UnknownType,
     /// It was not stored; `Retry-After` says when to send it again.
     Unavailable,
+    /// It is stored, and a sink that it must be delivered to does not have it yet; `Retry-After` says when to ask again.
+    NotDelivered,
 }
 
 impl Code {
     /// Every code, in the order in which a request meets them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::SourceNotAllowed,
@@ -72,6 +74,7 @@ impl Code {
         Self::BatchTooLarge,
         Self::UnknownType,
         Self::Unavailable,
+        Self::NotDelivered,
     ];
 
     /// As it is written in answers, logs and metrics.
@@ -97,6 +100,7 @@ impl Code {
             Self::BatchTooLarge => "batch_too_large",
             Self::UnknownType => "unknown_type",
             Self::Unavailable => "unavailable",
+            Self::NotDelivered => "not_delivered",
         }
     }
 
@@ -123,6 +127,7 @@ impl Code {
             Self::BatchTooLarge => "the batch has too many events",
             Self::UnknownType => "events of this type are not taken here",
             Self::Unavailable => "not stored: send again later",
+            Self::NotDelivered => "not delivered in time: send again later",
         }
     }
 }

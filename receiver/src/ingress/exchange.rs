@@ -18,7 +18,7 @@ pub(super) struct Exchange<'x> {
     traffic: &'x EndpointTraffic,
     metrics: &'x Metrics,
     source: IpAddr,
-    started: Instant,
+    pub(super) started: Instant,
     pub(super) received_at: Timestamp,
     pub(super) noted: Noted,
     /// Its events are with the store, which counts them.

@@ -7,6 +7,7 @@ mod noted;
 mod outcome;
 mod reply;
 mod source;
+mod waiting;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -14,7 +15,7 @@ use std::{
 };
 
 use boathook_event::Seq;
-use boathook_store::StoreHandle;
+use boathook_store::{Reader, StoreHandle};
 use http::{Request, request::Parts};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
@@ -26,7 +27,7 @@ use self::{
 };
 pub(crate) use self::{reply::Reply, source::TrustedProxies};
 use crate::{
-    brought::BroughtSecrets, config::Configuration, flood::Flood, held::BodiesHeld,
+    awaited::Awaited, brought::BroughtSecrets, config::Configuration, flood::Flood, held::BodiesHeld,
     limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, published_keys::PublishedKeys, serving::Live,
 };
 
@@ -34,6 +35,10 @@ use crate::{
 pub(crate) struct Ingress {
     pub(crate) live: Arc<Live>,
     pub(crate) store: StoreHandle,
+    /// Says how the deliveries of a repeated event stand.
+    pub(crate) reader: Reader,
+    /// Who waits for deliveries to end.
+    pub(crate) awaited: Arc<Awaited>,
     /// Parked deliveries that a repetition has made pending again.
     pub(crate) rearmed: mpsc::Sender<Seq>,
     /// The keys that senders publish.

@@ -8,7 +8,7 @@ use boathook_verify::{Answered, Hint, Rejection};
 use http::StatusCode;
 
 use super::code::Code;
-use crate::{gate::Wait, limits::RETRY_AFTER_SECONDS};
+use crate::{awaited::NotDelivered, gate::Wait, limits::RETRY_AFTER_SECONDS};
 
 /// How a request ended.
 #[derive(Debug)]
@@ -64,6 +64,8 @@ pub(crate) enum Refusal {
     UnknownType,
     /// It was not stored.
     NotStored(SubmitError),
+    /// It is stored, and not everything that was waited for has happened.
+    NotDelivered(NotDelivered),
 }
 
 impl From<Refusal> for Outcome {
@@ -107,7 +109,7 @@ impl Refusal {
             Self::SourceRate(_) | Self::Rate(_) | Self::Paused | Self::Crowded | Self::Unchecked(_) => {
                 Word::Busy
             }
-            Self::NotVisited(_) => Word::Unanswered,
+            Self::NotVisited(_) | Self::NotDelivered(_) => Word::Unanswered,
             Self::NotStored(SubmitError::Busy) => Word::Busy,
             Self::BodyBroken | Self::NotStored(SubmitError::Unavailable(_) | SubmitError::Rejected(_)) => {
                 Word::Unanswered
@@ -126,7 +128,9 @@ impl Refusal {
             Self::BodyBroken | Self::Unreadable(_) | Self::UnknownType => 400,
             Self::Paused | Self::Crowded => 503,
             Self::NotGenuine(..) => profile.refused,
-            Self::NotStored(_) | Self::Unchecked(_) | Self::NotVisited(_) => profile.unavailable,
+            Self::NotStored(_) | Self::Unchecked(_) | Self::NotVisited(_) | Self::NotDelivered(_) => {
+                profile.unavailable
+            }
         }
     }
 
@@ -146,6 +150,7 @@ impl Refusal {
             Self::Crowded | Self::NotStored(_) | Self::Unchecked(_) | Self::NotVisited(_) => {
                 Code::Unavailable
             }
+            Self::NotDelivered(_) => Code::NotDelivered,
         }
     }
 
@@ -164,6 +169,7 @@ impl Refusal {
             Self::NotGenuine(rejection, None) => Some(rejection.diagnosis.to_string()),
             Self::NotGenuine(rejection, Some(hint)) => Some(format!("{}; {hint}", rejection.diagnosis)),
             Self::NotStored(error) => Some(error.to_string()),
+            Self::NotDelivered(why) => Some(why.to_string()),
             Self::Unchecked(rejection) => Some(rejection.diagnosis.to_string()),
             Self::NotVisited(error) => {
                 Some(format!("the URL that the provider wants visited before it sends anything: {error}"))
@@ -180,9 +186,12 @@ impl Refusal {
         let seconds = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         match self {
             Self::SourceRate(Wait(wait)) | Self::Rate(Wait(wait)) => Some(seconds(*wait).max(1)),
-            Self::Paused | Self::Crowded | Self::NotStored(_) | Self::Unchecked(_) | Self::NotVisited(_) => {
-                Some(RETRY_AFTER_SECONDS)
-            }
+            Self::Paused
+            | Self::Crowded
+            | Self::NotStored(_)
+            | Self::Unchecked(_)
+            | Self::NotVisited(_)
+            | Self::NotDelivered(_) => Some(RETRY_AFTER_SECONDS),
             _ => None,
         }
     }

@@ -125,7 +125,7 @@ mod tests {
     use http_body_util::BodyExt as _;
 
     use super::*;
-    use crate::gate::Wait;
+    use crate::{awaited::NotDelivered as Awaited, gate::Wait};
 
     /// A provider that wants its own statuses.
     const OWN: Profile = Profile { success: 202, duplicate: 409, refused: 403, unavailable: 500, ..PLAIN };
@@ -216,6 +216,7 @@ mod tests {
                 "unavailable",
                 Word::Unanswered,
             ),
+            (NotDelivered(Awaited::Late).into(), [503, 500], "not_delivered", Word::Unanswered),
         ]
     }
 
@@ -227,7 +228,7 @@ mod tests {
                 let reply = reply(&outcome, profile, &Noted::default());
                 assert_eq!(reply.status(), status, "{outcome:?}");
                 let retry_after = reply.headers().contains_key(header::RETRY_AFTER);
-                let later = word == Word::Busy || code == "unavailable";
+                let later = word == Word::Busy || ["unavailable", "not_delivered"].contains(&code);
                 assert_eq!(retry_after, later, "{outcome:?}");
                 if let Outcome::Refused(_) = outcome {
                     let body: Value = serde_json::from_str(&body(reply)).unwrap();

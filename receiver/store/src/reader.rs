@@ -7,7 +7,7 @@ use tokio::{sync::Mutex, task};
 
 use crate::{
     Error,
-    traits::{Archive, Archived, Epoch, Fed, Feed, Page, Retention, Statistics},
+    traits::{Archive, Archived, Epoch, Fed, Feed, Page, Retention, Standing, Statistics},
 };
 
 /// Feed and archive of a store; cheap to clone. Dispatch, questions and housekeeping do not wait for each other.
@@ -57,6 +57,11 @@ impl Reader {
     ) -> Result<Option<Timestamp>, Error> {
         let sink = sink.clone();
         off_the_runtime(&self.feed, move |feed| feed.earliest_due(&sink, after)).await
+    }
+
+    /// See [`Feed::standing`].
+    pub async fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error> {
+        off_the_runtime(&self.feed, move |feed| feed.standing(seq)).await
     }
 
     /// See [`Feed::by_key`].

@@ -103,6 +103,15 @@ pub struct Fed {
     pub more: bool,
 }
 
+/// How the deliveries of one event stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The event.
+    pub uid: Uid,
+    /// Where each stands, by sink.
+    pub deliveries: Vec<(ObjectName, DeliveryState)>,
+}
+
 /// Gives back deliveries that are still pending. Every call costs O(page), whatever the backlog.
 pub trait Feed {
     /// Takes the right to record outcomes; older epochs are fenced off from then on.
@@ -116,6 +125,9 @@ pub trait Feed {
 
     /// The earliest due time, later than `after`, of the sink's tried deliveries.
     fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error>;
+
+    /// How the deliveries of the event at this place stand; `None` where it is not there (any more).
+    fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error>;
 
     /// Pending ordered deliveries of one sink and key behind `after`, tried or not, by sequence.
     fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error>;

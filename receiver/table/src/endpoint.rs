@@ -12,7 +12,7 @@ use boathook_verify::{
 use ipnet::IpNet;
 
 use crate::{
-    Capture, Input, Kind, Problem, Sink, Written,
+    Acknowledge, Capture, Input, Kind, Problem, Sink, Written,
     capture::capture,
     checks::{self, Checked, Checks, checks},
     limits::{
@@ -53,6 +53,8 @@ pub struct Endpoint {
     pub requests_per_minute: Option<NonZeroU32>,
     /// Requests a minute from one address.
     pub per_source_per_minute: Option<NonZeroU32>,
+    /// When a delivery is acknowledged.
+    pub acknowledge: Acknowledge,
     /// How long an event is remembered.
     pub dedupe_window: Duration,
     /// It takes nothing: 503.
@@ -90,6 +92,8 @@ pub struct SinkRoute {
     pub sink: ObjectName,
     /// Events of one key go there one after the other.
     pub ordered: bool,
+    /// An event that goes there is delivered only once this sink has it.
+    pub required: bool,
     /// Types that go there.
     types: [TypePatterns; 2],
 }
@@ -188,6 +192,7 @@ pub(crate) fn compile(
     problems.at_most("spec.events.types", events.types.len(), TYPE_PATTERNS_MAX);
     host(spec, &mut problems);
     let route = SinkRoutes { sinks, problems: &mut problems }.all(spec);
+    let acknowledge = Acknowledge::compile(spec, &mut problems);
     let allowed_sources = sources(&verification, &mut problems);
     let dedupe_window = window(spec, &scheme, &mut problems);
     let host = class.map_or(spec.host.as_deref(), |class| class.host_of(spec));
@@ -207,6 +212,7 @@ pub(crate) fn compile(
         body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
         requests_per_minute: per_minute(&limits, |limits| limits.requests_per_minute),
         per_source_per_minute: per_minute(&limits, |limits| limits.per_source_per_minute),
+        acknowledge,
         dedupe_window,
         paused: spec.mode == Mode::Paused,
         sinks: route,
@@ -311,7 +317,8 @@ impl SinkRoutes<'_, '_, '_> {
             }
             let ordered = keyed && choice.ordering != Some(Ordering::None);
             let types = [TypePatterns::new(&choice.types), sink.types.clone()];
-            routes.push(SinkRoute { sink: name, ordered, types });
+            let required = choice.required.unwrap_or(true);
+            routes.push(SinkRoute { sink: name, ordered, required, types });
         }
         let max = boathook_event::limits::SINKS_PER_EVENT_MAX;
         self.problems.at_most("spec.delivery.sinks", routes.len(), max);

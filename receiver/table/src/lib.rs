@@ -4,6 +4,7 @@
 //! An object with a problem is served as it was accepted before, or left out of the [`Table`]; the others are served. What
 //! else to do about it is the caller's decision: a folder with a problem is refused whole.
 mod accepted;
+mod acknowledge;
 mod build;
 mod capture;
 mod checks;
@@ -20,6 +21,7 @@ mod table;
 use boathook_crds::{WebhookEndpoint, WebhookSink};
 
 pub use accepted::{Accepted, Written};
+pub use acknowledge::Acknowledge;
 pub use build::{Built, Conflict, Input, build};
 pub use capture::Capture;
 pub use class::{Class, HostGrant};

@@ -3,6 +3,10 @@ use std::time::Duration;
 
 /// Bytes of a body where nothing is said: no provider's ordinary event is larger.
 pub const BODY_BYTES_DEFAULT: u32 = 1024 * 1024;
+/// Time for an answer with `acknowledge.mode: OnDelivered` where nothing is said: most providers wait ten seconds and longer.
+pub const ACKNOWLEDGE_DEADLINE_DEFAULT: Duration = Duration::from_secs(5);
+/// The longest time for an answer: hardly a provider waits longer, and a receiver that stops waits for open requests.
+pub const ACKNOWLEDGE_DEADLINE_MAX: Duration = Duration::from_secs(30);
 /// How long an event is remembered where neither endpoint nor preset says: longer than most providers retry.
 pub const DEDUPE_WINDOW_DEFAULT: Duration = Duration::from_secs(72 * 3_600);
 /// The longest memory: dedupe keys cost disk for as long.

@@ -1,7 +1,9 @@
 //! What objects compile to, and what is said of those that do not.
+use std::time::Duration;
+
 use boathook_crds::{Notice, Reason, WebhookEndpoint, WebhookSink};
 use boathook_event::{Destination, ObjectName};
-use boathook_table::{Accepted, Choice, Input, Keys, Objects, Problem, Table};
+use boathook_table::{Accepted, Acknowledge, Choice, Input, Keys, Objects, Problem, Table};
 use serde_json::{Value, json};
 
 fn keys() -> Keys {
@@ -342,4 +344,30 @@ fn two_endpoints_do_not_take_a_secret_into_one_place() {
     let told: Vec<_> = problems.iter().map(|problem| (problem.object.name(), &*problem.field)).collect();
     assert_eq!(told, [("b", "spec.secretCapture.secretRef")]);
     assert!(table.lookup(None, "/a").is_some() && table.lookup(None, "/b").is_none());
+}
+
+#[test]
+fn only_an_endpoint_with_a_required_sink_can_acknowledge_what_is_delivered() {
+    let on_delivered = |sinks: Value| {
+        let acknowledge = json!({ "mode": "OnDelivered", "deadline": "2s" });
+        let spec = json!({ "acknowledge": acknowledge, "delivery": { "sinks": sinks } });
+        built(vec![endpoint("a", &spec)])
+    };
+    let (table, problems) = on_delivered(json!([{ "name": "out" }]));
+    assert_eq!(problems, []);
+    let acknowledge = table.lookup(None, "/default/a").map(|endpoint| endpoint.acknowledge);
+    assert_eq!(acknowledge, Some(Acknowledge::OnDelivered { deadline: Duration::from_secs(2) }));
+    for sinks in [json!([]), json!([{ "name": "out", "required": false }])] {
+        let (_, problems) = on_delivered(sinks);
+        let fields: Vec<&str> = problems.iter().map(|problem| &*problem.field).collect();
+        assert_eq!(fields, ["spec.acknowledge.mode"]);
+    }
+}
+
+#[test]
+fn a_deadline_is_some_time_and_not_too_long() {
+    for (deadline, sound) in [("0s", false), ("1ms", true), ("30s", true), ("30001ms", false)] {
+        let (_, problems) = built(vec![endpoint("a", &json!({ "acknowledge": { "deadline": deadline } }))]);
+        assert_eq!(problems.is_empty(), sound, "{deadline}: {problems:?}");
+    }
 }

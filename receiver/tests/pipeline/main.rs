@@ -1,5 +1,6 @@
 //! The whole program, as senders, sinks and operators meet it: a process with real sockets, files and signals.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+mod acknowledge;
 mod capture;
 mod defence;
 mod delivery;

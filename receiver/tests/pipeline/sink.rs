@@ -3,7 +3,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex,
         atomic::{AtomicU16, Ordering::Relaxed},
     },
     thread,
@@ -32,6 +32,8 @@ pub(crate) struct Server {
     status: Arc<AtomicU16>,
     /// Bodies with this text are answered 500.
     refused: Arc<Mutex<Option<&'static str>>>,
+    /// Nothing is answered while this is true.
+    held: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl Server {
@@ -42,6 +44,7 @@ impl Server {
             got: Arc::default(),
             status: Arc::new(AtomicU16::new(200)),
             refused: Arc::default(),
+            held: Arc::default(),
         };
         let its = server.clone();
         thread::spawn(move || {
@@ -61,6 +64,12 @@ impl Server {
     /// Bodies with this text are answered 500 from now on.
     pub(crate) fn refuse(&self, text: Option<&'static str>) {
         *self.refused.lock().unwrap() = text;
+    }
+
+    /// Takes what comes, and answers nothing before this is said with `false`.
+    pub(crate) fn hold(&self, held: bool) {
+        *self.held.0.lock().unwrap() = held;
+        self.held.1.notify_all();
     }
 
     pub(crate) fn got(&self) -> Vec<Got> {
@@ -102,6 +111,7 @@ impl Server {
                 .unwrap()
                 .is_some_and(|text| String::from_utf8_lossy(&body).contains(text));
             self.got.lock().unwrap().push(Got { path, headers, body });
+            drop(self.held.1.wait_while(self.held.0.lock().unwrap(), |held| *held).unwrap());
             let status = if refused { 500 } else { self.status.load(Relaxed) };
             writer.write_all(format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
         }

@@ -10,12 +10,10 @@ use crate::{
     limits::LIST_MAX,
     local::{
         Shared, removal,
-        rows::{
-            self, ALREADY_THERE, DELIVERED, EVENT_COLUMNS, EVENT_TABLES, EventRow, FAILURE_COLUMNS, place,
-        },
+        rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, FAILURE_COLUMNS, place},
         schema,
     },
-    traits::{Archive, Archived, ArchivedDelivery, DeliveryState, Retention, Statistics},
+    traits::{Archive, Archived, ArchivedDelivery, Retention, Statistics},
 };
 
 /// The archive of a [`super::Local`] store.
@@ -101,11 +99,7 @@ fn delivery(sql: &Connection, seq: Seq, sink: i64) -> Result<Option<ArchivedDeli
             let outcome = row.get_ref(1)?;
             Ok(ArchivedDelivery {
                 sink: ObjectName::from_stored(row.get_ref(0)?.as_str()?),
-                state: match outcome.as_str_or_null()? {
-                    None => DeliveryState::Pending,
-                    Some(DELIVERED | ALREADY_THERE) => DeliveryState::Delivered,
-                    Some(_) => DeliveryState::Parked,
-                },
+                state: rows::state(outcome.as_str_or_null()?),
                 attempts: row.get(2)?,
                 due: time(3)?,
                 completed_at: time(4)?,

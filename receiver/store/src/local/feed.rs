@@ -1,7 +1,7 @@
 //! What is still to be delivered, read page by page.
 use std::{fmt, sync::Arc};
 
-use boathook_event::{Delivery, ObjectName, Seq};
+use boathook_event::{Delivery, ObjectName, Seq, Uid};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, Transaction, params};
 
@@ -13,7 +13,7 @@ use crate::{
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, place},
         schema,
     },
-    traits::{Epoch, Fed, Feed, Page},
+    traits::{Epoch, Fed, Feed, Page, Standing},
 };
 
 /// The feed of a [`super::Local`] store.
@@ -59,6 +59,27 @@ impl Feed for LocalFeed {
             .prepare_cached(select)?
             .query_row([id, after.as_microsecond()], |row| rows::timestamp(row, 0))
             .optional()?)
+    }
+
+    fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        let event = snapshot
+            .prepare_cached("select uid, sinks from events where seq = ?1")?
+            .query_row([place(seq)], |row| {
+                Ok((Uid::from_bytes(row.get(0)?), rows::sink_numbers(row.get_ref(1)?.as_blob()?)))
+            })
+            .optional()?;
+        let Some((uid, sinks)) = event else { return Ok(None) };
+        let select = "select name, (select outcome from deliveries where seq = ?1 and sink = ?2) from names where id = ?2";
+        let mut state = snapshot.prepare_cached(select)?;
+        let mut of = |sink: i64| {
+            state.query_row([place(seq), sink], |row| {
+                let name = ObjectName::from_stored(row.get_ref(0)?.as_str()?);
+                Ok((name, rows::state(row.get_ref(1)?.as_str_or_null()?)))
+            })
+        };
+        let deliveries = sinks.into_iter().map(&mut of).collect::<Result<_, _>>()?;
+        Ok(Some(Standing { uid, deliveries }))
     }
 
     fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Row, types::Type};
 
-use crate::local::head;
+use crate::{local::head, traits::DeliveryState};
 
 /// `deliveries.outcome` of a delivery that the sink has taken.
 pub(super) const DELIVERED: &str = "delivered";
@@ -74,6 +74,15 @@ pub(super) fn failure(row: &Row<'_>) -> rusqlite::Result<Attempt> {
             message: Cow::Owned(row.get(7)?),
         }),
     })
+}
+
+/// Where a delivery with this outcome stands; without one it is pending.
+pub(super) fn state(outcome: Option<&str>) -> DeliveryState {
+    match outcome {
+        None => DeliveryState::Pending,
+        Some(DELIVERED | ALREADY_THERE) => DeliveryState::Delivered,
+        Some(_) => DeliveryState::Parked,
+    }
 }
 
 /// A column of microseconds.

@@ -2,7 +2,7 @@
 use boathook_event::{Delivery, Record, Seq};
 use boathook_store::{
     limits::FEED_ROWS_MAX,
-    traits::{Batch, Fed, Page},
+    traits::{Batch, DeliveryState, Fed, Page, Standing},
 };
 use jiff::Timestamp;
 
@@ -129,6 +129,24 @@ pub(crate) fn what_is_armed_again_keeps_its_order<E: Environment>() {
     environment.append(&[ordered, unordered]);
     let fed = environment.feed().by_key(&name("a"), "k", 0, ALL).unwrap();
     assert_eq!(seqs(&fed), [1]);
+}
+
+pub(crate) fn it_is_told_how_the_deliveries_of_an_event_stand<E: Environment>() {
+    let environment = E::new();
+    environment.append(&[draft(1).sinks(&["a", "b", "c"]).dedupe(&[key(1)]), draft(2).sinks(&[])]);
+    record(&environment, vec![delivered(1, "a", 1, at(0)), parked(1, "c", 1, at(0))]);
+    let feed = environment.feed();
+    let standing = |seq| feed.standing(seq).unwrap();
+    let of_first = |c| {
+        let states = [("a", DeliveryState::Delivered), ("b", DeliveryState::Pending), ("c", c)];
+        let deliveries = states.map(|(sink, state)| (name(sink), state)).to_vec();
+        Some(Standing { uid: uid(1), deliveries })
+    };
+    assert_eq!(standing(1), of_first(DeliveryState::Parked));
+    assert_eq!(standing(2), Some(Standing { uid: uid(2), deliveries: Vec::new() }));
+    assert_eq!(standing(3), None);
+    environment.append(&[draft(3).dedupe(&[key(1)])]);
+    assert_eq!(standing(1), of_first(DeliveryState::Pending), "armed again");
 }
 
 pub(crate) fn a_sink_that_nobody_knows_has_nothing<E: Environment>() {

@@ -60,6 +60,7 @@ macro_rules! conformance {
             feed { deliveries_of_one_key_come_by_sequence_tried_or_not }
             feed { tried_deliveries_hold_their_keys_where_order_is_kept }
             feed { what_is_armed_again_keeps_its_order }
+            feed { it_is_told_how_the_deliveries_of_an_event_stand }
             feed { a_sink_that_nobody_knows_has_nothing }
             archive { an_event_comes_back_as_it_was }
             archive { lists_are_by_sequence_and_by_endpoint }

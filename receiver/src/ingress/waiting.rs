@@ -1,0 +1,124 @@
+//! Waiting until what a request has brought is delivered (`acknowledge.mode: OnDelivered`).
+//!
+//! A request waits from before its events are stored, so that no end of theirs is missed. A repetition waits for the first
+//! one's deliveries: the store says which event that was, and how they stand.
+use std::time::Instant;
+
+use boathook_crds::Breaker;
+use boathook_event::{ObjectName, Seq};
+use boathook_store::traits::{Append, DeliveryState, Standing, Verdict};
+use boathook_table::{Acknowledge, Endpoint};
+use futures::future::try_join_all;
+use tokio::time::timeout_at;
+
+use super::Ingress;
+use crate::awaited::{NotDelivered, Waiting};
+
+/// What a request waits for; with [`Acknowledge::OnStored`] nothing.
+#[derive(Default)]
+pub(super) struct Expected<'a> {
+    /// One for each event.
+    fresh: Vec<Result<Waiting<'a>, NotDelivered>>,
+    /// Places of events that were there before.
+    repeated: Vec<Seq>,
+}
+
+impl Expected<'_> {
+    pub(super) fn is_something(&self) -> bool {
+        !self.fresh.is_empty() || !self.repeated.is_empty()
+    }
+
+    /// What became of the events, in their order.
+    pub(super) fn took(&mut self, verdicts: Vec<Verdict>) {
+        let mut verdicts = verdicts.into_iter();
+        self.fresh.retain(|_| match verdicts.next() {
+            Some(Verdict::Duplicate { of, .. }) => {
+                self.repeated.push(of);
+                false
+            }
+            _ => true,
+        });
+    }
+}
+
+impl Ingress {
+    /// Waits from now on for what is about to be stored.
+    pub(super) fn expect(&self, endpoint: &Endpoint, appends: &[Append]) -> Expected<'_> {
+        if matches!(endpoint.acknowledge, Acknowledge::OnStored { .. }) {
+            return Expected::default();
+        }
+        let wait = |append: &Append| {
+            let destinations = append.distinct_destinations().map(|destination| &destination.sink);
+            let required: Vec<_> = destinations.filter(|sink| is_required(endpoint, sink)).cloned().collect();
+            self.awaited.wait(append.event.uid, &required)
+        };
+        Expected { fresh: appends.iter().map(wait).collect(), repeated: Vec::new() }
+    }
+
+    /// Returns once all that was expected is delivered, or as soon as something will not be by the deadline.
+    pub(super) async fn happened(
+        &self,
+        endpoint: &Endpoint,
+        expected: Expected<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<(), NotDelivered> {
+        let Expected { fresh, repeated } = expected;
+        let all = async {
+            let mut all = fresh.into_iter().collect::<Result<Vec<_>, _>>()?;
+            for place in repeated {
+                all.extend(self.join(endpoint, place).await?);
+            }
+            all.iter().flat_map(Waiting::sinks).try_for_each(|sink| self.is_served(&sink))?;
+            try_join_all(all.into_iter().map(Waiting::ended)).await.map(drop)
+        };
+        match deadline {
+            Some(deadline) => timeout_at(deadline.into(), all).await.unwrap_or(Err(NotDelivered::Late)),
+            None => all.await,
+        }
+    }
+
+    /// Waits for what is still to be delivered of an event that was stored before; `None` when nothing is.
+    async fn join(&self, endpoint: &Endpoint, place: Seq) -> Result<Option<Waiting<'_>>, NotDelivered> {
+        let Some(Standing { uid, deliveries }) = self.standing(place).await? else { return Ok(None) };
+        let required = deliveries.into_iter().filter(|(sink, _)| is_required(endpoint, sink));
+        let pending: Vec<ObjectName> =
+            required.filter(|(_, state)| *state != DeliveryState::Delivered).map(|(sink, _)| sink).collect();
+        if pending.is_empty() {
+            return Ok(None);
+        }
+        let waiting = self.awaited.wait(uid, &pending)?;
+        // What has ended since it was looked at is told to nobody any more: once more, now that somebody waits.
+        for (sink, state) in self.standing(place).await?.into_iter().flat_map(|standing| standing.deliveries)
+        {
+            match state {
+                DeliveryState::Pending => {}
+                DeliveryState::Delivered => self.awaited.ended(&uid, &sink, &Ok(())),
+                DeliveryState::Parked => {
+                    self.awaited.ended(&uid, &sink, &Err(NotDelivered::Parked(sink.clone())));
+                }
+            }
+        }
+        Ok(Some(waiting))
+    }
+
+    async fn standing(&self, place: Seq) -> Result<Option<Standing>, NotDelivered> {
+        self.reader.standing(place).await.map_err(|error| NotDelivered::Unknown(error.to_string()))
+    }
+
+    /// Whether deliveries go to the sink now. From now on the loop that drives dispatch tells when that changes.
+    fn is_served(&self, name: &ObjectName) -> Result<(), NotDelivered> {
+        let serving = self.live.load();
+        match serving.sink(name) {
+            Some(sink) if sink.settings.suspend => Err(NotDelivered::Suspended(name.clone())),
+            Some(sink) if sink.traffic.breaker() == Breaker::Open => {
+                Err(NotDelivered::LeftAlone(name.clone()))
+            }
+            Some(_) => Ok(()),
+            None => Err(NotDelivered::Suspended(name.clone())),
+        }
+    }
+}
+
+fn is_required(endpoint: &Endpoint, sink: &ObjectName) -> bool {
+    endpoint.sinks.iter().any(|route| route.required && route.sink == *sink)
+}

@@ -205,6 +205,11 @@ pub struct Events {
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub event_type: Option<String>,
+    /// Template for the tenant: the account that the event belongs to (`limits.perTenantPerMinute`). A literal text makes all of
+    /// them one tenant's. Default: the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub tenant: Option<String>,
     /// Template for the ordering key; it may use `{id}`, `{type}`, `{tenant}`. Events of one key reach a sink in the order in
     /// which they came (`delivery.sinks[].ordering`). Default: none, and no order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -241,6 +246,11 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000000))]
     pub per_source_per_minute: Option<u32>,
+    /// Genuine deliveries a minute that carry events of one tenant (`events.tenant`); further ones get 429. Those without a tenant
+    /// are not limited. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000000))]
+    pub per_tenant_per_minute: Option<u32>,
 }
 
 /// How repetitions are known.

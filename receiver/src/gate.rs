@@ -1,5 +1,7 @@
-//! Rates: how many requests an endpoint takes from one address, and how many genuine ones in all.
+//! Rates: how many requests an endpoint takes from one address, how many genuine ones in all, and of one tenant.
 use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher as _, RandomState},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
     time::Duration,
@@ -8,7 +10,7 @@ use std::{
 use boathook_table::Endpoint;
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 
-use crate::limits::SOURCES_MAX;
+use crate::limits::{SOURCES_MAX, TENANT_GROUPS, TENANTS_MAX};
 
 /// The rates of one endpoint. A minute's worth may come at once; then it refills evenly.
 pub(crate) struct Gate {
@@ -16,6 +18,10 @@ pub(crate) struct Gate {
     per_source_per_minute: Option<NonZeroU32>,
     genuine: Option<DefaultDirectRateLimiter>,
     sources: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    per_tenant_per_minute: Option<NonZeroU32>,
+    /// By the hash of the name.
+    tenants: Option<DefaultKeyedRateLimiter<u64>>,
+    hashes: RandomState,
 }
 
 /// The rate is used up; there is room again after so long.
@@ -24,19 +30,22 @@ pub(crate) struct Wait(pub(crate) Duration);
 
 impl Gate {
     pub(crate) fn new(endpoint: &Endpoint) -> Self {
-        let Endpoint { requests_per_minute, per_source_per_minute, .. } = *endpoint;
+        let Endpoint { requests_per_minute, per_source_per_minute, per_tenant_per_minute, .. } = *endpoint;
         Self {
             per_minute: requests_per_minute,
             per_source_per_minute,
             genuine: requests_per_minute.map(|rate| RateLimiter::direct(Quota::per_minute(rate))),
             sources: per_source_per_minute.map(|rate| RateLimiter::keyed(Quota::per_minute(rate))),
+            per_tenant_per_minute,
+            tenants: per_tenant_per_minute.map(|rate| RateLimiter::keyed(Quota::per_minute(rate))),
+            hashes: RandomState::new(),
         }
     }
 
     /// Whether its numbers are this endpoint's.
     pub(crate) fn is_for(&self, endpoint: &Endpoint) -> bool {
-        (self.per_minute, self.per_source_per_minute)
-            == (endpoint.requests_per_minute, endpoint.per_source_per_minute)
+        (self.per_minute, self.per_source_per_minute, self.per_tenant_per_minute)
+            == (endpoint.requests_per_minute, endpoint.per_source_per_minute, endpoint.per_tenant_per_minute)
     }
 
     /// Takes one request from this address, genuine or not.
@@ -53,8 +62,26 @@ impl Gate {
         genuine.check().map_err(|until| Wait(until.wait_time_from(genuine.clock().now())))
     }
 
-    /// Forgets addresses whose rate has refilled.
-    pub(crate) fn forget_sources(&self) {
+    /// Takes one genuine request with events of these tenants: it counts once for each.
+    pub(crate) fn admit_tenants<'t>(&self, tenants: impl Iterator<Item = &'t str>) -> Result<(), Wait> {
+        let Some(rates) = &self.tenants else { return Ok(()) };
+        // A batch is mostly of one tenant.
+        let distinct: BTreeSet<&str> = tenants.collect();
+        for tenant in distinct {
+            let hash = self.hashes.hash_one(tenant);
+            let crowded = rates.len() >= TENANTS_MAX;
+            let counted = rates.check_key(&if crowded { hash % TENANT_GROUPS } else { hash });
+            counted.map_err(|until| Wait(until.wait_time_from(rates.clock().now())))?;
+        }
+        Ok(())
+    }
+
+    /// Forgets addresses and tenants whose rate has refilled.
+    pub(crate) fn forget_idle(&self) {
+        self.tenants.iter().for_each(|tenants| {
+            tenants.retain_recent();
+            tenants.shrink_to_fit();
+        });
         self.sources.iter().for_each(|sources| {
             sources.retain_recent();
             sources.shrink_to_fit();

@@ -61,6 +61,10 @@ pub const LEFTOVER_TIME_MAX: Duration = Duration::from_secs(2);
 /// Addresses whose rate an endpoint remembers, at some 100 bytes each; while there are more, the next are counted by
 /// larger networks.
 pub const SOURCES_MAX: usize = 100_000;
+/// Tenants whose rate an endpoint remembers, at some 50 bytes each; while there are more, the next are counted in groups.
+pub const TENANTS_MAX: usize = 100_000;
+/// Groups of tenants that are counted as one each then.
+pub const TENANT_GROUPS: u64 = 4_096;
 /// Hops of X-Forwarded-For that are looked at, from the right.
 pub const FORWARDED_HOPS_MAX: usize = 32;
 /// Seconds that a sender is told to wait when it is nobody's rate: paused, crowded, or the store is away.

@@ -15,7 +15,7 @@ use crate::{
 pub(crate) async fn run(ingress: Arc<Ingress>, reader: Reader) {
     let second = every(UPKEEP, || tell(&ingress));
     let sources = every(FORGET_SOURCES, || {
-        ingress.live.load().endpoints().for_each(|served| served.gate.forget_sources());
+        ingress.live.load().endpoints().for_each(|served| served.gate.forget_idle());
     });
     let retention = async {
         let mut ticks = ticks(RETAIN);

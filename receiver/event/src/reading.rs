@@ -35,6 +35,8 @@ pub struct ReadingSpec<'s> {
     pub id: Option<&'s str>,
     /// `events.type`
     pub event_type: Option<&'s str>,
+    /// `events.tenant`
+    pub tenant: Option<&'s str>,
     /// `events.key`
     pub key: Option<&'s str>,
 }
@@ -114,7 +116,7 @@ impl Reading {
     /// # Errors
     /// Every broken template; the field is the scheme's (`id[0]`, `answer.body.x`) or the endpoint's (`events.id`).
     pub fn compile(spec: ReadingSpec<'_>) -> Result<Self, Vec<SchemeError>> {
-        let ReadingSpec { endpoint, scheme, id, event_type, key } = spec;
+        let ReadingSpec { endpoint, scheme, id, event_type, tenant, key } = spec;
         let mut compiler = Compiler::default();
         let overridden = |own: Option<&str>, theirs: &[String]| match own {
             Some(text) => vec![text.to_owned()],
@@ -134,7 +136,11 @@ impl Reading {
                 Place::Request,
             ),
             entity: compiler.all("entity", scheme.entity.as_slice(), Place::Request),
-            tenant: compiler.all("tenant", scheme.tenant.as_slice(), Place::Request),
+            tenant: compiler.all(
+                field(tenant, "events.tenant", "tenant"),
+                &overridden(tenant, scheme.tenant.as_slice()),
+                Place::Request,
+            ),
             key: compiler.all("events.key", &overridden(key, &[]), Place::Event),
             answer: answer
                 .into_iter()

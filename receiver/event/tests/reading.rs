@@ -16,7 +16,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 fn spec(scheme: &Scheme) -> ReadingSpec<'_> {
-    ReadingSpec { endpoint: ObjectName::new("shop", "hook"), scheme, id: None, event_type: None, key: None }
+    ReadingSpec {
+        endpoint: ObjectName::new("shop", "hook"),
+        scheme,
+        id: None,
+        event_type: None,
+        tenant: None,
+        key: None,
+    }
 }
 
 /// Signs a request with the scheme and reads it.
@@ -259,14 +266,16 @@ fn an_endpoints_templates_replace_those_of_the_preset() {
     let own = ReadingSpec {
         id: Some("{/data/id}"),
         event_type: Some("{query:team}.{endpoint}"),
-        key: Some("{type}:{id}"),
+        tenant: Some("{/team|'nobody'}"),
+        key: Some("{type}:{id}:{tenant}"),
         ..spec(&scheme)
     };
     let read = read_as(own, &[], r#"{"id":"evt","data":{"id":"7"}}"#).unwrap();
     let event = &read.events[0].0;
     assert_eq!(event.id.as_deref(), Some("7"));
     assert_eq!(event.event_type.as_deref(), Some("search.hook"));
-    assert_eq!(event.key.as_deref(), Some("search.hook:7"));
+    assert_eq!(event.key.as_deref(), Some("search.hook:7:nobody"));
+    assert_eq!(event.tenant.as_deref(), Some("nobody"));
 }
 
 #[test]
@@ -295,6 +304,8 @@ fn the_answer_is_taken_from_the_request() {
 fn broken_templates_are_named_by_their_field() {
     let scheme =
         Scheme { id: vec!["{".into(), "{key}".into()], batch: Some("x".into()), ..preset("stripe").unwrap() };
+    let errors = Reading::compile(ReadingSpec { tenant: Some("{/"), ..spec(&scheme) }).unwrap_err();
+    assert!(errors.iter().any(|error| error.field == "events.tenant"), "{errors:?}");
     let errors = Reading::compile(ReadingSpec { key: Some("{nope}"), ..spec(&scheme) }).unwrap_err();
     let fields: Vec<&str> = errors.iter().map(|error| &*error.field).collect();
     assert_eq!(fields, ["id[0]", "id[1]", "events.key", "batch"]);

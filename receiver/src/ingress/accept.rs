@@ -59,6 +59,8 @@ impl Ingress {
         }
         drop(request);
         exchange.noted.first(read.events.first().map(|(event, _)| event));
+        let tenants = read.events.iter().filter_map(|(event, _)| event.tenant.as_deref());
+        gate.admit_tenants(tenants).map_err(Refusal::TenantRate)?;
         self.keep(served, read, exchange).await
     }
 

@@ -58,6 +58,8 @@ pub(crate) enum Refusal {
     NotVisited(String),
     /// The endpoint's rate is used up.
     Rate(Wait),
+    /// The rate of one of its tenants is used up.
+    TenantRate(Wait),
     /// It cannot be read.
     Unreadable(ReadError),
     /// Its type is not wanted, and the endpoint refuses such.
@@ -106,9 +108,12 @@ impl Refusal {
             | Self::NotGenuine(..)
             | Self::Unreadable(_)
             | Self::UnknownType => Word::Rejected,
-            Self::SourceRate(_) | Self::Rate(_) | Self::Paused | Self::Crowded | Self::Unchecked(_) => {
-                Word::Busy
-            }
+            Self::SourceRate(_)
+            | Self::Rate(_)
+            | Self::TenantRate(_)
+            | Self::Paused
+            | Self::Crowded
+            | Self::Unchecked(_) => Word::Busy,
             Self::NotVisited(_) | Self::NotDelivered(_) => Word::Unanswered,
             Self::NotStored(SubmitError::Busy) => Word::Busy,
             Self::BodyBroken | Self::NotStored(SubmitError::Unavailable(_) | SubmitError::Rejected(_)) => {
@@ -122,7 +127,7 @@ impl Refusal {
             Self::UnknownUrl => 404,
             Self::Method { .. } => 405,
             Self::Source => 403,
-            Self::SourceRate(_) | Self::Rate(_) => 429,
+            Self::SourceRate(_) | Self::Rate(_) | Self::TenantRate(_) => 429,
             Self::BodyTooLarge { .. } => 413,
             Self::BodyLate => 408,
             Self::BodyBroken | Self::Unreadable(_) | Self::UnknownType => 400,
@@ -139,7 +144,7 @@ impl Refusal {
             Self::UnknownUrl => Code::NotFound,
             Self::Method { .. } => Code::MethodNotAllowed,
             Self::Source => Code::SourceNotAllowed,
-            Self::SourceRate(_) | Self::Rate(_) => Code::RateLimited,
+            Self::SourceRate(_) | Self::Rate(_) | Self::TenantRate(_) => Code::RateLimited,
             Self::Paused => Code::Paused,
             Self::BodyTooLarge { .. } => Code::BodyTooLarge,
             Self::BodyLate => Code::BodyTimeout,
@@ -177,6 +182,7 @@ impl Refusal {
             Self::Crowded => Some("too many bytes of bodies are under way".into()),
             Self::SourceRate(_) => Some("limits.perSourcePerMinute is used up by this address".into()),
             Self::Rate(_) => Some("limits.requestsPerMinute is used up".into()),
+            Self::TenantRate(_) => Some("limits.perTenantPerMinute is used up by its tenant".into()),
             _ => None,
         }
     }
@@ -185,7 +191,9 @@ impl Refusal {
     pub(crate) fn retry_after(&self) -> Option<u64> {
         let seconds = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         match self {
-            Self::SourceRate(Wait(wait)) | Self::Rate(Wait(wait)) => Some(seconds(*wait).max(1)),
+            Self::SourceRate(Wait(wait)) | Self::Rate(Wait(wait)) | Self::TenantRate(Wait(wait)) => {
+                Some(seconds(*wait).max(1))
+            }
             Self::Paused
             | Self::Crowded
             | Self::NotStored(_)

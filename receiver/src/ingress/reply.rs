@@ -198,6 +198,7 @@ mod tests {
                 Word::Unanswered,
             ),
             (Rate(wait(1)).into(), [429, 429], "rate_limited", Word::Busy),
+            (TenantRate(wait(1)).into(), [429, 429], "rate_limited", Word::Busy),
             (unreadable(ReadError::Form), [400, 400], "invalid_form", Word::Rejected),
             (unreadable(ReadError::Xml(no_xml())), [400, 400], "invalid_xml", Word::Rejected),
             (unreadable(ReadError::BatchTooLarge(9)), [400, 400], "batch_too_large", Word::Rejected),

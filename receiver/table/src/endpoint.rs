@@ -53,6 +53,8 @@ pub struct Endpoint {
     pub requests_per_minute: Option<NonZeroU32>,
     /// Requests a minute from one address.
     pub per_source_per_minute: Option<NonZeroU32>,
+    /// Genuine requests a minute with events of one tenant.
+    pub per_tenant_per_minute: Option<NonZeroU32>,
     /// When a delivery is acknowledged.
     pub acknowledge: Acknowledge,
     /// How long an event is remembered.
@@ -186,6 +188,7 @@ pub(crate) fn compile(
     for (field, rate) in [
         ("spec.limits.requestsPerMinute", limits.requests_per_minute),
         ("spec.limits.perSourcePerMinute", limits.per_source_per_minute),
+        ("spec.limits.perTenantPerMinute", limits.per_tenant_per_minute),
     ] {
         rate.into_iter().for_each(|rate| problems.within(field, rate, 1..=RATE_PER_MINUTE_MAX));
     }
@@ -212,6 +215,7 @@ pub(crate) fn compile(
         body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
         requests_per_minute: per_minute(&limits, |limits| limits.requests_per_minute),
         per_source_per_minute: per_minute(&limits, |limits| limits.per_source_per_minute),
+        per_tenant_per_minute: per_minute(&limits, |limits| limits.per_tenant_per_minute),
         acknowledge,
         dedupe_window,
         paused: spec.mode == Mode::Paused,
@@ -267,6 +271,7 @@ fn reading(
         scheme,
         id: events.id.as_deref(),
         event_type: events.event_type.as_deref(),
+        tenant: events.tenant.as_deref(),
         key: events.key.as_deref(),
     });
     kept(compiled, Reason::InvalidTemplate, at, problems)

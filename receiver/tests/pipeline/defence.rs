@@ -85,6 +85,24 @@ fn a_source_over_its_rate_gets_429_before_its_body_is_read() {
 }
 
 #[test]
+fn a_tenant_over_its_rate_gets_429_and_the_others_do_not() {
+    let program = start("events: { tenant: \"{/team}\" }\nlimits: { perTenantPerMinute: 2 }");
+    let send = |id: &str, body: &str| program.send(id, "push", body);
+    for id in ["1", "2"] {
+        assert_eq!(send(id, "{\"team\":\"a\"}").status, 200);
+    }
+    refused(&send("3", "{\"team\":\"a\"}"), 429, "rate_limited");
+    let reason = program.logged("refused")["reason"].clone();
+    assert!(reason.as_str().unwrap().contains("perTenantPerMinute"), "{reason}");
+    for (id, body) in [("4", "{\"team\":\"b\"}"), ("5", "{}"), ("6", "{}"), ("7", "{}")] {
+        assert_eq!(send(id, body).status, 200, "another tenant's, or nobody's");
+    }
+    let forged = Request::signed_with("wrong", "8", "push", "{\"team\":\"b\"}");
+    (0..3).for_each(|_| refused(&forged.send(program.public), 401, "invalid_signature"));
+    assert_eq!(send("9", "{\"team\":\"b\"}").status, 200, "only what is genuine counts");
+}
+
+#[test]
 fn a_paused_endpoint_gets_503_whether_or_not_the_request_is_genuine() {
     let program = start("mode: Paused");
     let answer = program.send("1", "push", "{}");

@@ -294,12 +294,13 @@ impl Deliveries {
         let (messages, metrics) = (self.messages.clone(), Arc::clone(&self.parts.metrics));
         tokio::spawn(async move {
             let (started_at, started) = (Timestamp::now(), Instant::now());
-            let received_at = delivery.event.received_at;
+            // How old what is delivered again is says nothing of the sink.
+            let received_at = Some(delivery.event.received_at).filter(|_| delivery.replay == 0);
             let result = match &served {
                 Some(served) => tried(&*served.sink, Sending { delivery, attempt: number }).await,
                 None => Err(gone()),
             };
-            if let (Some(served), Ok(_)) = (&served, &result) {
+            if let (Some(served), Ok(_), Some(received_at)) = (&served, &result, received_at) {
                 let age = Timestamp::now().duration_since(received_at).as_secs_f64();
                 served.traffic.meters(&sink, &metrics).age_seconds.observe(age.max(0.0));
             }

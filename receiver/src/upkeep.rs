@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     ingress::Ingress,
-    limits::{FORGET_SOURCES, RETAIN, RETENTION_DELIVERED, RETENTION_PARKED, UPKEEP},
+    limits::{FORGET_SOURCES, RETAIN, RETENTION_DELIVERED, RETENTION_PARKED, RETENTION_REJECTED, UPKEEP},
     traffic::EndpointTraffic,
 };
 
@@ -62,7 +62,8 @@ fn flush(store: &StoreHandle, counts: Vec<boathook_event::Count>) {
 }
 
 async fn retain(reader: &Reader) {
-    let retention = Retention { delivered: RETENTION_DELIVERED, parked: RETENTION_PARKED };
+    let retention =
+        Retention { delivered: RETENTION_DELIVERED, parked: RETENTION_PARKED, rejected: RETENTION_REJECTED };
     match reader.retain(retention, Timestamp::now()).await {
         Ok(0) => {}
         Ok(events) => tracing::info!(events, "deleted events past their retention"),

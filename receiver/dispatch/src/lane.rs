@@ -27,6 +27,8 @@ pub(crate) struct Lane {
     bytes: usize,
     /// Never tried, by sequence.
     fresh: VecDeque<Seq>,
+    /// Armed again: delivered or parked before, and not tried since. They go when nothing else does.
+    armed: VecDeque<Seq>,
     /// Tried, by the monotonic time from which they may go.
     waiting: BTreeSet<(Duration, Seq)>,
     /// Their bytes.
@@ -97,6 +99,7 @@ impl Lane {
             known: BTreeMap::new(),
             bytes: 0,
             fresh: VecDeque::new(),
+            armed: VecDeque::new(),
             waiting: BTreeSet::new(),
             waiting_bytes: 0,
             unrecorded: BinaryHeap::new(),
@@ -230,7 +233,7 @@ impl Lane {
 
     /// When [`Lane::act`] may have something to do without anything happening.
     pub(crate) fn wake_at(&self) -> Option<Duration> {
-        let ready = !self.fresh.is_empty() || !self.released.is_empty();
+        let ready = !self.fresh.is_empty() || !self.released.is_empty() || !self.armed.is_empty();
         let starts_at = self.starts_at();
         let retry = starts_at.zip(self.waiting.first()).map(|(at, (due, _))| at.max(*due));
         let attempts = [starts_at.filter(|_| ready), retry].into_iter().flatten();
@@ -264,6 +267,7 @@ impl Lane {
             self.known.iter().filter(|(_, known)| idle(known)).map(|(seq, _)| *seq).collect();
         seqs.into_iter().for_each(|seq| self.forget(seq));
         self.fresh.clear();
+        self.armed.clear();
         self.waiting.clear();
         self.waiting_bytes = 0;
         self.released.clear();
@@ -285,7 +289,7 @@ impl Lane {
     pub(crate) fn snapshot(&self) -> LaneSnapshot {
         LaneSnapshot {
             sink: self.settings.sink.clone(),
-            ready: self.fresh.len() + self.released.len(),
+            ready: self.fresh.len() + self.released.len() + self.armed.len(),
             waiting: self.waiting.len(),
             in_flight: self.in_flight,
             keys: self.keys.len(),
@@ -320,7 +324,7 @@ impl Lane {
         None
     }
 
-    /// Due retries before fresh ones, but no more than a few in a row.
+    /// Due retries before fresh ones, but no more than a few in a row; what is armed again after both.
     fn candidate(&mut self, now: Now, fresh: bool) -> Option<Seq> {
         let due = self.waiting.first().copied().filter(|(due, _)| *due <= now.monotonic);
         // A probe tries another one than those that have failed, where there is one.
@@ -334,17 +338,17 @@ impl Lane {
                 self.retries_in_a_row += 1;
                 Some(entry.1)
             }
-            None if fresh => {
+            None => {
                 self.retries_in_a_row = 0;
                 loop {
+                    let next = fresh.then(|| self.fresh.pop_front()).flatten();
+                    let seq = next.or_else(|| self.armed.pop_front())?;
                     // A read of its key may have shown it meanwhile.
-                    let seq = self.fresh.pop_front()?;
                     if self.is_ready(seq) {
                         return Some(seq);
                     }
                 }
             }
-            None => None,
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Delivery {
     pub due: Option<Timestamp>,
     /// It waits for those of its key that came before it.
     pub ordered: bool,
+    /// 0 = the first time; n = the n-th time that the sink gets it again although it has taken it before.
+    pub replay: u32,
 }
 
 /// A sink that an event is to go to.
@@ -38,6 +40,15 @@ impl Delivery {
     /// The key whose order it keeps.
     pub fn lane_key(&self) -> Option<&str> {
         self.event.key.as_deref().filter(|_| self.ordered)
+    }
+
+    /// By which the sink knows every attempt of this delivery: `{uid}`, and `{uid}:r{n}` for the n-th replay, which must not
+    /// be taken for what the sink has already.
+    pub fn idempotency_key(&self) -> String {
+        match self.replay {
+            0 => self.event.uid.to_string(),
+            replay => format!("{}:r{replay}", self.event.uid),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::{ObjectName, Uid};
 
 /// An event. Made by [`crate::Reading::read`] from a [`Verified`] request, or restored by a store from the parts of
-/// one that was.
+/// one that was; or one that nobody sent, with which a sink is tried.
 #[derive(Debug, Clone)]
 pub struct Event(EventParts);
 
@@ -55,6 +55,11 @@ pub struct Head {
 
 impl Event {
     pub(crate) fn from_verified(_proof: &Verified<'_>, parts: EventParts) -> Self {
+        Self(parts)
+    }
+
+    /// An event that nobody sent, to try a sink with. It is never stored.
+    pub fn trial(parts: EventParts) -> Self {
         Self(parts)
     }
 

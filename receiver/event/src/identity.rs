@@ -21,6 +21,11 @@ impl Uid {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// Reads the text that its `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(Self)
+    }
+
     /// The 16 bytes, big-endian.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()

@@ -16,3 +16,5 @@ pub const FAILURE_MESSAGE_BYTES_MAX: usize = 512;
 pub const SINKS_PER_EVENT_MAX: usize = 16;
 /// The longest pause between two attempts.
 pub const RETRY_DELAY_MAX: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+/// Bytes of a refusal's diagnosis that are kept: a sentence or two, and many must fit into an endpoint's budget.
+pub const DIAGNOSIS_BYTES_MAX: usize = 512;

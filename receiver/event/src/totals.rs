@@ -68,12 +68,14 @@ pub struct EndpointTotals {
     pub endpoint: ObjectName,
     /// A number for each of [`Word::ALL`].
     pub words: [u64; Word::ALL.len()],
-    /// Deliveries of its events that sinks have taken; an event counts once for each sink.
+    /// Deliveries of its events that sinks have taken; an event counts once for each sink and each replay.
     pub delivered: u64,
     /// Deliveries put aside.
     pub parked: u64,
     /// Deliveries on their way.
     pub pending: u64,
+    /// Deliveries that were on their way when a person erased their event.
+    pub erased: u64,
 }
 
 impl EndpointTotals {
@@ -84,7 +86,7 @@ impl EndpointTotals {
 }
 
 /// What became of everything that was meant for one sink, since the store was made:
-/// matched = delivered + parked + pending.
+/// matched = delivered + parked + pending + erased. What is delivered again after it was delivered is meant for it once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SinkTotals {
     /// The sink.
@@ -95,6 +97,8 @@ pub struct SinkTotals {
     pub parked: u64,
     /// Deliveries on their way.
     pub pending: u64,
+    /// Deliveries that were on their way when a person erased their event.
+    pub erased: u64,
     /// Attempts that failed.
     pub failed_attempts: u64,
 }

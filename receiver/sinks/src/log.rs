@@ -6,7 +6,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use boathook_event::{Delivered, Event, Failure, FailureKind, ObjectName};
+use boathook_event::{Delivered, Failure, FailureKind, ObjectName};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -34,6 +34,9 @@ struct Line<'l> {
     #[serde(rename = "type")]
     event_type: Option<&'l str>,
     attempt: u32,
+    /// The n-th time that it is delivered again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<u32>,
     received_at: Timestamp,
     /// The body where it is JSON, as it was received but for line breaks between its tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +54,7 @@ impl LogSink {
     }
 
     async fn deliver(&self, sending: &Sending) -> Result<Delivered, Failure> {
-        let line = self.line(&sending.delivery.event, sending.attempt);
+        let line = self.line(sending);
         let output = Arc::clone(&self.output);
         // Whoever reads standard output may stop reading: only a thread that may block waits for that.
         let written = tokio::task::spawn_blocking(move || write(&output, &line?)).await;
@@ -63,7 +66,9 @@ impl LogSink {
         }
     }
 
-    fn line(&self, event: &Event, attempt: u32) -> io::Result<Vec<u8>> {
+    fn line(&self, sending: &Sending) -> io::Result<Vec<u8>> {
+        let Sending { delivery, attempt } = sending;
+        let event = &*delivery.event;
         let cut = event.body.get(..LOG_BODY_BYTES_MAX).filter(|kept| kept.len() < event.body.len());
         let body = if cut.is_some() { None } else { on_one_line(&event.body) };
         let line = Line {
@@ -72,7 +77,8 @@ impl LogSink {
             uid: event.uid.to_string(),
             id: event.id.as_deref(),
             event_type: event.event_type.as_deref(),
-            attempt,
+            attempt: *attempt,
+            replay: Some(delivery.replay).filter(|replay| *replay > 0),
             received_at: event.received_at,
             body_base64: body.is_none().then(|| STANDARD.encode(cut.unwrap_or(&event.body))),
             body,

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boathook_event::{Count, Record, Seq};
+use boathook_event::{Count, Record, Rejected, Seq};
 use tokio::sync::{mpsc as handovers, oneshot, watch};
 
 use crate::{
@@ -139,6 +139,11 @@ impl StoreHandle {
     /// Adds to totals, soon.
     pub fn count(&self, counts: Vec<Count>) {
         self.0.step(Input::Submit(Request::Counts(counts)));
+    }
+
+    /// Remembers refused requests, soon.
+    pub fn reject(&self, rejected: Vec<Rejected>) {
+        self.0.step(Input::Submit(Request::Rejected(rejected)));
     }
 
     /// Returns, with the reason, when the store is in doubt: the process must exit then, for only a new one may trust what

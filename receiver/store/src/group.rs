@@ -11,7 +11,7 @@ mod riders;
 
 use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 
-use boathook_event::{Count, Delivery, Record, Seq};
+use boathook_event::{Count, Delivery, Record, Rejected, Seq};
 
 use self::riders::Riders;
 use crate::{
@@ -29,6 +29,8 @@ pub enum Request<T> {
     Outcomes(T, Epoch, Vec<Record>),
     /// Additions to totals; nobody waits for them.
     Counts(Vec<Count>),
+    /// Refused requests to be remembered; nobody waits for them.
+    Rejected(Vec<Rejected>),
 }
 
 /// What happened.
@@ -169,6 +171,7 @@ impl<T> GroupCommit<T> {
             Request::Outcomes(ticket, ..) if !open => out.push(Command::Answer(ticket, closed())),
             Request::Outcomes(ticket, epoch, records) => self.riders.record(now, ticket, epoch, records),
             Request::Counts(counts) => self.riders.count(now, counts),
+            Request::Rejected(rejected) => self.riders.reject(now, rejected),
         }
     }
 
@@ -265,7 +268,8 @@ impl<T> GroupCommit<T> {
     /// One member spoils the batch: each is tried by itself, once.
     fn rejected(&mut self, writing: Writing<T>, reason: &str, out: &mut Vec<Command<T>>) {
         let Writing { batch, mut appends, mut outcomes } = writing;
-        if appends.len() + outcomes.len() + usize::from(!batch.counters.is_empty()) <= 1 {
+        let sums = !batch.counters.is_empty() || !batch.rejected.is_empty();
+        if appends.len() + outcomes.len() + usize::from(sums) <= 1 {
             for share in appends.into_iter().chain(outcomes) {
                 self.answer(share, Err(SubmitError::Rejected(reason.into())), out);
             }
@@ -293,8 +297,9 @@ impl<T> GroupCommit<T> {
                 outcomes: vec![share],
             });
         }
-        if !batch.counters.is_empty() {
-            let batch = Batch { counters: batch.counters.clone(), ..Batch::default() };
+        if sums {
+            let (counters, rejected) = (batch.counters.clone(), batch.rejected.clone());
+            let batch = Batch { counters, rejected, ..Batch::default() };
             self.redo.push_back(Writing {
                 batch: Arc::new(batch),
                 appends: Vec::new(),
@@ -348,6 +353,7 @@ fn handover(appends: &[Append], verdicts: &[Verdict]) -> Option<Handover> {
             attempts: 0,
             due: None,
             ordered: destination.ordered,
+            replay: 0,
         }));
     }
     places.map(|(first, last)| Handover { first, last, deliveries })

@@ -7,6 +7,7 @@ mod error;
 mod group;
 pub mod limits;
 pub mod local;
+mod question;
 mod reader;
 pub mod traits;
 

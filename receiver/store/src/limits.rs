@@ -49,3 +49,15 @@ pub const FEED_ROWS_MAX: usize = 1_024;
 pub const LIST_MAX: usize = 1_000;
 /// Failed attempts kept beside the first: the last ones tell what is wrong now.
 pub const LAST_FAILURES_MAX: u32 = 9;
+/// Rows that one page of a list looks at, wanted or not: some ten milliseconds.
+pub const LIST_ROWS_MAX: usize = 10_000;
+/// Rows of an index that a list reads at a time.
+pub const LIST_SLICE: usize = 256;
+/// How far a clock may have been set back for a list that is bounded by time to find all the same what came meanwhile.
+pub const CLOCK_BACK_MAX: Duration = Duration::from_secs(3_600);
+/// Events whose deliveries are armed again in one transaction: commits wait for it.
+pub const REPLAY_SLICE: usize = 256;
+/// Refused requests remembered of one endpoint: with their bounded diagnoses 256 KiB.
+pub const REJECTED_KEPT_MAX: usize = 400;
+/// Refused requests that wait to be written, of all endpoints; further ones are counted, not remembered.
+pub const REJECTED_WAITING_MAX: usize = 1_024;

@@ -1,13 +1,16 @@
 //! Asking a store from asynchronous code, over few connections.
 use std::{fmt, sync::Arc};
 
-use boathook_event::{ObjectName, Seq, Uid};
+use boathook_event::{ObjectName, Rejected, Seq, Uid};
 use jiff::Timestamp;
 use tokio::{sync::Mutex, task};
 
 use crate::{
     Error,
-    traits::{Archive, Archived, Epoch, Fed, Feed, Page, Retention, Standing, Statistics},
+    traits::{
+        Archive, Archived, Epoch, Fed, Feed, Found, Page, Question, Replay, Replayed, Retention, Standing,
+        Statistics,
+    },
 };
 
 /// Feed and archive of a store; cheap to clone. Dispatch, questions and housekeeping do not wait for each other.
@@ -86,6 +89,24 @@ impl Reader {
         off_the_runtime(&self.archive, move |archive| archive.show(&uid)).await
     }
 
+    /// See [`Archive::find`].
+    pub async fn find(&self, question: &Question, after: Option<Seq>, limit: usize) -> Result<Found, Error> {
+        let question = question.clone();
+        off_the_runtime(&self.archive, move |archive| archive.find(&question, after, limit)).await
+    }
+
+    /// See [`Archive::rejections`].
+    pub async fn rejections(
+        &self,
+        endpoint: Option<&ObjectName>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Rejected)>, Error> {
+        let endpoint = endpoint.cloned();
+        off_the_runtime(&self.archive, move |archive| archive.rejections(endpoint.as_ref(), after, limit))
+            .await
+    }
+
     /// See [`Archive::statistics`].
     pub async fn statistics(&self) -> Result<Statistics, Error> {
         off_the_runtime(&self.archive, |archive| archive.statistics()).await
@@ -94,6 +115,11 @@ impl Reader {
     /// See [`Archive::retain`].
     pub async fn retain(&self, retention: Retention, now: Timestamp) -> Result<u64, Error> {
         off_the_runtime(&self.keeper, move |keeper| keeper.retain(retention, now)).await
+    }
+
+    /// See [`Archive::replay`].
+    pub async fn replay(&self, events: Vec<Seq>, replay: Replay) -> Result<Replayed, Error> {
+        off_the_runtime(&self.archive, move |archive| archive.replay(&events, &replay)).await
     }
 
     /// See [`Archive::erase`].

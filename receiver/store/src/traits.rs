@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use boathook_event::{
-    Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, ObjectName, Record, Seq,
-    SinkTotals, Uid,
+    Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, ObjectName, Record, Rejected,
+    Seq, SinkTotals, Uid,
 };
 use jiff::Timestamp;
 
 use crate::Error;
+pub use crate::question::{Found, Order, Question, Replay, Replayed, Summary};
 
 /// One event to be stored, with everything that must be durable together with it.
 #[derive(Debug, Clone)]
@@ -43,6 +44,9 @@ pub struct Batch {
     pub outcomes: Vec<(Epoch, Record)>,
     /// Totals to be added to. They ride along, too; a stored event's own word is counted by the store itself.
     pub counters: Vec<Count>,
+    /// Refused requests to be remembered, oldest first. They ride along, too; of each endpoint the last
+    /// [`crate::limits::REJECTED_KEPT_MAX`] are kept.
+    pub rejected: Vec<Rejected>,
 }
 
 /// What became of one append.
@@ -95,7 +99,8 @@ pub struct Page {
 pub struct Fed {
     /// The deliveries, in the order asked for.
     pub deliveries: Vec<Delivery>,
-    /// Ordered deliveries that were tried and are not given ([`Feed::next`]), with their keys: those behind them wait.
+    /// Ordered deliveries that were tried and are not given ([`Feed::next`]), with their keys: those behind them wait. What is
+    /// armed again and not tried since (no attempts, but a due time) holds up nothing.
     pub tried: Vec<(Seq, Box<str>)>,
     /// Everything up to this place was looked at (for [`Feed::next`] and [`Feed::by_key`]).
     pub up_to: Seq,
@@ -151,7 +156,7 @@ pub struct Archived {
     pub seq: Seq,
     /// The event.
     pub event: Arc<Event>,
-    /// One entry per sink.
+    /// One entry per sink, in the order of the event's sinks, and one more for each replay, in their order.
     pub deliveries: Vec<ArchivedDelivery>,
 }
 
@@ -160,8 +165,12 @@ pub struct Archived {
 pub struct ArchivedDelivery {
     /// The sink.
     pub sink: ObjectName,
+    /// See [`Delivery::replay`].
+    pub replay: u32,
     /// Where it stands.
     pub state: DeliveryState,
+    /// Why it was parked, as [`boathook_event::ParkReason::as_str`] says it.
+    pub parked_for: Option<Box<str>>,
     /// Attempts made.
     pub attempts: u32,
     /// When the next one may be made.
@@ -179,6 +188,8 @@ pub struct Retention {
     pub delivered: Duration,
     /// Events with a parked delivery, from its parking on.
     pub parked: Duration,
+    /// What is remembered of refused requests.
+    pub rejected: Duration,
 }
 
 /// What everything added up to, and what is there now.
@@ -202,12 +213,29 @@ pub trait Archive {
     /// One event.
     fn show(&self, uid: &Uid) -> Result<Option<Archived>, Error>;
 
+    /// Events that answer the question, in the order asked for, behind `after` where it is given; at most `limit`. Costs
+    /// O(page): what is looked at is bounded, so a page may be short, or empty, though there is more.
+    fn find(&self, question: &Question, after: Option<Seq>, limit: usize) -> Result<Found, Error>;
+
+    /// Requests of one endpoint or of all that were refused, newest first, behind `after` where it is given; at most `limit`.
+    fn rejections(
+        &self,
+        endpoint: Option<&ObjectName>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Rejected)>, Error>;
+
     /// Totals. They survive retention.
     fn statistics(&self) -> Result<Statistics, Error>;
 
-    /// Deletes, in slices, what is past its time, and forgets dedupe keys past their window. Returns the number of events deleted;
+    /// Deletes, in slices, what is past its time, refused requests too, and forgets dedupe keys past their window. Returns the number of events deleted;
     /// pending deliveries keep their event.
     fn retain(&mut self, retention: Retention, now: Timestamp) -> Result<u64, Error>;
+
+    /// Makes deliveries of these events pending once more, due at once, and durably: a parked one starts anew under its own
+    /// number, a delivered one under the next ([`Delivery::replay`]). What is pending stays as it is. At most
+    /// [`crate::limits::REPLAY_SLICE`] events. Nothing hands them over.
+    fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error>;
 
     /// Overwrites and deletes one event's bytes and header values at once, whatever its deliveries; its dedupe keys stay. Returns
     /// whether it was there.

@@ -112,7 +112,8 @@ async fn outcomes_and_counts_are_recorded_without_appends() {
     assert!(handle.record(epoch, vec![retry(2, "a", 1, at(0), at(9))]).await.unwrap());
     let statistics = reader.statistics().await.unwrap();
     assert_eq!(statistics.endpoints[0].of(Word::Rejected), 3);
-    let expected = SinkTotals { sink: name("a"), delivered: 1, parked: 0, pending: 1, failed_attempts: 1 };
+    let expected =
+        SinkTotals { sink: name("a"), delivered: 1, parked: 0, pending: 1, erased: 0, failed_attempts: 1 };
     assert_eq!(statistics.sinks, [expected]);
 }
 
@@ -213,6 +214,9 @@ async fn a_reader_asks_feed_and_archive_from_asynchronous_code() {
     assert_eq!(reader.show(uid(2)).await.unwrap().unwrap().seq, 2);
     assert!(reader.erase(uid(2)).await.unwrap());
     let day = Duration::from_secs(86_400);
-    assert_eq!(reader.retain(Retention { delivered: day, parked: day }, at(1_000_000)).await.unwrap(), 1);
+    assert_eq!(
+        reader.retain(Retention { delivered: day, parked: day, rejected: day }, at(1_000_000)).await.unwrap(),
+        1
+    );
     assert_eq!(reader.statistics().await.unwrap().events, 1);
 }

@@ -14,7 +14,7 @@ use crate::suite::{
 use boathook_store::{
     Error,
     local::Local,
-    traits::{Archive, Committer, Feed},
+    traits::{Archive, Committer, Feed, Replay},
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -136,6 +136,45 @@ fn a_newer_schema_is_refused_with_both_versions() {
         panic!("it was opened")
     };
     assert!(text.contains("schema 99") && text.contains("a newer one"), "{text}");
+}
+
+#[test]
+fn a_store_of_schema_2_goes_on_with_all_that_it_has() {
+    let dir = TempDir::new().unwrap();
+    let database = rusqlite::Connection::open(dir.path().join("events.db")).unwrap();
+    database
+        .execute_batch("pragma page_size = 8192; pragma auto_vacuum = incremental; pragma journal_mode = wal")
+        .unwrap();
+    database.execute_batch(include_str!("schema_2.sql")).unwrap();
+    // Two events for `a`: one delivered after a failure, one pending.
+    database
+        .execute_batch(
+            "insert into names (id, name) values (1, 'test/in'), (2, 'test/a');
+             insert into events values
+                 (1, x'00000000000000000000000000000001', 1, 1, 0, 'id', null, null, null, null, x'02000000', x'0104504f5354012f00', x'7b7d'),
+                 (2, x'00000000000000000000000000000002', 1, 2, 0, null, null, null, null, null, x'02000000', x'0104504f5354012f00', x'7b7d');
+             insert into deliveries values (1, 2, 'delivered', 2, 9);
+             insert into failures values (1, 2, 1, 5, 3, 'refused', 0, 500, null, 'no');
+             insert into pending values (2, 2, 0, null, null);
+             insert into words values (1, 'accepted', 2);
+             insert into routes values (1, 2, 1, 0, 1, 1);
+             update meta set value = 2 where key in ('last_seq', 'events');",
+        )
+        .unwrap();
+    drop(database);
+    let store = Local::open(dir.path(), Duration::ZERO).unwrap();
+    let mut archive = store.archive().unwrap();
+    let shown = archive.show(&build::uid(1)).unwrap().unwrap().deliveries.remove(0);
+    assert_eq!((shown.replay, shown.attempts, shown.failures.len()), (0, 2, 1));
+    let sink = archive.statistics().unwrap().sinks.remove(0);
+    assert_eq!((sink.delivered, sink.pending, sink.erased), (1, 1, 0));
+    assert_eq!(store.feed().unwrap().next(&build::name("a"), 0, build::ALL).unwrap().deliveries.len(), 1);
+    assert_eq!(archive.replay(&[1, 2], &Replay::default()).unwrap().armed, [1]);
+    drop((store, archive));
+    assert_eq!(
+        Local::open(dir.path(), Duration::ZERO).unwrap().archive().unwrap().statistics().unwrap().last_seq,
+        2
+    );
 }
 
 #[test]

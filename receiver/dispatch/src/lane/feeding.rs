@@ -66,6 +66,11 @@ impl Lane {
             }
             if self.is_new(delivery.seq, ticket) {
                 useless = false;
+                if delivery.attempts == 0 {
+                    self.armed.push_back(delivery.seq);
+                    self.remember(delivery, State::Ready);
+                    continue;
+                }
                 let due = delivery.due.map_or(now.monotonic, |due| monotonic(due, now));
                 if let Some(key) = delivery.lane_key() {
                     self.keys.hold(key, delivery.seq);

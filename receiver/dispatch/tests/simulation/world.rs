@@ -307,7 +307,7 @@ impl World {
     fn delivery(&self, sink: &ObjectName, seq: Seq, attempts: u32, due: Option<Timestamp>) -> Delivery {
         let key = key_of(seq).filter(|_| self.keyed);
         let event = Arc::new(event(key, self.bytes_of(seq)));
-        Delivery { seq, sink: sink.clone(), event, attempts, due, ordered: key.is_some() }
+        Delivery { seq, sink: sink.clone(), event, attempts, due, ordered: key.is_some(), replay: 0 }
     }
 
     fn bytes_of(&self, seq: Seq) -> usize {
@@ -324,7 +324,8 @@ impl World {
         let up_to = if more { seqs.last().copied().unwrap_or(after) } else { self.committed };
         let deliveries = seqs.into_iter().map(|seq| self.delivery(&sink, seq, 0, None)).collect();
         let tried = self.pending[&sink].range(after + 1..=up_to.max(after + 1));
-        let tried = tried.filter(|(seq, (_, due))| **seq <= up_to && due.is_some() && self.keyed);
+        let tried = tried
+            .filter(|(seq, (attempts, due))| **seq <= up_to && due.is_some() && *attempts > 0 && self.keyed);
         let tried = tried.filter_map(|(seq, _)| Some((*seq, key_of(*seq)?.into()))).collect();
         Input::Fed { sink, ticket, deliveries, tried, up_to, more }
     }

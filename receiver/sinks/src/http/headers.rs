@@ -1,7 +1,7 @@
 //! What is sent beside the body: the event's headers, Boathook's, and the sink's own, each over the one before.
 use std::borrow::Cow;
 
-use boathook_event::{Event, Failure, FailureKind};
+use boathook_event::{Failure, FailureKind};
 use boathook_template::{Place, Pointers, Template, Values};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
@@ -20,6 +20,7 @@ const EVENT_ID: HeaderName = HeaderName::from_static("boathook-event-id");
 const EVENT_TYPE: HeaderName = HeaderName::from_static("boathook-event-type");
 const ENDPOINT: HeaderName = HeaderName::from_static("boathook-endpoint");
 const ATTEMPT: HeaderName = HeaderName::from_static("boathook-attempt");
+const REPLAY: HeaderName = HeaderName::from_static("boathook-replay");
 
 /// The sink's own headers, compiled.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Headers {
     pub(super) fn of(&self, sending: &Sending, now: Timestamp) -> Result<HeaderMap, Failure> {
         let event = &*sending.delivery.event;
         let mut headers = forwarded(&event.head.headers);
-        add_ours(&mut headers, event, sending.attempt);
+        add_ours(&mut headers, sending);
         if event.body.is_empty() {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
@@ -172,15 +173,19 @@ fn tells_of_the_way_in(name: &HeaderName) -> bool {
         || name.starts_with("boathook-")
 }
 
-fn add_ours(headers: &mut HeaderMap, event: &Event, attempt: u32) {
-    let uid = event.uid.to_string();
-    headers.insert(EVENT_ID, plain(event.id.as_deref().unwrap_or(&uid)));
-    headers.insert(IDEMPOTENCY_KEY, plain(&uid));
+fn add_ours(headers: &mut HeaderMap, sending: &Sending) {
+    let Sending { delivery, attempt } = sending;
+    let event = &*delivery.event;
+    headers.insert(EVENT_ID, plain(event.id.as_deref().unwrap_or(&event.uid.to_string())));
+    headers.insert(IDEMPOTENCY_KEY, plain(&delivery.idempotency_key()));
+    if delivery.replay > 0 {
+        headers.insert(REPLAY, delivery.replay.into());
+    }
     if let Some(event_type) = event.event_type.as_deref() {
         headers.insert(EVENT_TYPE, plain(event_type));
     }
     headers.insert(ENDPOINT, plain(event.endpoint.as_str()));
-    headers.insert(ATTEMPT, attempt.into());
+    headers.insert(ATTEMPT, (*attempt).into());
 }
 
 /// A value of a provider's making as visible ASCII: other bytes and `%` are percent-encoded, as in the CloudEvents

@@ -4,11 +4,13 @@ use std::{
     time::Duration,
 };
 
-use boathook_event::{Count, ObjectName, Record, Word};
+use boathook_event::{Count, ObjectName, Record, Rejected, Word};
 
 use super::Share;
 use crate::{
-    limits::{BATCH_RECORDS_MAX, FULL_PAUSE, RECORDS_KEPT_MAX, RIDERS_MAX, RIDERS_WAIT},
+    limits::{
+        BATCH_RECORDS_MAX, FULL_PAUSE, RECORDS_KEPT_MAX, REJECTED_WAITING_MAX, RIDERS_MAX, RIDERS_WAIT,
+    },
     traits::{Batch, Epoch},
 };
 
@@ -19,6 +21,7 @@ pub(super) struct Riders<T> {
     records: usize,
     /// Folded: there are as many as endpoints and words, however long they wait.
     counts: BTreeMap<(ObjectName, Word), u64>,
+    rejected: Vec<Rejected>,
     /// When the oldest came.
     since: Option<Duration>,
     /// The store was full: nothing rides before this.
@@ -31,6 +34,7 @@ impl<T> Default for Riders<T> {
             queue: VecDeque::new(),
             records: 0,
             counts: BTreeMap::new(),
+            rejected: Vec::new(),
             since: None,
             not_before: Duration::ZERO,
         }
@@ -47,6 +51,14 @@ impl<T> Riders<T> {
     pub(super) fn count(&mut self, now: Duration, counts: Vec<Count>) {
         for Count { endpoint, word, by } in counts {
             *self.counts.entry((endpoint, word)).or_default() += by;
+            self.since.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn reject(&mut self, now: Duration, rejected: Vec<Rejected>) {
+        let room = REJECTED_WAITING_MAX.saturating_sub(self.rejected.len());
+        self.rejected.extend(rejected.into_iter().take(room));
+        if !self.rejected.is_empty() {
             self.since.get_or_insert(now);
         }
     }
@@ -68,6 +80,7 @@ impl<T> Riders<T> {
         }
         let counts = std::mem::take(&mut self.counts).into_iter();
         batch.counters.extend(counts.map(|((endpoint, word), by)| Count { endpoint, word, by }));
+        batch.rejected.append(&mut self.rejected);
         if self.queue.is_empty() {
             self.since = None;
         }
@@ -79,6 +92,7 @@ impl<T> Riders<T> {
     pub(super) fn put_back(&mut self, now: Duration, members: Vec<Share<T>>, batch: &Batch) -> Vec<Share<T>> {
         self.not_before = now + FULL_PAUSE;
         self.count(now, batch.counters.clone());
+        self.reject(now, batch.rejected.clone());
         let mut dropped = Vec::new();
         let mut rest = &batch.outcomes[..];
         let mut kept = VecDeque::new();

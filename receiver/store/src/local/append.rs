@@ -1,13 +1,13 @@
 //! Storing one event: is it a repetition, and if not, what must be durable with it.
 use boathook_event::{DedupeKey, Destination, Event, Seq, Word, limits::SINKS_PER_EVENT_MAX};
 use jiff::SignedDuration;
-use rusqlite::{CachedStatement, OptionalExtension as _, params};
+use rusqlite::{CachedStatement, params};
 
 use crate::{
     Error,
     local::{
         head,
-        rows::{PARKED, decode_sinks, encode_sinks, place},
+        rows::{encode_sinks, place},
         writer::Work,
     },
     traits::{Append, Verdict},
@@ -37,7 +37,7 @@ impl Work<'_> {
         let known = self.known(dedupe)?;
         if let Known::Repeats(of) = known {
             self.tally.word(endpoint, Word::Duplicate, 1);
-            let rearmed = self.rearm(of, endpoint)?;
+            let rearmed = self.rearm(of)?;
             return Ok(Verdict::Duplicate { of, rearmed });
         }
         let seq = self.last_seq + 1;
@@ -128,41 +128,5 @@ impl Work<'_> {
             &event.body[..],
         ])?;
         Ok(())
-    }
-
-    /// A repetition of a parked event means that a person pressed "Redeliver": its parked deliveries start anew, due at
-    /// once, and their failures are forgotten. Tells whether there were any.
-    fn rearm(&mut self, seq: Seq, endpoint: i64) -> Result<bool, Error> {
-        let parked = self
-            .prepared(&format!("select sink from deliveries where seq = ?1 and {PARKED}"))?
-            .query_map([place(seq)], |row| row.get::<_, i64>(0))?
-            .collect::<Result<Vec<_>, _>>()?;
-        let ordered: Vec<i64> = self
-            .prepared("select sinks from events where seq = ?1")?
-            .query_row([place(seq)], |row| Ok(decode_sinks(row.get_ref(0)?.as_blob()?)))
-            .optional()?
-            .into_iter()
-            .flatten()
-            .filter_map(|(sink, ordered)| ordered.then_some(sink))
-            .collect();
-        for &sink in &parked {
-            let at = [place(seq), sink];
-            self.prepared("delete from deliveries where seq = ?1 and sink = ?2")?.execute(at)?;
-            self.prepared("delete from failures where seq = ?1 and sink = ?2")?.execute(at)?;
-            self.prepared(
-                "insert into pending (sink, seq, attempts, due, key)
-                 select ?2, ?1, 0, ?3, iif(?4, key, null) from events where seq = ?1",
-            )?
-            .execute(params![
-                place(seq),
-                sink,
-                self.now.as_microsecond(),
-                ordered.contains(&sink)
-            ])?;
-            let totals = self.tally.route(endpoint, sink);
-            totals.parked -= 1;
-            totals.pending += 1;
-        }
-        Ok(!parked.is_empty())
     }
 }

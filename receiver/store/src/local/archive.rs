@@ -1,7 +1,7 @@
 //! Answering questions about what was stored.
 use std::{fmt, sync::Arc};
 
-use boathook_event::{EndpointTotals, ObjectName, Seq, SinkTotals, Uid, Word};
+use boathook_event::{Attempt, EndpointTotals, ObjectName, Rejected, Seq, SinkTotals, Uid, Word};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -9,11 +9,15 @@ use crate::{
     Error,
     limits::LIST_MAX,
     local::{
-        Shared, removal,
+        Shared, question, rejected, removal,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, FAILURE_COLUMNS, place},
         schema,
+        writer::Sync,
     },
-    traits::{Archive, Archived, ArchivedDelivery, Retention, Statistics},
+    traits::{
+        Archive, Archived, ArchivedDelivery, DeliveryState, Found, Question, Replay, Replayed, Retention,
+        Statistics,
+    },
 };
 
 /// The archive of a [`super::Local`] store.
@@ -51,6 +55,20 @@ impl Archive for LocalArchive {
         event.map(|event| archived(&snapshot, event)).transpose()
     }
 
+    fn find(&self, question: &Question, after: Option<Seq>, limit: usize) -> Result<Found, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        question::find(&snapshot, question, after, limit)
+    }
+
+    fn rejections(
+        &self,
+        endpoint: Option<&ObjectName>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Rejected)>, Error> {
+        rejected::list(&self.connection, endpoint, after, limit)
+    }
+
     fn statistics(&self) -> Result<Statistics, Error> {
         let snapshot = self.connection.unchecked_transaction()?;
         Ok(Statistics {
@@ -63,6 +81,10 @@ impl Archive for LocalArchive {
 
     fn retain(&mut self, retention: Retention, now: Timestamp) -> Result<u64, Error> {
         removal::retain(&self.connection, &self.shared, retention, now)
+    }
+
+    fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error> {
+        self.shared.writer().transaction(Sync::Now, 0, |work| work.replay(events, replay))
     }
 
     fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {
@@ -78,41 +100,54 @@ impl fmt::Debug for LocalArchive {
 
 fn archived(sql: &Connection, row: EventRow) -> Result<Archived, Error> {
     let EventRow { seq, sinks, event } = row;
-    let deliveries = sinks
-        .into_iter()
-        .filter_map(|sink| delivery(sql, seq, sink).transpose())
-        .collect::<Result<_, _>>()?;
-    Ok(Archived { seq, event, deliveries })
+    Ok(Archived { seq, event, deliveries: deliveries(sql, seq, &sinks)? })
 }
 
-/// Where the delivery stands: it is pending, or it is complete.
-fn delivery(sql: &Connection, seq: Seq, sink: i64) -> Result<Option<ArchivedDelivery>, Error> {
+/// The event's deliveries to these sinks, those that are complete before the one that is pending.
+pub(super) fn deliveries(sql: &Connection, seq: Seq, sinks: &[i64]) -> Result<Vec<ArchivedDelivery>, Error> {
     let select = "
-        select name, null, attempts, due, null from pending join names on id = sink where sink = ?2 and seq = ?1
+        select name, outcome, attempts, null, completed, replay
+        from deliveries join names on id = sink where seq = ?1 and sink = ?2
         union all
-        select name, outcome, attempts, null, completed from deliveries join names on id = sink where seq = ?1 and sink = ?2";
+        select name, null, attempts, due, null, replay
+        from pending join names on id = sink where sink = ?2 and seq = ?1
+        order by 6";
     let mut statement = sql.prepare_cached(select)?;
-    let found = statement
-        .query_row([place(seq), sink], |row| {
-            let time =
-                |column| row.get::<_, Option<i64>>(column)?.map(|_| rows::timestamp(row, column)).transpose();
-            let outcome = row.get_ref(1)?;
-            Ok(ArchivedDelivery {
-                sink: ObjectName::from_stored(row.get_ref(0)?.as_str()?),
-                state: rows::state(outcome.as_str_or_null()?),
-                attempts: row.get(2)?,
-                due: time(3)?,
-                completed_at: time(4)?,
-                failures: Vec::new(),
-            })
-        })
-        .optional()?;
-    let Some(mut found) = found else { return Ok(None) };
-    let select =
-        format!("select {FAILURE_COLUMNS} from failures where seq = ?1 and sink = ?2 order by number");
+    let mut deliveries = Vec::with_capacity(sinks.len());
+    for sink in sinks {
+        let found = statement.query_map([place(seq), *sink], delivery)?;
+        for delivery in found {
+            let mut delivery = delivery?;
+            delivery.failures = failures(sql, seq, *sink, delivery.replay)?;
+            deliveries.push(delivery);
+        }
+    }
+    Ok(deliveries)
+}
+
+/// Where a delivery stands: it is pending, or it is complete.
+fn delivery(row: &Row<'_>) -> rusqlite::Result<ArchivedDelivery> {
+    let time = |column| row.get::<_, Option<i64>>(column)?.map(|_| rows::timestamp(row, column)).transpose();
+    let outcome = row.get_ref(1)?.as_str_or_null()?;
+    let state = rows::state(outcome);
+    Ok(ArchivedDelivery {
+        sink: ObjectName::from_stored(row.get_ref(0)?.as_str()?),
+        replay: row.get(5)?,
+        state,
+        parked_for: outcome.filter(|_| state == DeliveryState::Parked).map(Into::into),
+        attempts: row.get(2)?,
+        due: time(3)?,
+        completed_at: time(4)?,
+        failures: Vec::new(),
+    })
+}
+
+fn failures(sql: &Connection, seq: Seq, sink: i64, replay: u32) -> Result<Vec<Attempt>, Error> {
+    let select = format!(
+        "select {FAILURE_COLUMNS} from failures where seq = ?1 and sink = ?2 and replay = ?3 order by number"
+    );
     let mut statement = sql.prepare_cached(&select)?;
-    found.failures = statement.query_map([place(seq), sink], rows::failure)?.collect::<Result<_, _>>()?;
-    Ok(Some(found))
+    Ok(statement.query_map(params![place(seq), sink, replay], rows::failure)?.collect::<Result<_, _>>()?)
 }
 
 fn endpoint_totals(sql: &Connection) -> Result<Vec<EndpointTotals>, Error> {
@@ -121,22 +156,24 @@ fn endpoint_totals(sql: &Connection) -> Result<Vec<EndpointTotals>, Error> {
     let mut rows = statement.query([])?;
     let mut totals: Vec<EndpointTotals> = Vec::new();
     let mut deliveries = sql.prepare_cached(
-        "select sum(delivered), sum(parked), sum(pending) from routes
+        "select sum(delivered), sum(parked), sum(pending), sum(erased) from routes
          where endpoint = (select id from names where name = ?1)",
     )?;
     let mut of = |name: &str| {
-        deliveries.query_row([name], |row| Ok([number(row, 0)?, number(row, 1)?, number(row, 2)?]))
+        deliveries
+            .query_row([name], |row| Ok([number(row, 0)?, number(row, 1)?, number(row, 2)?, number(row, 3)?]))
     };
     while let Some(row) = rows.next()? {
         let name = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         if totals.last().is_none_or(|last| last.endpoint.as_str() != name) {
-            let [delivered, parked, pending] = of(name)?;
+            let [delivered, parked, pending, erased] = of(name)?;
             totals.push(EndpointTotals {
                 endpoint: ObjectName::from_stored(name),
                 words: [0; Word::ALL.len()],
                 delivered,
                 parked,
                 pending,
+                erased,
             });
         }
         let word = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
@@ -149,7 +186,7 @@ fn endpoint_totals(sql: &Connection) -> Result<Vec<EndpointTotals>, Error> {
 
 fn sink_totals(sql: &Connection) -> Result<Vec<SinkTotals>, Error> {
     let mut statement = sql.prepare_cached(
-        "select name, sum(delivered), sum(parked), sum(pending), sum(failed_attempts)
+        "select name, sum(delivered), sum(parked), sum(pending), sum(failed_attempts), sum(erased)
          from routes join names on id = sink group by sink order by name",
     )?;
     let rows = statement.query_map([], |row| {
@@ -159,6 +196,7 @@ fn sink_totals(sql: &Connection) -> Result<Vec<SinkTotals>, Error> {
             parked: number(row, 2)?,
             pending: number(row, 3)?,
             failed_attempts: number(row, 4)?,
+            erased: number(row, 5)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

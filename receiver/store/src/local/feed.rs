@@ -35,7 +35,8 @@ impl Feed for LocalFeed {
 
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
         let snapshot = self.connection.unchecked_transaction()?;
-        let select = "select seq, attempts, due, key from pending where sink = ?1 and seq > ?2 order by seq";
+        let select =
+            "select seq, attempts, due, key, replay from pending where sink = ?1 and seq > ?2 order by seq";
         let Some(id) = name(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, after).ended();
         };
@@ -45,7 +46,7 @@ impl Feed for LocalFeed {
 
     fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
         let snapshot = self.connection.unchecked_transaction()?;
-        let select = "select seq, attempts, due, key from pending indexed by pending_due
+        let select = "select seq, attempts, due, key, replay from pending indexed by pending_due
                       where sink = ?1 and due <= ?2 order by due, seq";
         let Some(id) = name(&snapshot, sink)? else { return Filling::new(&snapshot, sink, page, 0).ended() };
         Filling::new(&snapshot, sink, page, 0).fill(select, params![id, until.as_microsecond()], |_| true)
@@ -84,7 +85,7 @@ impl Feed for LocalFeed {
 
     fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error> {
         let snapshot = self.connection.unchecked_transaction()?;
-        let select = "select seq, attempts, due, key from pending indexed by pending_by_key
+        let select = "select seq, attempts, due, key, replay from pending indexed by pending_by_key
                       where sink = ?1 and key = ?2 and seq > ?3 order by seq";
         let Some(id) = name(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, after).ended();
@@ -106,6 +107,7 @@ struct Tried {
     due: Option<Timestamp>,
     /// Where it is ordered.
     key: Option<Box<str>>,
+    replay: u32,
 }
 
 /// A page while it is filled, in one short read transaction: all of it is of one moment.
@@ -141,11 +143,11 @@ impl<'f> Filling<'f> {
         while let Some(row) = rows.next()? {
             let tried = tried(row)?;
             let full = looked_at == FEED_ROWS_MAX || self.fed.deliveries.len() >= self.page.deliveries_max;
-            let (seq, wanted) = (tried.seq, wanted(&tried));
+            let (seq, wanted, holds) = (tried.seq, wanted(&tried), tried.attempts > 0);
             if full || (wanted && !self.take(&tried)?) {
                 return Ok(self.fed);
             }
-            if !wanted {
+            if !wanted && holds {
                 self.fed.tried.extend(tried.key.map(|key| (seq, key)));
             }
             looked_at += 1;
@@ -163,7 +165,7 @@ impl<'f> Filling<'f> {
 
     /// Adds the delivery. Returns false if the page has no room for it.
     fn take(&mut self, tried: &Tried) -> Result<bool, Error> {
-        let Tried { seq, attempts, due, ref key } = *tried;
+        let Tried { seq, attempts, due, ref key, replay } = *tried;
         let select = format!("select {EVENT_COLUMNS} from {EVENT_TABLES} where e.seq = ?1");
         let EventRow { event, .. } =
             self.snapshot.prepare_cached(&select)?.query_row([place(seq)], rows::event)?;
@@ -173,7 +175,7 @@ impl<'f> Filling<'f> {
         }
         self.bytes = bytes;
         let (sink, ordered) = (self.sink.clone(), key.is_some());
-        self.fed.deliveries.push(Delivery { seq, sink, event, attempts, due, ordered });
+        self.fed.deliveries.push(Delivery { seq, sink, event, attempts, due, ordered, replay });
         Ok(true)
     }
 }
@@ -184,7 +186,13 @@ fn tried(row: &Row<'_>) -> rusqlite::Result<Tried> {
         _ => Some(rows::timestamp(row, 2)?),
     };
     let key = row.get_ref(3)?.as_str_or_null()?.map(Into::into);
-    Ok(Tried { seq: row.get::<_, i64>(0)?.unsigned_abs(), attempts: row.get(1)?, due, key })
+    Ok(Tried {
+        seq: row.get::<_, i64>(0)?.unsigned_abs(),
+        attempts: row.get(1)?,
+        due,
+        key,
+        replay: row.get(4)?,
+    })
 }
 
 fn name(sql: &Connection, name: &ObjectName) -> Result<Option<i64>, Error> {

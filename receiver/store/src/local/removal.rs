@@ -41,7 +41,7 @@ pub(super) fn retain(
     retention: Retention,
     now: Timestamp,
 ) -> Result<u64, Error> {
-    let Retention { delivered, parked } = retention;
+    let Retention { delivered, parked, rejected } = retention;
     let cuts = Cuts { delivered: before(now, delivered), parked: before(now, parked) };
     let mut deleted = 0;
     let mut after = 0;
@@ -67,6 +67,7 @@ pub(super) fn retain(
             yielding(|| shared.writer().transaction(Sync::Later, 0, |work| work.delete_past(&past, cuts)))?;
     }
     forget(read, shared, now)?;
+    forget_rejected(shared, before(now, rejected))?;
     Ok(deleted)
 }
 
@@ -97,7 +98,9 @@ impl Work<'_> {
             let pending =
                 self.prepared("delete from pending where sink = ?1 and seq = ?2")?.execute([sink, seq])?;
             if pending > 0 {
-                self.tally.route(endpoint, sink).pending -= 1;
+                let totals = self.tally.route(endpoint, sink);
+                totals.pending -= 1;
+                totals.erased += 1;
             }
         }
         self.delete(seq.unsigned_abs())?;
@@ -151,6 +154,16 @@ fn forget(read: &Connection, shared: &Shared, now: Timestamp) -> Result<(), Erro
             })?;
         }
     }
+}
+
+/// Forgets refused requests: each endpoint has few.
+fn forget_rejected(shared: &Shared, cut: i64) -> Result<(), Error> {
+    yielding(|| {
+        shared.writer().transaction(Sync::Later, 0, |work| {
+            work.prepared("delete from rejected where received <= ?1")?.execute([cut])?;
+            Ok(())
+        })
+    })
 }
 
 type KeyRow = (Vec<u8>, Vec<u8>, i64);

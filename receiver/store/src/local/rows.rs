@@ -132,6 +132,7 @@ const KINDS: [FailureKind; 6] = [
     FailureKind::Unrenderable,
 ];
 
-fn damaged(column: usize, kind: Type) -> rusqlite::Error {
+/// A column that does not hold what it should.
+pub(super) fn damaged(column: usize, kind: Type) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, kind, "the row is damaged".into())
 }

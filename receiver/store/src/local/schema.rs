@@ -9,11 +9,12 @@ use crate::{
 };
 
 /// The schema that this program reads and writes.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Times are Unix microseconds. `names` holds endpoints and sinks. `pending.due` is null until the first attempt has
 /// failed. A completed delivery has one row, whose `outcome` is `delivered`, `already_there` or the reason it was parked.
-/// `routes` are totals. `events.sinks` are the names of all its sinks, four bytes each, lowest byte first; the
+/// A delivery that is delivered again has a row more, with the next `replay`; at most the last one of a sink is parked, or
+/// pending. `routes` are totals. `events.sinks` are the names of all its sinks, four bytes each, lowest byte first; the
 /// highest bit says whether the sink gets them in the order of their keys. Only such a delivery has a `pending.key`.
 const TABLES: &str = "
     create table meta (key text primary key, value integer not null) without rowid;
@@ -30,27 +31,51 @@ const TABLES: &str = "
     ) without rowid;
     create table pending (
         sink integer not null, seq integer not null, attempts integer not null, due integer, key text,
-        primary key (sink, seq)
+        replay integer not null default 0, primary key (sink, seq)
     ) without rowid;
     create index pending_due on pending (sink, due) where due is not null;
     create index pending_by_key on pending (sink, key, seq) where key is not null;
-    create table deliveries (
-        seq integer not null, sink integer not null, outcome text not null, attempts integer not null,
-        completed integer not null, primary key (seq, sink)
-    ) without rowid;
-    create table failures (
-        seq integer not null, sink integer not null, number integer not null, started integer not null,
-        millis integer not null, kind text not null, permanent integer not null, status integer,
-        retry_after_millis integer, message text not null, primary key (seq, sink, number)
-    ) without rowid;
     create table words (
         endpoint integer not null, word text not null, number integer not null, primary key (endpoint, word)
     ) without rowid;
     create table routes (
         endpoint integer not null, sink integer not null, delivered integer not null, parked integer not null,
-        pending integer not null, failed_attempts integer not null, primary key (endpoint, sink)
+        pending integer not null, failed_attempts integer not null, erased integer not null default 0,
+        primary key (endpoint, sink)
     ) without rowid;
-    insert into meta (key, value) values ('schema', 2), ('last_seq', 0), ('events', 0), ('epoch', 0);
+    insert into meta (key, value) values ('schema', 3), ('last_seq', 0), ('events', 0), ('epoch', 0);
+";
+
+/// Those of [`TABLES`] that schema 2 did not have, or had otherwise.
+const REPLAY_TABLES: &str = "
+    create table deliveries (
+        seq integer not null, sink integer not null, replay integer not null, outcome text not null,
+        attempts integer not null, completed integer not null, primary key (seq, sink, replay)
+    ) without rowid;
+    create index deliveries_parked on deliveries (seq) where outcome not in ('delivered', 'already_there');
+    create table failures (
+        seq integer not null, sink integer not null, replay integer not null, number integer not null,
+        started integer not null, millis integer not null, kind text not null, permanent integer not null,
+        status integer, retry_after_millis integer, message text not null,
+        primary key (seq, sink, replay, number)
+    ) without rowid;
+    create table rejected (
+        number integer primary key, endpoint integer not null, received integer not null, code text not null,
+        status integer not null, source text not null, diagnosis text not null
+    );
+    create index rejected_by_endpoint on rejected (endpoint);
+";
+
+/// Moves what schema 2 has into [`REPLAY_TABLES`].
+const FROM_2: &str = "
+    insert into deliveries select seq, sink, 0, outcome, attempts, completed from old_deliveries;
+    insert into failures
+        select seq, sink, 0, number, started, millis, kind, permanent, status, retry_after_millis, message from old_failures;
+    drop table old_deliveries;
+    drop table old_failures;
+    alter table pending add column replay integer not null default 0;
+    alter table routes add column erased integer not null default 0;
+    update meta set value = 3 where key = 'schema';
 ";
 
 /// Opens the writing connection; makes the tables where there are none.
@@ -64,7 +89,12 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     connection.execute_batch("pragma synchronous = full; pragma wal_autocheckpoint = 0")?;
     connection.set_prepared_statement_cache_capacity(64);
     match version(&connection)? {
-        None => connection.execute_batch(&format!("begin immediate; {TABLES} commit"))?,
+        None => connection.execute_batch(&format!("begin immediate; {TABLES} {REPLAY_TABLES} commit"))?,
+        Some(2) => connection.execute_batch(&format!(
+            "begin immediate;
+             alter table deliveries rename to old_deliveries; alter table failures rename to old_failures;
+             {REPLAY_TABLES} {FROM_2} commit"
+        ))?,
         Some(VERSION) => {}
         Some(version) => {
             let writer = if version < VERSION { "an older" } else { "a newer" };

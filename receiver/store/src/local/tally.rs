@@ -22,6 +22,7 @@ pub(super) struct RouteDelta {
     pub(super) parked: i64,
     pub(super) pending: i64,
     pub(super) failed_attempts: i64,
+    pub(super) erased: i64,
 }
 
 impl Tally {
@@ -50,14 +51,15 @@ impl Tally {
             ])?;
         }
         for ((endpoint, sink), delta) in routes {
-            let RouteDelta { delivered, parked, pending, failed_attempts } = delta;
+            let RouteDelta { delivered, parked, pending, failed_attempts, erased } = delta;
             sql.prepare_cached(
-                "insert into routes (endpoint, sink, delivered, parked, pending, failed_attempts)
-                 values (?1, ?2, ?3, ?4, ?5, ?6)
+                "insert into routes (endpoint, sink, delivered, parked, pending, failed_attempts, erased)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  on conflict do update set delivered = delivered + excluded.delivered, parked = parked + excluded.parked,
-                     pending = pending + excluded.pending, failed_attempts = failed_attempts + excluded.failed_attempts",
+                     pending = pending + excluded.pending, failed_attempts = failed_attempts + excluded.failed_attempts,
+                     erased = erased + excluded.erased",
             )?
-            .execute([endpoint, sink, delivered, parked, pending, failed_attempts])?;
+            .execute([endpoint, sink, delivered, parked, pending, failed_attempts, erased])?;
         }
         if events != 0 {
             sql.prepare_cached("update meta set value = value + ?1 where key = 'events'")?

@@ -56,7 +56,7 @@ impl Writer {
     }
 
     pub(super) fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Error> {
-        let Batch { appends, outcomes, counters } = batch;
+        let Batch { appends, outcomes, counters, rejected } = batch;
         let epoch = self.epoch;
         let sync = if appends.is_empty() { Sync::Later } else { Sync::Now };
         let bytes = appends.iter().map(weight).sum::<usize>() + outcomes.len() * APPEND_OVERHEAD_BYTES;
@@ -73,6 +73,7 @@ impl Writer {
                 let endpoint = work.names.id(work.sql, endpoint)?;
                 work.tally.word(endpoint, *word, *by);
             }
+            work.reject(rejected)?;
             Ok(verdicts)
         })
     }

@@ -1,17 +1,20 @@
 //! What is told about the past, and when it ends.
 use std::time::Duration;
 
-use boathook_event::{Count, Record, Seq, Word};
+use boathook_event::{Count, Record, Rejected, Seq, Word};
 use boathook_store::{
-    limits::RETAIN_SLICE,
+    limits::{REJECTED_KEPT_MAX, RETAIN_SLICE},
     traits::{Archived, Batch, DeliveryState, Retention, Verdict},
 };
 use jiff::Timestamp;
 
 use super::{Environment, build::*};
 
-const RETENTION: Retention =
-    Retention { delivered: Duration::from_secs(1_000), parked: Duration::from_secs(5_000) };
+const RETENTION: Retention = Retention {
+    delivered: Duration::from_secs(1_000),
+    parked: Duration::from_secs(5_000),
+    rejected: Duration::from_secs(100),
+};
 
 fn record(environment: &impl Environment, records: Vec<Record>) {
     let epoch = environment.feed().claim().unwrap();
@@ -167,6 +170,7 @@ pub(crate) fn an_erased_event_is_gone_but_still_known<E: Environment>() {
     assert_eq!(environment.feed().earliest_due(&name("a"), Timestamp::MIN).unwrap(), None);
     let statistics = archive.statistics().unwrap();
     assert_eq!((statistics.events, statistics.sinks[0].pending, statistics.sinks[1].delivered), (2, 2, 1));
+    assert_eq!((statistics.sinks[0].erased, statistics.endpoints[0].erased), (1, 1));
     assert_eq!(
         environment.append(&[draft(4).dedupe(&[key(7)])]),
         [Verdict::Duplicate { of: 2, rearmed: false }]
@@ -174,4 +178,45 @@ pub(crate) fn an_erased_event_is_gone_but_still_known<E: Environment>() {
     // What an attempt that was under way says of it changes nothing.
     record(&environment, vec![delivered(2, "a", 2, at(60))]);
     assert_eq!(archive.statistics().unwrap().sinks[0].delivered, 0);
+}
+
+fn rejected(endpoint: &str, second: i64) -> Rejected {
+    Rejected {
+        endpoint: name(endpoint),
+        received_at: at(second),
+        code: "invalid_signature".into(),
+        status: 401,
+        source: "2001:db8::7".parse().unwrap(),
+        diagnosis: format!("number {second}").into(),
+    }
+}
+
+pub(crate) fn refused_requests_are_remembered_newest_first_within_their_endpoint_s_budget<E: Environment>() {
+    let mut environment = E::new();
+    let many = i64::try_from(REJECTED_KEPT_MAX).unwrap() + 5;
+    let refused =
+        std::iter::once(rejected("other", 0)).chain((1..=many).map(|second| rejected("in", second)));
+    environment.committer().commit(&Batch { rejected: refused.collect(), ..Batch::default() }).unwrap();
+    environment.reopen();
+    let archive = environment.archive();
+    let page = archive.rejections(Some(&name("in")), None, 2).unwrap();
+    assert_eq!(
+        page.iter().map(|(_, one)| one.clone()).collect::<Vec<_>>(),
+        [many, many - 1].map(|n| rejected("in", n))
+    );
+    let rest = archive.rejections(Some(&name("in")), Some(page[1].0), 1_000).unwrap();
+    assert_eq!(rest.len(), REJECTED_KEPT_MAX - 2);
+    assert_eq!(rest.last().unwrap().1, rejected("in", 6));
+    assert_eq!(archive.rejections(None, None, 1_000).unwrap().len(), REJECTED_KEPT_MAX + 1);
+    assert!(archive.rejections(Some(&name("nobody")), None, 10).unwrap().is_empty());
+    environment.archive().retain(RETENTION, at(100 + many - 1)).unwrap();
+    assert_eq!(archive.rejections(None, None, 10).unwrap().len(), 1);
+}
+
+pub(crate) fn a_long_diagnosis_is_cut<E: Environment>() {
+    let environment = E::new();
+    let long = Rejected { diagnosis: "é".repeat(1_000).into(), ..rejected("in", 1) };
+    environment.committer().commit(&Batch { rejected: vec![long], ..Batch::default() }).unwrap();
+    let kept = environment.archive().rejections(None, None, 1).unwrap().remove(0).1;
+    assert_eq!(kept.diagnosis, "é".repeat(256).into());
 }

@@ -30,7 +30,7 @@ fn totals(environment: &impl Environment, sink: &str) -> (u64, u64, u64, u64) {
         .sinks
         .into_iter()
         .find(|totals| totals.sink == name(sink));
-    let SinkTotals { sink: _, delivered, parked, pending, failed_attempts } = totals.unwrap();
+    let SinkTotals { sink: _, delivered, parked, pending, erased: _, failed_attempts } = totals.unwrap();
     (delivered, parked, pending, failed_attempts)
 }
 

@@ -34,8 +34,8 @@ pub(crate) fn never_tried_deliveries_come_by_sequence_page_by_page<E: Environmen
     assert_eq!((seqs(&rest), rest.up_to, rest.more), (vec![], 6, false));
     // With nothing behind, all that is stored was looked at.
     assert_eq!(feed.next(&name("b"), 3, page).unwrap().up_to, 6);
-    let Delivery { seq, sink, event, attempts, due, ordered } = &first.deliveries[0];
-    assert_eq!((*seq, sink, *attempts, *due, *ordered), (1, &name("a"), 0, None, false));
+    let Delivery { seq, sink, event, attempts, due, ordered, replay } = &first.deliveries[0];
+    assert_eq!((*seq, sink, *attempts, *due, *ordered, *replay), (1, &name("a"), 0, None, false, 0));
     assert_eq!((event.uid, &event.body[..]), (uid(1), &b"body of 1"[..]));
 }
 
@@ -129,6 +129,9 @@ pub(crate) fn what_is_armed_again_keeps_its_order<E: Environment>() {
     environment.append(&[ordered, unordered]);
     let fed = environment.feed().by_key(&name("a"), "k", 0, ALL).unwrap();
     assert_eq!(seqs(&fed), [1]);
+    // It joins its key where it comes: what is behind it does not wait for it.
+    let next = environment.feed().next(&name("a"), 0, ALL).unwrap();
+    assert_eq!((seqs(&next), next.tried), (vec![], vec![]));
 }
 
 pub(crate) fn it_is_told_how_the_deliveries_of_an_event_stand<E: Environment>() {

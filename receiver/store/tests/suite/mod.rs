@@ -4,6 +4,8 @@ pub(crate) mod build;
 pub(crate) mod commit;
 pub(crate) mod feed;
 pub(crate) mod model;
+pub(crate) mod question;
+pub(crate) mod replay;
 
 use boathook_store::traits::{Archive, Batch, Committer, Feed, Verdict};
 use jiff::Timestamp;
@@ -70,6 +72,14 @@ macro_rules! conformance {
             archive { retention_goes_through_many_slices }
             archive { retention_forgets_keys_past_their_window_only }
             archive { an_erased_event_is_gone_but_still_known }
+            archive { refused_requests_are_remembered_newest_first_within_their_endpoint_s_budget }
+            archive { a_long_diagnosis_is_cut }
+            question { each_filter_leaves_what_it_says_in_either_order }
+            question { events_are_found_by_how_their_last_deliveries_stand }
+            question { a_page_looks_at_a_bounded_number_of_events_and_says_that_there_is_more }
+            replay { a_delivered_event_is_delivered_again_under_its_own_number_and_counted_once_more }
+            replay { only_the_deliveries_that_are_meant_are_made_once_more }
+            replay { an_event_can_go_to_a_sink_that_it_never_had }
             model { any_history_ends_as_in_the_model }
         }
     };

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boathook_event::{Destination, Next, Record, Seq, Uid, Word};
-use boathook_store::traits::{Append, Batch, DeliveryState, Verdict};
+use boathook_store::traits::{Append, ArchivedDelivery, Batch, DeliveryState, Replay, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -12,12 +12,15 @@ use super::{Environment, build::*};
 struct Model {
     last_seq: Seq,
     keys: Vec<Remembered>,
+    /// Of each sink the last one.
     deliveries: BTreeMap<(Seq, String), Standing>,
+    /// By sink: deliveries that were delivered before the last one.
+    delivered_before: BTreeMap<String, u64>,
     uids: BTreeMap<Seq, Uid>,
     words: BTreeMap<&'static str, u64>,
     failed: BTreeMap<String, u64>,
     /// Attempts that are kept as failed.
-    failures: BTreeSet<(Seq, String, u32)>,
+    failures: BTreeSet<(Seq, String, u32, u32)>,
 }
 
 /// Hash and body of a key, the event it came with, and when it is forgotten.
@@ -28,6 +31,14 @@ struct Standing {
     state: DeliveryState,
     attempts: u32,
     due: Option<Timestamp>,
+    replay: u32,
+}
+
+impl Standing {
+    /// Pending anew.
+    fn again(now: Timestamp, replay: u32) -> Self {
+        Self { state: DeliveryState::Pending, attempts: 0, due: Some(now), replay }
+    }
 }
 
 impl Model {
@@ -43,8 +54,11 @@ impl Model {
                 let (of, mut rearmed) = (*of, false);
                 for ((_, sink), standing) in self.deliveries.iter_mut().filter(|((seq, _), _)| *seq == of) {
                     if standing.state == DeliveryState::Parked {
-                        self.failures.retain(|(seq, name, _)| (seq, name) != (&of, sink));
-                        *standing = Standing { state: DeliveryState::Pending, attempts: 0, due: Some(now) };
+                        let replay = standing.replay;
+                        self.failures.retain(|(seq, name, of_replay, _)| {
+                            (seq, name, of_replay) != (&of, sink, &replay)
+                        });
+                        *standing = Standing::again(now, replay);
                         rearmed = true;
                     }
                 }
@@ -58,7 +72,7 @@ impl Model {
         let expires = now + SignedDuration::try_from(append.dedupe_window).unwrap();
         self.keys.extend(append.dedupe.iter().map(|key| (key.hash, key.body, seq, expires)));
         for Destination { sink, .. } in &append.destinations {
-            let standing = Standing { state: DeliveryState::Pending, attempts: 0, due: None };
+            let standing = Standing { due: None, ..Standing::again(now, 0) };
             self.deliveries.insert((seq, sink.to_string()), standing);
         }
         self.uids.insert(seq, append.event.uid);
@@ -78,13 +92,37 @@ impl Model {
             Next::Parked(_) => (DeliveryState::Parked, None),
             Next::Retry { due } => (DeliveryState::Pending, Some(due)),
         };
-        *standing = Standing { state, attempts: number, due };
+        let replay = standing.replay;
+        *standing = Standing { state, attempts: number, due, replay };
         // An attempt is one failure, though it is told as a retry and again when its delivery is parked for its age.
         if record.attempt.result.is_err()
-            && self.failures.insert((record.seq, record.sink.to_string(), number))
+            && self.failures.insert((record.seq, record.sink.to_string(), replay, number))
         {
             *self.failed.entry(record.sink.to_string()).or_default() += 1;
         }
+    }
+
+    /// Delivers these again: delivered ones as well, or parked ones alone. Says how many were not pending.
+    fn replay(&mut self, events: &[Seq], parked_only: bool, now: Timestamp) -> u64 {
+        let mut armed = 0;
+        for ((seq, sink), standing) in &mut self.deliveries {
+            let replay = standing.replay;
+            match standing.state {
+                _ if !events.contains(seq) => continue,
+                DeliveryState::Delivered if !parked_only => {
+                    *self.delivered_before.entry(sink.clone()).or_default() += 1;
+                    *standing = Standing::again(now, replay + 1);
+                }
+                DeliveryState::Parked => {
+                    self.failures
+                        .retain(|(of, name, of_replay, _)| (of, name, *of_replay) != (seq, sink, replay));
+                    *standing = Standing::again(now, replay);
+                }
+                DeliveryState::Pending | DeliveryState::Delivered => continue,
+            }
+            armed += 1;
+        }
+        armed
     }
 
     fn seqs(&self, sink: &str, wanted: impl Fn(&Standing) -> bool) -> Vec<Seq> {
@@ -98,6 +136,8 @@ impl Model {
 enum Act {
     /// Events with these (key, body, sinks), in one batch with outcomes.
     Commit(Vec<(u8, Option<u8>, u8)>, Vec<(Seq, bool, u8)>),
+    /// These are delivered again, parked ones alone or delivered ones, too.
+    Replay(Vec<Seq>, bool),
     /// So many seconds pass.
     Pass(u32),
     Reopen,
@@ -110,6 +150,8 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         8 => (prop::collection::vec(append, 0..6), prop::collection::vec(outcome, 0..6))
             .prop_map(|(appends, outcomes)| Act::Commit(appends, outcomes)),
+        3 => (prop::collection::btree_set(1..20_u64, 0..6), any::<bool>())
+            .prop_map(|(events, parked_only)| Act::Replay(events.into_iter().collect(), parked_only)),
         2 => (1..2_000_u32).prop_map(Act::Pass),
         1 => Just(Act::Reopen),
         1 => Just(Act::Kill),
@@ -149,8 +191,14 @@ fn replay<E: Environment>(history: Vec<Act>) {
                 let expected = appends.iter().map(|append| model.append(append, now)).collect::<Vec<_>>();
                 outcomes.iter().for_each(|record| model.record(record));
                 let outcomes = outcomes.into_iter().map(|record| (epoch, record)).collect();
-                let batch = Batch { appends, outcomes, counters: Vec::new() };
+                let batch = Batch { appends, outcomes, ..Batch::default() };
                 assert_eq!(environment.committer().commit(&batch).unwrap(), expected);
+            }
+            Act::Replay(events, parked_only) => {
+                let state = parked_only.then_some(DeliveryState::Parked);
+                let replay = Replay { state, ..Replay::default() };
+                let replayed = environment.archive().replay(&events, &replay).unwrap();
+                assert_eq!(replayed.deliveries, model.replay(&events, parked_only, now));
             }
             Act::Pass(seconds) => {
                 now += SignedDuration::from_secs(seconds.into());
@@ -184,7 +232,8 @@ fn assert_alike(environment: &impl Environment, model: &Model) {
         assert_eq!(
             [totals.delivered, totals.parked, totals.pending, totals.failed_attempts],
             [
-                count(DeliveryState::Delivered),
+                count(DeliveryState::Delivered)
+                    + model.delivered_before.get(&sink).copied().unwrap_or_default(),
                 count(DeliveryState::Parked),
                 count(DeliveryState::Pending),
                 model.failed.get(&sink).copied().unwrap_or_default()
@@ -205,7 +254,12 @@ fn assert_alike(environment: &impl Environment, model: &Model) {
     for (seq, uid) in &model.uids {
         for shown in archive.show(uid).unwrap().unwrap().deliveries {
             let expected = model.deliveries[&(*seq, shown.sink.to_string())];
-            assert_eq!(Standing { state: shown.state, attempts: shown.attempts, due: shown.due }, expected);
+            if shown.replay < expected.replay {
+                assert_eq!(shown.state, DeliveryState::Delivered);
+                continue;
+            }
+            let ArchivedDelivery { state, attempts, due, replay, .. } = shown;
+            assert_eq!(Standing { state, attempts, due, replay }, expected);
         }
     }
 }

@@ -1,0 +1,118 @@
+//! What is delivered again goes after everything else, and in the lane of its key.
+use std::{sync::Arc, time::Duration};
+
+use boathook_dispatch::{Command, Dispatcher, Handover, Input, Now, SinkSettings};
+use boathook_event::{
+    Attempt, Delivered, Delivery, Event, EventParts, Head, Jitter, ObjectName, RetryPolicy, Seq, Uid,
+};
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+
+const NOW: Now = Now { monotonic: Duration::from_secs(1), wall: Timestamp::constant(1_800_000_000, 0) };
+
+fn sink() -> ObjectName {
+    ObjectName::new("test", "out")
+}
+
+fn settings(suspend: bool) -> Input {
+    let retry = RetryPolicy {
+        max_attempts: 0,
+        initial_delay: Duration::from_secs(1),
+        multiplier: 1.0,
+        max_delay: Duration::from_secs(1),
+        max_age: Duration::from_secs(1_000),
+        jitter: Jitter::None,
+        permanent_statuses: Vec::new(),
+    };
+    Input::Configured(vec![SinkSettings {
+        sink: sink(),
+        retry,
+        concurrency: 1,
+        attempts_per_minute: None,
+        suspend,
+    }])
+}
+
+/// A delivery that was attempted so often; without a time it was never tried.
+fn delivery(seq: Seq, attempts: u32, due: Option<Timestamp>, key: Option<&str>) -> Delivery {
+    let event = Event::restore(EventParts {
+        uid: Uid::from_bytes([7; 16]),
+        endpoint: ObjectName::new("test", "in"),
+        received_at: NOW.wall,
+        id: None,
+        event_type: None,
+        key: key.map(Into::into),
+        tenant: None,
+        entity: None,
+        index: 0,
+        head: Arc::new(Head {
+            method: Method::POST,
+            path: "/".into(),
+            query: None,
+            headers: HeaderMap::new(),
+        }),
+        body: bytes::Bytes::from_static(b"{}"),
+    });
+    Delivery { seq, sink: sink(), event: Arc::new(event), attempts, due, ordered: key.is_some(), replay: 0 }
+}
+
+/// The order in which a sink that takes one at a time gets these: what the store has as due, and what comes fresh.
+fn order(due: Vec<Delivery>, fresh: Vec<Delivery>) -> Vec<Seq> {
+    let (mut dispatcher, mut out) = (Dispatcher::new(1), Vec::new());
+    dispatcher.step(NOW, settings(true), &mut out);
+    let (mut due, mut order) = (Some(due), Vec::new());
+    let (first, last) = (fresh.first().map_or(1, |one| one.seq), fresh.last().map_or(1, |one| one.seq));
+    let mut fresh = Some(fresh);
+    while let Some(command) = if out.is_empty() { None } else { Some(out.remove(0)) } {
+        match command {
+            Command::Feed { sink, ticket, .. } => {
+                let nothing = Input::Fed {
+                    sink,
+                    ticket,
+                    deliveries: Vec::new(),
+                    tried: Vec::new(),
+                    up_to: first - 1,
+                    more: false,
+                };
+                dispatcher.step(NOW, nothing, &mut out);
+            }
+            Command::FeedDue { sink, ticket, .. } => {
+                let deliveries = due.take().unwrap_or_default();
+                dispatcher.step(NOW, Input::FedDue { sink, ticket, deliveries, next_due: None }, &mut out);
+            }
+            Command::Deliver { delivery, attempt } => {
+                order.push(delivery.seq);
+                let result = Ok(Delivered { already_there: false, status: None });
+                let attempt = Attempt { number: attempt, started_at: NOW.wall, duration_millis: 1, result };
+                dispatcher.step(NOW, Input::Finished { sink: sink(), seq: delivery.seq, attempt }, &mut out);
+            }
+            Command::Record(record) => {
+                let recorded = Input::Recorded { sink: record.sink, seq: record.seq, written: true };
+                dispatcher.step(NOW, recorded, &mut out);
+            }
+            _ => {}
+        }
+        if out.is_empty()
+            && let Some(deliveries) = fresh.take()
+        {
+            dispatcher.step(NOW, Input::Stored(Handover { first, last, deliveries }), &mut out);
+            dispatcher.step(NOW, settings(false), &mut out);
+        }
+    }
+    order
+}
+
+#[test]
+fn what_is_armed_again_goes_after_retries_and_live_traffic() {
+    let again = |seq| delivery(seq, 0, Some(NOW.wall), None);
+    let retry = delivery(3, 2, Some(NOW.wall), None);
+    let live = [4, 5, 6, 7, 8].map(|seq| delivery(seq, 0, None, None));
+    assert_eq!(order(vec![again(1), again(2), retry], live.to_vec()), [3, 4, 5, 6, 7, 8, 1, 2]);
+}
+
+#[test]
+fn what_is_armed_again_joins_its_key_behind_what_goes_already() {
+    let again = delivery(1, 0, Some(NOW.wall), Some("k"));
+    let live = [4, 5].map(|seq| delivery(seq, 0, None, Some("k")));
+    assert_eq!(order(vec![again], live.to_vec()), [4, 1, 5]);
+}

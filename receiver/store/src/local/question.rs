@@ -1,0 +1,178 @@
+//! Answering a question page by page: candidates by the index that fits it best, looked at until the page is full or has
+//! cost enough.
+use boathook_event::{ObjectName, Seq, Uid};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
+
+use crate::{
+    Error,
+    limits::{CLOCK_BACK_MAX, LIST_MAX, LIST_ROWS_MAX, LIST_SLICE},
+    local::{
+        archive,
+        rows::{self, PARKED, place, sink_numbers},
+    },
+    traits::{DeliveryState, Found, Order, Question, Summary},
+};
+
+/// See [`crate::traits::Archive::find`].
+pub(super) fn find(
+    sql: &Connection,
+    question: &Question,
+    after: Option<Seq>,
+    limit: usize,
+) -> Result<Found, Error> {
+    let mut found = Found { events: Vec::new(), next: None };
+    let Some(walk) = Walk::of(sql, question)? else { return Ok(found) };
+    let limit = limit.clamp(1, LIST_MAX);
+    let (mut at, mut looked_at) = (after, 0);
+    loop {
+        let slice = walk.slice(sql, question.order, at)?;
+        if slice.is_empty() {
+            return Ok(found);
+        }
+        for seq in slice {
+            if found.events.len() == limit || looked_at == LIST_ROWS_MAX {
+                found.next = at;
+                return Ok(found);
+            }
+            (at, looked_at) = (Some(seq), looked_at + 1);
+            let Some((summary, sinks)) = summary(sql, seq)? else { continue };
+            if is_past(question, summary.received_at) {
+                return Ok(found);
+            }
+            if !is_of(question, &summary) {
+                continue;
+            }
+            let deliveries = archive::deliveries(sql, seq, &sinks)?;
+            let asks = question.sink.is_some() || question.state.is_some();
+            if !asks || deliveries.iter().any(|delivery| question.means(delivery, &deliveries)) {
+                found.events.push(Summary { deliveries, ..summary });
+            }
+        }
+    }
+}
+
+/// Where candidates come from.
+enum Walk {
+    /// Events with a pending delivery to one of these sinks.
+    Pending(Vec<i64>),
+    /// Events with a parked delivery.
+    Parked,
+    /// Those of an endpoint.
+    Endpoint(i64),
+    /// All.
+    All,
+}
+
+impl Walk {
+    /// `None`: the question names somebody who never had an event.
+    fn of(sql: &Connection, question: &Question) -> Result<Option<Self>, Error> {
+        let number = |name: &Option<ObjectName>| {
+            let Some(name) = name else { return Ok(Some(None)) };
+            let found = sql
+                .prepare_cached("select id from names where name = ?1")?
+                .query_row([name.as_str()], |row| row.get::<_, i64>(0))
+                .optional()?;
+            Ok::<_, Error>(found.map(Some))
+        };
+        let (Some(sink), Some(endpoint)) = (number(&question.sink)?, number(&question.endpoint)?) else {
+            return Ok(None);
+        };
+        Ok(Some(match (question.state, endpoint) {
+            (Some(DeliveryState::Pending), _) => Self::Pending(match sink {
+                Some(sink) => vec![sink],
+                None => {
+                    let mut statement =
+                        sql.prepare_cached("select distinct sink from routes where pending > 0")?;
+                    statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
+                }
+            }),
+            (Some(DeliveryState::Parked), _) => Self::Parked,
+            (_, Some(endpoint)) => Self::Endpoint(endpoint),
+            (_, None) => Self::All,
+        }))
+    }
+
+    /// The next candidates, each once, in order; none at the end.
+    fn slice(&self, sql: &Connection, order: Order, after: Option<Seq>) -> Result<Vec<Seq>, Error> {
+        let (behind, direction, from) = match order {
+            Order::NewestFirst => ("<", "desc", after.map_or(i64::MAX, place)),
+            Order::OldestFirst => (">", "asc", after.map_or(0, place)),
+        };
+        let seqs = |what: &str, of: &dyn ToSql| {
+            let select = format!(
+                "select distinct {what} and seq {behind} ?2 order by seq {direction} limit {LIST_SLICE}"
+            );
+            let mut statement = sql.prepare_cached(&select)?;
+            let rows = statement
+                .query_map([of, &from as &dyn ToSql], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))?;
+            Ok::<Vec<Seq>, Error>(rows.collect::<Result<_, _>>()?)
+        };
+        match self {
+            Self::Parked => seqs(&format!("seq from deliveries where {PARKED} and ?1 is null"), &None::<i64>),
+            Self::Endpoint(endpoint) => seqs("seq from events where endpoint = ?1", endpoint),
+            Self::All => seqs("seq from events where ?1 is null", &None::<i64>),
+            Self::Pending(sinks) => {
+                let mut all = Vec::new();
+                for sink in sinks {
+                    all.append(&mut seqs("seq from pending where sink = ?1", sink)?);
+                }
+                all.sort_unstable();
+                all.dedup();
+                if order == Order::NewestFirst {
+                    all.reverse();
+                }
+                all.truncate(LIST_SLICE);
+                Ok(all)
+            }
+        }
+    }
+}
+
+fn summary(sql: &Connection, seq: Seq) -> Result<Option<(Summary, Vec<i64>)>, Error> {
+    let read = |row: &Row<'_>| {
+        let text = |column: usize| -> rusqlite::Result<Option<Box<str>>> {
+            Ok(row.get_ref(column)?.as_str_or_null()?.map(Into::into))
+        };
+        let summary = Summary {
+            seq,
+            uid: Uid::from_bytes(row.get(0)?),
+            endpoint: ObjectName::from_stored(row.get_ref(1)?.as_str()?),
+            received_at: rows::timestamp(row, 2)?,
+            id: text(3)?,
+            event_type: text(4)?,
+            key: text(5)?,
+            tenant: text(6)?,
+            bytes: row.get::<_, i64>(7)?.unsigned_abs(),
+            deliveries: Vec::new(),
+        };
+        Ok((summary, sink_numbers(row.get_ref(8)?.as_blob()?)))
+    };
+    let select = "select e.uid, n.name, e.received, e.id, e.type, e.key, e.tenant, length(e.body), e.sinks
+                  from events e join names n on n.id = e.endpoint where e.seq = ?1";
+    Ok(sql.prepare_cached(select)?.query_row([place(seq)], read).optional()?)
+}
+
+/// Whether nothing behind an event of this time can be wanted: events are stored about in the order they are received.
+fn is_past(question: &Question, received_at: Timestamp) -> bool {
+    let slack = SignedDuration::try_from(CLOCK_BACK_MAX).unwrap_or_default();
+    match question.order {
+        Order::NewestFirst => {
+            question.since.is_some_and(|since| received_at < since.saturating_sub(slack).unwrap_or(since))
+        }
+        Order::OldestFirst => {
+            question.until.is_some_and(|until| received_at > until.saturating_add(slack).unwrap_or(until))
+        }
+    }
+}
+
+fn is_of(question: &Question, summary: &Summary) -> bool {
+    let Question { endpoint, sink: _, state: _, event_type, id, key, since, until, order: _ } = question;
+    let is = |wanted: &Option<Box<str>>, value: &Option<Box<str>>| wanted.is_none() || wanted == value;
+    endpoint.as_ref().is_none_or(|endpoint| *endpoint == summary.endpoint)
+        && is(event_type, &summary.event_type)
+        && is(id, &summary.id)
+        && is(key, &summary.key)
+        && since.is_none_or(|since| summary.received_at >= since)
+        && until.is_none_or(|until| summary.received_at < until)
+}

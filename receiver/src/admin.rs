@@ -1,6 +1,6 @@
 //! The private listener: is it alive, is it ready, what does it count, how does everything stand.
 use std::sync::{
-    OnceLock,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -16,14 +16,14 @@ use crate::{ingress::Reply, report::Reporter};
 #[derive(Default)]
 pub(crate) struct Admin {
     /// Set when the configuration is loaded and the store is open.
-    reporter: OnceLock<Reporter>,
+    reporter: OnceLock<Arc<Reporter>>,
     leaving: AtomicBool,
     closing: CancellationToken,
 }
 
 impl Admin {
     /// From now on it is ready.
-    pub(crate) fn ready(&self, reporter: Reporter) {
+    pub(crate) fn ready(&self, reporter: Arc<Reporter>) {
         drop(self.reporter.set(reporter));
     }
 

@@ -387,7 +387,7 @@ impl Deliveries {
 }
 
 /// One attempt; a driver that panics has failed, and takes nobody with it.
-async fn tried(sink: &dyn Sink, sending: Sending) -> Result<Delivered, Failure> {
+pub(crate) async fn tried(sink: &dyn Sink, sending: Sending) -> Result<Delivered, Failure> {
     let sending = [sending];
     let outcomes = AssertUnwindSafe(async { sink.deliver_batch(&sending).await }).catch_unwind().await;
     outcomes.ok().and_then(|mut outcomes| outcomes.pop()).unwrap_or_else(|| Err(broken()))

@@ -3,6 +3,7 @@
 //! What is decided is decided in the pure crates below; here it is carried out. ARCHITECTURE.md walks an event
 //! through the files in order.
 mod admin;
+mod api;
 mod awaited;
 mod brought;
 pub mod config;

@@ -136,3 +136,22 @@ pub const KEYS_WAITERS_MAX: usize = 256;
 pub const CERTIFICATE_COPIES_MAX: usize = 256;
 /// How old the copy of published keys may be with which a start begins: what was withdrawn meanwhile must not live on.
 pub const KEYS_KEPT_MAX: Duration = Duration::from_secs(3 * 24 * 3_600);
+
+/// Bytes of the body of a call to the data API: filters and test bodies.
+pub const CALL_BYTES_MAX: usize = 1024 * 1024;
+/// Time for that body.
+pub const CALL_TIME_MAX: Duration = Duration::from_secs(10);
+/// Bytes of a token of the data API at least: a shorter one could be guessed.
+pub const TOKEN_BYTES_MIN: usize = 16;
+/// Bytes of a token at most: it must fit into a header.
+pub const TOKEN_BYTES_MAX: usize = 4096;
+/// Entries of a page of the data API where the call does not say.
+pub const PAGE_DEFAULT: usize = 50;
+/// Replays by filter that run at once: they share the store's writer with what comes in.
+pub const REPLAYS_RUNNING_MAX: usize = 4;
+/// Replays that are remembered; of more the oldest that have ended are forgotten.
+pub const REPLAYS_KEPT_MAX: usize = 100;
+/// How long a dry run is waited for: most are counted by then.
+pub const DRY_RUN_WAIT: Duration = Duration::from_secs(10);
+/// Refused requests of one endpoint that wait to be told to the store; further ones are counted, not remembered.
+pub const REFUSED_UNTOLD_MAX: usize = 32;

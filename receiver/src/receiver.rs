@@ -1,13 +1,9 @@
 //! A running receiver: its tasks, and how they end without losing anything.
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use boathook_store::{Error, Handover, Reader, Running, local::Local};
 use http::{HeaderValue, Version, header};
-use jiff::Timestamp;
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::{JoinError, JoinHandle},
@@ -17,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::Admin,
+    api::{self, Api},
     awaited::Awaited,
     brought::BroughtSecrets,
     config::Source,
@@ -49,14 +46,22 @@ pub(crate) struct Receiver {
     admin: Arc<Admin>,
     hands: Hands,
     running: Running,
+    api: Arc<Api>,
     accepting: CancellationToken,
     stopping: watch::Sender<bool>,
     listener: JoinHandle<()>,
+    data_api: JoinHandle<()>,
     deliveries: JoinHandle<Result<(), Error>>,
     upkeep: JoinHandle<()>,
     reporting: JoinHandle<()>,
     follow: JoinHandle<()>,
     keys: JoinHandle<()>,
+}
+
+/// The addresses that are served once everything is there.
+pub(crate) struct Listeners {
+    pub(crate) public: Listener,
+    pub(crate) data_api: Listener,
 }
 
 /// What a person may ask of a running receiver.
@@ -93,8 +98,8 @@ impl Receiver {
         settings: &Settings,
         source: Source,
         stores: Stores,
-        public: Listener,
-        admin: Arc<Admin>,
+        Listeners { public, data_api }: Listeners,
+        (admin, api): (Arc<Admin>, Arc<Api>),
         metrics: Arc<Metrics>,
         logs: Arc<Logs>,
     ) -> Self {
@@ -113,7 +118,7 @@ impl Receiver {
             store: running.handle(),
             reader: reader.clone(),
             awaited: Arc::clone(&awaited),
-            rearmed,
+            rearmed: rearmed.clone(),
             published_keys,
             brought,
             configuration: Arc::clone(&configuration),
@@ -135,31 +140,26 @@ impl Receiver {
             stopping: stop,
             asked,
         }));
-        let reporter = Reporter {
-            ingress: Arc::clone(&ingress),
-            reader: reader.clone(),
-            lanes,
-            connections: public.connections(),
-            logs: Arc::clone(&logs),
-            started_at: Timestamp::now(),
-            configuration: Arc::clone(&configuration),
-            scrape: Mutex::default(),
-        };
+        let reporter = Arc::new(Reporter::new(&ingress, &reader, lanes, public.connections(), &logs));
+        api.ready(api::Parts::new(Arc::clone(&reporter), rearmed));
         let (read_again, accepting) = (Arc::new(Notify::new()), CancellationToken::new());
         let reporting = reporting(&source, settings, &ingress, &reader);
         let upkeep = tokio::spawn(upkeep::run(Arc::clone(&ingress), reader));
         let follow = tokio::spawn(source.follow(Arc::clone(&read_again), configured));
         let listener =
             tokio::spawn(listen(public, Arc::clone(&ingress), Arc::clone(&admin), accepting.clone()));
+        let data_api = tokio::spawn(answer(data_api, Arc::clone(&api), admin.closing()));
         admin.ready(reporter);
         Self {
             ingress,
             admin,
             hands: Hands { logs, read_again },
             running,
+            api,
             accepting,
             stopping,
             listener,
+            data_api,
             deliveries,
             upkeep,
             reporting,
@@ -189,6 +189,7 @@ impl Receiver {
                 Err(error) => broken("delivery", Err(error)),
             },
             ended = &mut self.listener => broken("the listener", ended),
+            ended = &mut self.data_api => broken("the data API", ended),
             ended = &mut self.upkeep => broken("upkeep", ended),
             ended = &mut self.reporting => broken("reporting", ended),
             ended = &mut self.follow => broken("watching the configuration", ended),
@@ -210,6 +211,8 @@ impl Receiver {
         tokio::time::sleep(delay).await;
         self.accepting.cancel();
         drop(self.listener.await);
+        self.api.stop();
+        self.data_api.abort();
         self.stopping.send_replace(true);
         if timeout(DRAIN_DELIVERIES_MAX, self.deliveries).await.is_err() {
             tracing::warn!("some attempts did not end in time; they are made again after the next start");
@@ -241,6 +244,15 @@ fn reporting(
             None => std::future::pending().await,
         }
     })
+}
+
+/// Answers calls to the data API.
+async fn answer(listener: Listener, api: Arc<Api>, closing: CancellationToken) {
+    let handle = move |request, _| {
+        let api = Arc::clone(&api);
+        async move { api.answer(request).await }
+    };
+    listener.serve(handle, closing, Duration::from_secs(1)).await;
 }
 
 async fn listen(public: Listener, ingress: Arc<Ingress>, admin: Arc<Admin>, accepting: CancellationToken) {

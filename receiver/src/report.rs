@@ -1,10 +1,10 @@
 //! How everything stands: the numbers of the store, which survive restarts, beside what this process saw.
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use boathook_crds::Breaker;
+use boathook_api::{Endpoint, Sink};
 use boathook_dispatch::{BreakerState, LaneSnapshot};
 use boathook_event::{EndpointTotals, ObjectName, SinkTotals, Word};
 use boathook_store::Reader;
@@ -13,7 +13,6 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    config,
     ingress::Ingress,
     listener::Connections,
     logs::Logs,
@@ -25,25 +24,24 @@ pub(crate) struct Reporter {
     pub(crate) ingress: Arc<Ingress>,
     pub(crate) reader: Reader,
     /// Asks the delivery loop how the lanes stand.
-    pub(crate) lanes: mpsc::Sender<oneshot::Sender<Vec<LaneSnapshot>>>,
-    pub(crate) connections: Connections,
-    pub(crate) logs: Arc<Logs>,
-    pub(crate) started_at: Timestamp,
-    pub(crate) configuration: Arc<config::Configuration>,
-    pub(crate) scrape: Mutex<()>,
+    lanes: mpsc::Sender<oneshot::Sender<Vec<LaneSnapshot>>>,
+    connections: Connections,
+    logs: Arc<Logs>,
+    started_at: Timestamp,
+    scrape: Mutex<()>,
 }
 
 /// The whole report.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report<'r> {
+struct Report {
     version: &'static str,
     started_at: Timestamp,
     configuration: Configuration,
     /// Events in the store.
     events: u64,
-    endpoints: Vec<Endpoint<'r>>,
-    sinks: Vec<Sink<'r>>,
+    endpoints: Vec<Endpoint>,
+    sinks: Vec<Sink>,
 }
 
 #[derive(Serialize)]
@@ -54,68 +52,70 @@ struct Configuration {
     refused: Option<String>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Endpoint<'r> {
-    name: &'r str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<&'r str>,
-    path: &'r str,
-    paused: bool,
-    /// By word, since the store was made: of events, and of their deliveries.
-    events: BTreeMap<&'static str, u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_event_time: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_rejected_time: Option<Timestamp>,
-    notices: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Sink<'r> {
-    name: &'r str,
-    /// Whether the configuration has it; else only its past is left.
-    configured: bool,
-    suspended: bool,
-    delivered: u64,
-    pending: u64,
-    parked: u64,
-    failed_attempts: u64,
-    in_flight: usize,
-    consecutive_failures: u64,
-    /// Whether it is left alone.
-    breaker: Breaker,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_attempt_time: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_delivered_time: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_error_time: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_error: Option<String>,
+/// How endpoints and sinks stand, by name.
+pub(crate) struct Standing {
+    /// Events in the store.
+    pub(crate) events: u64,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) sinks: Vec<Sink>,
 }
 
 impl Reporter {
+    /// Of a receiver that starts now.
+    pub(crate) fn new(
+        ingress: &Arc<Ingress>,
+        reader: &Reader,
+        lanes: mpsc::Sender<oneshot::Sender<Vec<LaneSnapshot>>>,
+        connections: Connections,
+        logs: &Arc<Logs>,
+    ) -> Self {
+        Self {
+            ingress: Arc::clone(ingress),
+            reader: reader.clone(),
+            lanes,
+            connections,
+            logs: Arc::clone(logs),
+            started_at: Timestamp::now(),
+            scrape: Mutex::default(),
+        }
+    }
+
     /// The text of `/report`.
     pub(crate) async fn report(&self) -> Result<String, String> {
+        let Standing { events, endpoints, sinks } = self.standing().await?;
+        let report = Report {
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: self.started_at,
+            configuration: Configuration {
+                loaded_at: self.ingress.live.load().loaded_at,
+                refused: self.ingress.configuration.refused(),
+            },
+            events,
+            endpoints,
+            sinks,
+        };
+        serde_json::to_string_pretty(&report).map_err(|error| error.to_string())
+    }
+
+    /// How everything stands now.
+    pub(crate) async fn standing(&self) -> Result<Standing, String> {
         let statistics = self.reader.statistics().await;
         let statistics = statistics.map_err(|error| format!("the store does not answer: {error}"))?;
         let serving = self.ingress.live.load_full();
         let lanes = self.lanes().await;
         let totals: HashMap<&ObjectName, &EndpointTotals> =
             statistics.endpoints.iter().map(|totals| (&totals.endpoint, totals)).collect();
-        let mut endpoints: Vec<Endpoint<'_>> = serving
+        let mut endpoints: Vec<Endpoint> = serving
             .endpoints()
             .map(|served| endpoint(served, totals.get(served.traffic.name()).copied()))
             .collect();
-        endpoints.sort_by_key(|endpoint| endpoint.name);
+        endpoints.sort_by(|a, b| a.name.cmp(&b.name));
         let totals: HashMap<&ObjectName, &SinkTotals> =
             statistics.sinks.iter().map(|totals| (&totals.sink, totals)).collect();
         let in_flight: HashMap<&ObjectName, usize> =
             lanes.iter().map(|lane| (&lane.sink, lane.in_flight)).collect();
         let gone = totals.keys().filter(|name| serving.sink(name).is_none()).map(|name| (*name, None));
-        let mut sinks: Vec<Sink<'_>> = serving
+        let mut sinks: Vec<Sink> = serving
             .sinks()
             .map(|served| (&served.settings.sink, Some(served)))
             .chain(gone)
@@ -124,17 +124,8 @@ impl Reporter {
                 ..sink(name, served, totals.get(name).copied())
             })
             .collect();
-        sinks.sort_by_key(|sink| sink.name);
-        let refused = self.configuration.refused();
-        let report = Report {
-            version: env!("CARGO_PKG_VERSION"),
-            started_at: self.started_at,
-            configuration: Configuration { loaded_at: serving.loaded_at, refused },
-            events: statistics.events,
-            endpoints,
-            sinks,
-        };
-        serde_json::to_string_pretty(&report).map_err(|error| error.to_string())
+        sinks.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Standing { events: statistics.events, endpoints, sinks })
     }
 
     /// The text of `/metrics`. While the store does not answer, the backlog is missing in it.
@@ -169,51 +160,64 @@ impl Reporter {
     }
 }
 
-fn endpoint<'s>(served: &'s Served, totals: Option<&EndpointTotals>) -> Endpoint<'s> {
+fn endpoint(served: &Served, totals: Option<&EndpointTotals>) -> Endpoint {
     let Served { endpoint, traffic, gate: _ } = served;
     let number = |word| totals.map_or(0, |totals| totals.of(word));
     Endpoint {
-        name: endpoint.name.as_str(),
-        host: endpoint.host.as_deref(),
-        path: &endpoint.path,
+        name: endpoint.name.to_string(),
+        host: endpoint.host.as_deref().map(str::to_owned),
+        path: endpoint.path.to_string(),
         paused: endpoint.paused,
         events: Word::ALL
             .into_iter()
             .map(|word| (word.as_str(), number(word)))
             .chain(deliveries(totals))
+            .map(|(word, number)| (word.to_owned(), number))
             .collect(),
+        consecutive_failures: traffic.consecutive_failures(),
         last_event_time: traffic.last_event.get(),
         last_rejected_time: traffic.last_rejected.get(),
-        notices: endpoint.notices.iter().map(|notice| notice.message()).collect(),
+        notices: endpoint.notices.iter().map(|notice| notice.message().to_owned()).collect(),
     }
 }
 
 /// What became of the endpoint's deliveries: an event counts once for each sink.
-fn deliveries(totals: Option<&EndpointTotals>) -> [(&'static str, u64); 3] {
+fn deliveries(totals: Option<&EndpointTotals>) -> [(&'static str, u64); 4] {
     let number = |of: fn(&EndpointTotals) -> u64| totals.map_or(0, of);
     [
         ("delivered", number(|totals| totals.delivered)),
         ("pending", number(|totals| totals.pending)),
         ("parked", number(|totals| totals.parked)),
+        ("erased", number(|totals| totals.erased)),
     ]
 }
 
-fn sink<'s>(name: &'s ObjectName, served: Option<&'s ServedSink>, totals: Option<&SinkTotals>) -> Sink<'s> {
+fn sink(name: &ObjectName, served: Option<&ServedSink>, totals: Option<&SinkTotals>) -> Sink {
     let traffic = served.map(|served| &served.traffic);
+    let number = |of: fn(&SinkTotals) -> u64| totals.map_or(0, of);
     Sink {
-        name: name.as_str(),
+        name: name.to_string(),
         configured: served.is_some(),
         suspended: served.is_some_and(|served| served.settings.suspend),
-        delivered: totals.map_or(0, |totals| totals.delivered),
-        pending: totals.map_or(0, |totals| totals.pending),
-        parked: totals.map_or(0, |totals| totals.parked),
-        failed_attempts: totals.map_or(0, |totals| totals.failed_attempts),
+        delivered: number(|totals| totals.delivered),
+        pending: number(|totals| totals.pending),
+        parked: number(|totals| totals.parked),
+        erased: number(|totals| totals.erased),
+        failed_attempts: number(|totals| totals.failed_attempts),
+        success_rate: totals.and_then(success_rate),
         in_flight: 0,
         consecutive_failures: traffic.map_or(0, |traffic| traffic.consecutive_failures()),
-        breaker: traffic.map(|traffic| traffic.breaker()).unwrap_or_default(),
+        breaker: format!("{:?}", traffic.map(|traffic| traffic.breaker()).unwrap_or_default()),
         last_attempt_time: traffic.and_then(|traffic| traffic.last_attempt.get()),
         last_delivered_time: traffic.and_then(|traffic| traffic.last_delivered.get()),
         last_error_time: traffic.and_then(|traffic| traffic.last_error.get()),
         last_error: traffic.and_then(|traffic| traffic.error()),
     }
+}
+
+/// Delivered of all that has ended at the sink.
+#[expect(clippy::cast_precision_loss, reason = "a rate is about that precise")]
+fn success_rate(totals: &SinkTotals) -> Option<f64> {
+    let ended = totals.delivered + totals.parked;
+    (ended > 0).then(|| totals.delivered as f64 / ended as f64)
 }

@@ -10,13 +10,14 @@ use tokio::{
 
 use crate::{
     admin::Admin,
+    api::{Api, Tokens},
     brought::BroughtSecrets,
     config::{ClusterSource, FolderSource, Source, folder::FolderError},
     limits::PRIVATE_CONNECTIONS_MAX,
     listener::{Listener, connections_max},
     logs::Logs,
     metrics::Metrics,
-    receiver::{Hands, Receiver, Stores},
+    receiver::{Hands, Listeners, Receiver, Stores},
     settings::Settings,
 };
 
@@ -81,7 +82,8 @@ async fn serve(
     let mut signals = Signals::new()?;
     let public = Listener::bind(settings.listen, "--listen", connections_max())?;
     let private = Listener::bind(settings.admin, "--admin", PRIVATE_CONNECTIONS_MAX)?;
-    let (listen, private_address) = (public.address()?, private.address()?);
+    let data_api = Listener::bind(settings.api, "--api", PRIVATE_CONNECTIONS_MAX)?;
+    let (listen, private_address, api_address) = (public.address()?, private.address()?, data_api.address()?);
     let admin = Arc::new(Admin::default());
     let private = tokio::spawn(private.serve(
         {
@@ -99,8 +101,11 @@ async fn serve(
         opened = opened => opened?,
         () = signals.stop() => return Ok(()),
     };
-    let mut receiver = Receiver::start(settings, source, stores, public, Arc::clone(&admin), metrics, logs);
-    tracing::info!(%listen, admin = %private_address, data = %settings.data.display(), "ready");
+    let api = Arc::new(Api::new(tokens(settings)?));
+    let listeners = Listeners { public, data_api };
+    let mut receiver =
+        Receiver::start(settings, source, stores, listeners, (Arc::clone(&admin), api), metrics, logs);
+    tracing::info!(%listen, admin = %private_address, api = %api_address, data = %settings.data.display(), "ready");
     let hands = receiver.hands();
     let failed = tokio::select! {
         () = signals.until_stopped(&hands) => None,
@@ -129,6 +134,14 @@ async fn open(settings: &Settings) -> anyhow::Result<Stores> {
         Ok(Stores::start(&store, BroughtSecrets::open(&data)?)?)
     });
     opened.await.context("the store was not opened")?
+}
+
+/// Who may call the data API.
+fn tokens(settings: &Settings) -> anyhow::Result<Tokens> {
+    match &settings.api_tokens {
+        Some(folder) => Ok(Tokens::of(folder.clone())),
+        None => Tokens::in_data(&settings.data),
+    }
 }
 
 /// Where the objects come from; in a cluster, once they are there.

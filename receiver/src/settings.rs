@@ -56,6 +56,13 @@ pub struct Settings {
     /// The private address: /livez, /readyz, /metrics, /report.
     #[arg(long, env = "BOATHOOK_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:9090")]
     pub admin: SocketAddr,
+    /// The address of the data API: events, replays, rejections. Loopback unless told otherwise: it has no TLS.
+    #[arg(long, env = "BOATHOOK_API", value_name = "ADDR", default_value = "127.0.0.1:9091")]
+    pub api: SocketAddr,
+    /// The folder of the data API's tokens: files `view` (may read) and `operate` (may act, too), of 16 characters and more.
+    /// Default: `api-tokens` in the data folder, made where there are none.
+    #[arg(long, env = "BOATHOOK_API_TOKENS", value_name = "DIR")]
+    pub api_tokens: Option<PathBuf>,
     /// Networks of the proxies in front, such as 10.0.0.0/8: what they say in X-Forwarded-For (or Forwarded) about the
     /// caller is believed. Default: none, and the caller is who connects.
     #[arg(long, env = "BOATHOOK_TRUSTED_PROXIES", value_name = "CIDR,…", default_value = "")]

@@ -5,12 +5,13 @@ use std::sync::{
 };
 
 use boathook_crds::Breaker;
-use boathook_event::{Count, Failure, ObjectName, Word};
+use boathook_event::{Count, Failure, ObjectName, Rejected, Word};
 use jiff::Timestamp;
 
 use crate::{
     flood::Flood,
     held::BodiesHeld,
+    limits::REFUSED_UNTOLD_MAX,
     metrics::{EndpointMeters, Metrics, SinkMeters},
 };
 
@@ -22,6 +23,8 @@ pub(crate) struct EndpointTraffic {
     meters: OnceLock<EndpointMeters>,
     /// By [`Word::ALL`]: what the store was not told yet.
     untold: [AtomicU64; Word::ALL.len()],
+    /// Refused requests that the store was not told yet.
+    refused: Mutex<Vec<Rejected>>,
     /// When a genuine event was last stored (or known again), and a request last refused.
     pub(crate) last_event: LastTime,
     pub(crate) last_rejected: LastTime,
@@ -76,6 +79,7 @@ impl EndpointTraffic {
             name,
             meters: OnceLock::new(),
             untold: Default::default(),
+            refused: Mutex::default(),
             last_event: LastTime::default(),
             last_rejected: LastTime::default(),
             last_delivered: LastTime::default(),
@@ -120,6 +124,18 @@ impl EndpointTraffic {
     pub(crate) fn take_untold(&self) -> impl Iterator<Item = Count> {
         let taken = Word::ALL.iter().zip(&self.untold).map(|(word, number)| (*word, number.swap(0, Relaxed)));
         taken.filter(|(_, by)| *by > 0).map(|(word, by)| Count { endpoint: self.name.clone(), word, by })
+    }
+
+    /// To be told to the store by [`EndpointTraffic::take_refused`].
+    pub(crate) fn refuse(&self, rejected: Rejected) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() < REFUSED_UNTOLD_MAX {
+            refused.push(rejected);
+        }
+    }
+
+    pub(crate) fn take_refused(&self) -> Vec<Rejected> {
+        std::mem::take(&mut self.refused.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

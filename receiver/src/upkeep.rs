@@ -32,6 +32,7 @@ pub(crate) fn tell(ingress: &Ingress) {
     let serving = ingress.live.load();
     let tell = |traffic: &EndpointTraffic| {
         flush(&ingress.store, traffic.take_untold().collect());
+        remember(&ingress.store, traffic.take_refused());
         let held_back = traffic.refusals.take_held_back();
         if held_back > 0 {
             tracing::error!(endpoint = %traffic.name(), count = held_back, "refused: further requests, not logged one by one");
@@ -58,6 +59,12 @@ pub(crate) fn tell(ingress: &Ingress) {
 fn flush(store: &StoreHandle, counts: Vec<boathook_event::Count>) {
     if !counts.is_empty() {
         store.count(counts);
+    }
+}
+
+fn remember(store: &StoreHandle, refused: Vec<boathook_event::Rejected>) {
+    if !refused.is_empty() {
+        store.reject(refused);
     }
 }
 

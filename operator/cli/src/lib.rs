@@ -1,25 +1,35 @@
-//! The command line: how providers sign, whether a saved request is genuine, and a signed one to send.
+//! The command line: how providers sign, whether a saved request is genuine, and a signed one to send; and what a receiver
+//! has received, and how it is delivered again.
 //!
 //! Nothing here needs a cluster. A command takes flags, files and standard input, and ends as [`Ended`] or with a
 //! [`Mistake`]; [`main`] alone prints. A secret comes from a file, and goes nowhere but into a signature.
 mod at;
+mod call;
 mod decision;
 mod demands;
 mod ended;
+mod events;
+mod explain;
 mod given_header;
 mod http_text;
 mod input;
 mod keys;
 mod limits;
+mod moment;
 mod outgoing;
 mod post;
 mod providers;
 mod published;
+mod rejections;
+mod replay;
 mod saved;
 mod secret;
 mod send;
 mod sender;
 mod sign;
+mod sink;
+mod status;
+mod table;
 mod target;
 mod token;
 mod vector;
@@ -34,10 +44,12 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEn
 
 pub use ended::{Ended, Mistake};
 
-/// Tells how webhook providers sign, checks a saved request, and sends a signed one.
+/// Tells how webhook providers sign, checks a saved request, and sends a signed one; asks a receiver what came of its events,
+/// and has them delivered again.
 ///
-/// Works without a cluster. Exit status: 0 for yes (genuine, signed, answered with 2xx), 1 for no, 2 when a flag or a
-/// file is wrong; the message then says where, and what to do next. Secrets are read from files and never printed.
+/// Works without a cluster. Exit status: 0 for yes (genuine, signed, answered with 2xx, healthy), 1 for no, 2 when a flag or
+/// a file is wrong, or the receiver does not do what is asked; the message then says where, and what to do next. Secrets are
+/// read from files and never printed.
 #[derive(Debug, Parser)]
 #[command(name = "boathook", version)]
 pub struct Arguments {
@@ -52,6 +64,12 @@ enum Command {
     Sign(sign::Flags),
     Send(send::Flags),
     Secret(secret::Flags),
+    Status(status::Flags),
+    Events(events::Flags),
+    Explain(explain::Flags),
+    Replay(replay::Flags),
+    Rejections(rejections::Flags),
+    Sink(sink::Flags),
 }
 
 /// How a result is written.
@@ -88,6 +106,12 @@ impl Arguments {
             Command::Sign(flags) => sign::run(flags, stdin),
             Command::Send(flags) => send::run(flags, stdin),
             Command::Secret(flags) => Ok(secret::run(flags)),
+            Command::Status(flags) => status::run(flags),
+            Command::Events(flags) => events::run(flags),
+            Command::Explain(flags) => explain::run(flags),
+            Command::Replay(flags) => replay::run(flags),
+            Command::Rejections(flags) => rejections::run(flags),
+            Command::Sink(flags) => sink::run(flags, stdin),
         }
     }
 }

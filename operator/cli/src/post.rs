@@ -73,7 +73,7 @@ async fn beginning(response: &mut Response) -> Result<(Vec<u8>, bool), reqwest::
 }
 
 /// The innermost cause, which is the one that tells something.
-fn root_cause(error: &reqwest::Error) -> String {
+pub(crate) fn root_cause(error: &reqwest::Error) -> String {
     let causes = iter::successors(Some(error as &dyn StdError), |&error| error.source());
     causes.last().map(ToString::to_string).unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use boathook_verify::{Scheme, limits::TOLERANCE_DEFAULT, presets};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::{Ended, Mistake, Output, sender};
+use crate::{Ended, Mistake, Output, call::pretty, sender, table::table};
 
 /// List the providers, or say how one is set up and what is checked of it.
 #[derive(Debug, Args)]
@@ -19,7 +19,9 @@ pub(crate) struct Flags {
 
 pub(crate) fn run(flags: &Flags) -> Result<Ended, Mistake> {
     let output = match (&flags.id, flags.output) {
-        (None, Output::Text) => table(),
+        (None, Output::Text) => {
+            table(["ID", "PROVIDER", "PROOF", "COVERS BODY", "FRESH"], presets().map(row))
+        }
         (None, Output::Json) => {
             pretty(&presets().map(|(id, scheme)| with_id(id, &scheme)).collect::<Value>())
         }
@@ -32,23 +34,6 @@ pub(crate) fn run(flags: &Flags) -> Result<Ended, Mistake> {
         }
     };
     Ok(Ended::good(output))
-}
-
-/// A line for each, its columns below each other.
-fn table() -> String {
-    let head = ["ID", "PROVIDER", "PROOF", "COVERS BODY", "FRESH"].map(str::to_owned);
-    let rows: Vec<[String; 5]> = [head].into_iter().chain(presets().map(row)).collect();
-    let mut widths = [0; 5];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let line = |row: &[String; 5]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
 }
 
 fn row((id, scheme): (&'static str, Scheme)) -> [String; 5] {
@@ -72,8 +57,4 @@ fn fresh(scheme: &Scheme) -> String {
 /// The scheme beside its id: it has a member `id` of its own.
 fn with_id(id: &str, scheme: &Scheme) -> Value {
     json!({ "id": id, "scheme": scheme })
-}
-
-fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
 }

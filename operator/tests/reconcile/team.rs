@@ -157,7 +157,7 @@ impl Team {
             value.clone_into(&mut arguments[at + 1]);
         }
         let mut command = Command::new(receiver_program());
-        command.args(arguments).args(["--sink-allow", "127.0.0.0/8"]);
+        command.args(arguments).args(["--sink-allow", "127.0.0.0/8", "--api", "127.0.0.1:0"]);
         command.env_clear().env("KUBECONFIG", kubeconfig);
         let program = Program::run(command, folders);
         self.make_ready(&name, address);

@@ -252,7 +252,7 @@ fn is_open(endpoint: &Endpoint) -> Result<(), Refusal> {
 }
 
 /// Our own id: time, and chance from the thread's generator, which asks the system only for its seeds.
-fn new_uid() -> Uid {
+pub(crate) fn new_uid() -> Uid {
     let millis = Timestamp::now().as_millisecond();
     Uid::new(u64::try_from(millis).unwrap_or(0), &rand::rng().random())
 }

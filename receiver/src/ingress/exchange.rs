@@ -2,7 +2,7 @@
 //! it ends with, also when the sender goes away.
 use std::{borrow::Cow, net::IpAddr, time::Instant};
 
-use boathook_event::Word;
+use boathook_event::{Rejected, Word};
 use boathook_table::Profile;
 use jiff::Timestamp;
 
@@ -100,6 +100,14 @@ impl<'x> Exchange<'x> {
                     let (error_code, reason) = (refusal.code().as_str(), reason(refusal));
                     let reason = &*reason;
                     line!(error, "refused", error_code, reason);
+                    self.traffic.refuse(Rejected {
+                        endpoint: endpoint.clone(),
+                        received_at: self.received_at,
+                        code: error_code.into(),
+                        status,
+                        source,
+                        diagnosis: reason.into(),
+                    });
                 }
             }
         }

@@ -20,12 +20,12 @@ use http::{Request, request::Parts};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
+pub(crate) use self::{accept::new_uid, reply::Reply, source::TrustedProxies};
 use self::{
     exchange::Exchange,
     noted::Noted,
     outcome::{Outcome, Refusal},
 };
-pub(crate) use self::{reply::Reply, source::TrustedProxies};
 use crate::{
     awaited::Awaited, brought::BroughtSecrets, config::Configuration, flood::Flood, held::BodiesHeld,
     limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, published_keys::PublishedKeys, serving::Live,

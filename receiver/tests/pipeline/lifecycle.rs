@@ -33,7 +33,7 @@ fn a_taken_address_or_data_folder_is_told_with_what_to_do() {
     let address = taken.local_addr().unwrap().to_string();
     let folders = folders(&configuration(GITHUB, LOG));
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_boathook-receiver"));
-    command.env_clear().args(["--listen", &address, "--admin", "127.0.0.1:0"]);
+    command.env_clear().args(["--listen", &address, "--admin", "127.0.0.1:0", "--api", "127.0.0.1:0"]);
     command.arg("--config").arg(folders.path().join("config")).arg("--data").arg(folders.path().join("data"));
     fails(&command.output().unwrap(), 1, "name another address with --listen");
 }

@@ -5,6 +5,7 @@ mod capture;
 mod defence;
 mod delivery;
 mod handshakes;
+mod history;
 mod keys;
 mod lifecycle;
 mod observing;

@@ -25,9 +25,10 @@ pub(crate) const SECRET: &str = "hush-hush";
 /// A folder of configuration and one of data, and the program over them.
 pub(crate) struct Program {
     child: Child,
-    /// The public and the private address.
+    /// The public address, the private one, and that of the data API.
     pub(crate) public: SocketAddr,
     pub(crate) private: SocketAddr,
+    pub(crate) api: SocketAddr,
     pub(crate) folders: Arc<TempDir>,
     logs: Lines,
     pub(crate) output: Lines,
@@ -97,7 +98,7 @@ pub(crate) fn command(folders: &Path, arguments: &[&str]) -> Command {
 pub(crate) fn bare_command(folders: &Path) -> Command {
     let mut command = Command::new(super::receiver_program());
     command
-        .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log", "json"])
+        .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--api", "127.0.0.1:0", "--log", "json"])
         .arg("--data")
         .arg(folders.join("data"))
         .env_clear()
@@ -125,7 +126,8 @@ impl Program {
             logs.with("message", "ready").pop()
         });
         let address = |member: &str| ready[member].as_str().unwrap().parse().unwrap();
-        Self { public: address("listen"), private: address("admin"), child, folders, logs, output }
+        let [public, private, api] = ["listen", "admin", "api"].map(address);
+        Self { public, private, api, child, folders, logs, output }
     }
 
     pub(crate) fn configure(&self, configuration: &str) {
@@ -174,6 +176,18 @@ impl Program {
 
     pub(crate) fn get(&self, path: &str) -> Answer {
         Request::new("GET", path).send(self.private)
+    }
+
+    /// One of the data API's tokens, by its file.
+    pub(crate) fn token(&self, name: &str) -> String {
+        fs::read_to_string(self.folders.path().join("data/api-tokens").join(name)).unwrap()
+    }
+
+    /// Calls the data API as whoever may act.
+    pub(crate) fn call(&self, method: &str, path: &str, body: &str) -> Answer {
+        let mut request = Request::new(method, path);
+        request.body = body.into();
+        request.header("Authorization", &format!("Bearer {}", self.token("operate"))).send(self.api)
     }
 
     pub(crate) fn report(&self) -> Value {

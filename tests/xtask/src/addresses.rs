@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 
 const PUBLIC_PORT: u16 = 8080;
 const PRIVATE_PORT: u16 = 9090;
+const API_PORT: u16 = 9091;
 
 /// Where a receiver listens.
 pub(crate) struct Addresses {
@@ -15,6 +16,8 @@ pub(crate) struct Addresses {
     pub(crate) public: SocketAddr,
     /// For whoever runs it.
     pub(crate) private: SocketAddr,
+    /// For whoever asks what was received.
+    pub(crate) api: SocketAddr,
 }
 
 impl Addresses {
@@ -27,20 +30,21 @@ impl Addresses {
             Some(port) => asked_for(port)?,
             None => usual_or_free("webhooks", PUBLIC_PORT)?,
         };
-        Self::of(&public, &usual_or_free("metrics and report", PRIVATE_PORT)?)
+        let private = usual_or_free("metrics and report", PRIVATE_PORT)?;
+        Self::of(&public, &private, &usual_or_free("the data API", API_PORT)?)
     }
 
-    /// Two free ports.
+    /// Free ports.
     ///
     /// # Errors
     /// When there are none.
     pub(crate) fn free() -> anyhow::Result<Self> {
-        Self::of(&free()?, &free()?)
+        Self::of(&free()?, &free()?, &free()?)
     }
 
-    /// Both are bound until both are chosen, so that they differ.
-    fn of(public: &TcpListener, private: &TcpListener) -> anyhow::Result<Self> {
-        Ok(Self { public: public.local_addr()?, private: private.local_addr()? })
+    /// All are bound until all are chosen, so that they differ.
+    fn of(public: &TcpListener, private: &TcpListener, api: &TcpListener) -> anyhow::Result<Self> {
+        Ok(Self { public: public.local_addr()?, private: private.local_addr()?, api: api.local_addr()? })
     }
 }
 
@@ -91,8 +95,8 @@ mod tests {
     }
 
     #[test]
-    fn the_private_port_is_never_the_public_one() {
-        let Addresses { public, private } = Addresses::free().unwrap();
-        assert_ne!(public, private);
+    fn the_ports_differ() {
+        let Addresses { public, private, api } = Addresses::free().unwrap();
+        assert!(public != private && private != api && api != public);
     }
 }

@@ -98,8 +98,12 @@ fn bench() -> anyhow::Result<()> {
 }
 
 fn generate(check: bool) -> anyhow::Result<()> {
-    let mut arguments =
-        vec!["run", "--quiet", "--locked", "--package", "boathook-crds", "--bin", "boathook-crds-generate"];
-    arguments.extend(check.then_some(["--", "--check"]).into_iter().flatten());
-    steps::run("generated files", "cargo", &arguments)
+    for (package, bin) in
+        [("boathook-crds", "boathook-crds-generate"), ("boathook-api", "boathook-api-generate")]
+    {
+        let mut arguments = vec!["run", "--quiet", "--locked", "--package", package, "--bin", bin];
+        arguments.extend(check.then_some(["--", "--check"]).into_iter().flatten());
+        steps::run("generated files", "cargo", &arguments)?;
+    }
+    Ok(())
 }

@@ -18,11 +18,19 @@ const READY_WAIT: Duration = Duration::from_secs(30);
 /// # Errors
 /// When there is no repository here.
 pub(crate) fn quick_start(program: &Path, data: &Path, addresses: &Addresses) -> anyhow::Result<Command> {
-    let Addresses { public, private } = addresses;
+    let Addresses { public, private, api } = addresses;
     let mut command = Command::new(program);
     command.arg("--config").arg(steps::root()?.join("crds/examples/quick-start"));
     command.arg("--data").arg(data);
-    command.args(["--listen", &public.to_string(), "--admin", &private.to_string(), "--log", "text"]);
+    command.args([
+        "--listen",
+        &public.to_string(),
+        "--admin",
+        &private.to_string(),
+        "--api",
+        &api.to_string(),
+    ]);
+    command.args(["--log", "text"]);
     command.stdin(Stdio::null());
     Ok(command)
 }

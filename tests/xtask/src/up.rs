@@ -72,7 +72,9 @@ fn tell(endpoint: Endpoint, addresses: &Addresses, data: &Path) {
     println!("\nSend another one from a second terminal:\n\n{}\n", endpoint.shell_lines());
     println!("metrics  http://{private}/metrics");
     println!("report   http://{private}/report");
-    println!("data     {} (delete it to start afresh)", data.display());
+    let (api, data) = (addresses.api, data.display());
+    println!("events   http://{api}/v1/events (tokens in {data}/api-tokens)");
+    println!("data     {data} (delete it to start afresh)");
     println!("Ctrl-C stops it.");
 }
 

@@ -5,6 +5,8 @@
     clippy::panic,
     reason = "a test reads its data and fails where it cannot go on"
 )]
+mod api;
+mod asking;
 mod listing;
 mod program;
 mod sending;

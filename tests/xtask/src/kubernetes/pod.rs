@@ -49,7 +49,7 @@ impl Pod {
         delivery: &Delivery,
     ) -> anyhow::Result<Lines> {
         let data = stage.plane.folder().join("data");
-        let Addresses { public, private } = *addresses;
+        let Addresses { public, private, api } = *addresses;
         let moved = [
             ("--listen", public.to_string()),
             ("--admin", private.to_string()),
@@ -59,6 +59,7 @@ impl Pod {
         let kubeconfig = stage.account(demo::NAMESPACE, account).context("no way in for the receiver")?;
         let mut command = Command::new(program);
         command.args(arguments(&self.0, &moved).context("the pod cannot be run here")?);
+        command.args(["--api", &api.to_string()]);
         command.env_clear().env("KUBECONFIG", kubeconfig).stdout(Stdio::piped());
         let process = stage.start("receiver", &mut command)?;
         let output = process.stdout().context("the receiver's output was asked for")?;

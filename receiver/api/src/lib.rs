@@ -1,0 +1,18 @@
+//! The data API of a receiver: what goes over the wire, for the receiver that answers and for whoever asks.
+//!
+//! The types are the source: [`openapi`] makes `openapi.json` from them and from [`ROUTES`].
+mod event;
+mod openapi;
+mod problem;
+mod replay;
+mod routes;
+mod standing;
+
+pub use event::{
+    Body, Delivery, DeliveryState, Event, EventPage, EventQuery, EventSummary, FailedAttempt, Header, Order,
+};
+pub use openapi::{OPENAPI_FILE, openapi};
+pub use problem::{Code, Problem, ProblemBody};
+pub use replay::{Armed, EventReplay, Replay, ReplayRequest, ReplayState, SinkTest, TestOutcome};
+pub use routes::{ROUTES, Role, Route};
+pub use standing::{Endpoint, Endpoints, Rejection, RejectionPage, RejectionQuery, Sink, Sinks};

@@ -1,0 +1,226 @@
+//! The data API: who asks, for what, and what is answered. Reads go to the archive, acts to the store and to dispatch.
+mod archived;
+mod call;
+mod events;
+mod replays;
+mod tokens;
+mod trial;
+
+use std::sync::{Arc, OnceLock};
+
+use boathook_api::{Code, Problem, Role};
+use boathook_event::{ObjectName, Seq};
+use boathook_store::{Reader, traits};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+pub(crate) use self::tokens::Tokens;
+use self::{call::Call, replays::Replays};
+use crate::{ingress::Reply, report::Reporter, serving::Live};
+
+/// The data API of this process.
+pub(crate) struct Api {
+    tokens: Tokens,
+    /// Set when the configuration is loaded and the store is open.
+    parts: OnceLock<Parts>,
+}
+
+/// What calls are answered from.
+pub(crate) struct Parts {
+    live: Arc<Live>,
+    reader: Reader,
+    reporter: Arc<Reporter>,
+    /// Deliveries that are pending anew.
+    rearmed: mpsc::Sender<Seq>,
+    replays: Replays,
+}
+
+/// What a call that was carried out is answered with.
+enum Answer {
+    Json(StatusCode, String),
+    Nothing,
+}
+
+type Answered = Result<Answer, Problem>;
+
+impl Parts {
+    pub(crate) fn new(reporter: Arc<Reporter>, rearmed: mpsc::Sender<Seq>) -> Self {
+        let (live, reader) = (Arc::clone(&reporter.ingress.live), reporter.reader.clone());
+        Self { live, reader, reporter, rearmed, replays: Replays::default() }
+    }
+}
+
+impl Api {
+    pub(crate) fn new(tokens: Tokens) -> Self {
+        Self { tokens, parts: OnceLock::new() }
+    }
+
+    /// From now on calls are answered.
+    pub(crate) fn ready(&self, parts: Parts) {
+        drop(self.parts.set(parts));
+    }
+
+    /// Ends what calls have begun.
+    pub(crate) fn stop(&self) {
+        self.parts.get().into_iter().for_each(|parts| parts.replays.stop());
+    }
+
+    /// Answers one call.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let answered = self.answered(request).await;
+        let (status, body) = match answered {
+            Ok(Answer::Json(status, body)) => (status, body),
+            Ok(Answer::Nothing) => (StatusCode::NO_CONTENT, String::new()),
+            Err(problem) => {
+                let status = StatusCode::from_u16(problem.error.code.status());
+                let body = serde_json::to_string(&problem).unwrap_or_default();
+                (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body)
+            }
+        };
+        let is_empty = body.is_empty();
+        let mut reply = Response::new(Full::new(Bytes::from(body)));
+        *reply.status_mut() = status;
+        let headers = reply.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if !is_empty {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        reply
+    }
+
+    async fn answered(&self, request: Request<Incoming>) -> Answered {
+        let role = self.tokens.role(request.headers()).await?;
+        let call = Call::read(request).await?;
+        let segments: Vec<&str> = call.segments.iter().map(|segment| &**segment).collect();
+        let Some(parts) = self.parts.get() else {
+            return Err(Problem::new(Code::Unavailable, "the receiver is starting", "ask again in a moment"));
+        };
+        let may = |needed: Role| match role >= needed {
+            true => Ok(()),
+            false => Err(Problem::new(
+                Code::Forbidden,
+                "this token may read only",
+                "call with the operate token, which stands in the file `operate` beside the other one",
+            )),
+        };
+        let get = call.method == Method::GET;
+        let act = |method: Method| call.method == method;
+        match &*segments {
+            ["v1", "events"] if get => parts.list_events(&call).await,
+            ["v1", "events", uid] if get => parts.show_event(uid).await,
+            ["v1", "events", uid] if act(Method::DELETE) => {
+                may(Role::Operate)?;
+                parts.erase_event(uid).await
+            }
+            ["v1", "events", uid, "replay"] if act(Method::POST) => {
+                may(Role::Operate)?;
+                parts.replay_event(uid, &call).await
+            }
+            ["v1", "replays"] if act(Method::POST) => {
+                may(Role::Operate)?;
+                parts.start_replay(&call).await
+            }
+            ["v1", "replays", id] if get => parts.replays.show(id),
+            ["v1", "replays", id] if act(Method::DELETE) => {
+                may(Role::Operate)?;
+                parts.replays.cancel(id)
+            }
+            ["v1", "endpoints"] if get => {
+                let standing = parts.reporter.standing().await.map_err(|error| away(&error))?;
+                json(&boathook_api::Endpoints { endpoints: standing.endpoints })
+            }
+            ["v1", "sinks"] if get => {
+                let standing = parts.reporter.standing().await.map_err(|error| away(&error))?;
+                json(&boathook_api::Sinks { sinks: standing.sinks })
+            }
+            ["v1", "sinks", namespace, name, "test"] if act(Method::POST) => {
+                may(Role::Operate)?;
+                parts.try_sink(&ObjectName::new(namespace, name), &call).await
+            }
+            ["v1", "rejections"] if get => parts.list_rejections(&call).await,
+            _ => Err(unknown(&segments, &call.method)),
+        }
+    }
+}
+
+/// Makes deliveries pending once more, and tells dispatch.
+async fn arm(
+    reader: &Reader,
+    rearmed: &mpsc::Sender<Seq>,
+    events: Vec<Seq>,
+    replay: &traits::Replay,
+) -> Result<traits::Replayed, boathook_store::Error> {
+    let replayed = reader.replay(events, replay.clone()).await?;
+    for seq in &replayed.armed {
+        // Nobody listens any more when the receiver stops; the next start finds them.
+        rearmed.send(*seq).await.ok();
+    }
+    Ok(replayed)
+}
+
+/// There is no such route, or it has other methods.
+fn unknown(segments: &[&str], method: &Method) -> Problem {
+    let has = |route: &&boathook_api::Route| {
+        let mut path = route.path.split('/').skip(1);
+        let same = segments
+            .iter()
+            .all(|segment| path.next().is_some_and(|part| part.starts_with('{') || part == *segment));
+        same && path.next().is_none()
+    };
+    let methods: Vec<&str> = boathook_api::ROUTES.iter().filter(has).map(|route| route.method).collect();
+    match &*methods {
+        [] => Problem::new(
+            Code::NotFound,
+            "there is no such route",
+            "see receiver/api/openapi.json; the first ones are /v1/events, /v1/endpoints and /v1/sinks",
+        ),
+        methods => Problem::new(
+            Code::MethodNotAllowed,
+            format!("{method} is not what this route takes"),
+            format!("send {}", methods.join(" or ")),
+        ),
+    }
+}
+
+fn json(value: &impl Serialize) -> Answered {
+    with_status(StatusCode::OK, value)
+}
+
+fn with_status(status: StatusCode, value: &impl Serialize) -> Answered {
+    let text = serde_json::to_string(value).map_err(|error| away(&error.to_string()))?;
+    Ok(Answer::Json(status, text))
+}
+
+/// The store does not answer.
+fn away(error: &str) -> Problem {
+    Problem::new(
+        Code::Unavailable,
+        format!("the store did not answer: {error}"),
+        "ask again in a moment; if it stays so, look into the receiver's log",
+    )
+}
+
+fn invalid(message: impl Into<String>, next: impl Into<String>) -> Problem {
+    Problem::new(Code::Invalid, message, next)
+}
+
+/// Reads `namespace/name`.
+fn object(member: &str, text: &str) -> Result<ObjectName, Problem> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(ObjectName::new(namespace, name))
+        }
+        _ => Err(invalid(
+            format!("`{member}` is `{text}`"),
+            "write namespace/name; in a folder the namespace is `default` where none is written",
+        )),
+    }
+}

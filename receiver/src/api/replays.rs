@@ -1,0 +1,254 @@
+//! Replays by filter: each walks the archive in a task of its own, a slice at a time, and leaves the store alone in between.
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use boathook_api::{Code, DeliveryState, EventQuery, Order, Problem, Replay, ReplayRequest, ReplayState};
+use boathook_event::Seq;
+use boathook_store::{
+    Reader,
+    limits::REPLAY_SLICE,
+    traits::{self, Found, Question, Replayed},
+};
+use http::StatusCode;
+use jiff::Timestamp;
+use tokio::{sync::mpsc, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Answered, Parts, arm, call::Call, events, invalid, json, with_status};
+use crate::limits::{DRY_RUN_WAIT, REPLAYS_KEPT_MAX, REPLAYS_RUNNING_MAX};
+
+/// The replays of this process.
+#[derive(Default)]
+pub(super) struct Replays(Mutex<BTreeMap<String, Job>>);
+
+/// One of them, as far as others see it.
+#[derive(Clone)]
+struct Job {
+    progress: Arc<Mutex<Replay>>,
+    cancelled: CancellationToken,
+}
+
+/// One of them, as it runs.
+struct Walk {
+    job: Job,
+    question: Question,
+    replay: traits::Replay,
+    dry_run: bool,
+    per_minute: Option<u32>,
+    reader: Reader,
+    rearmed: mpsc::Sender<Seq>,
+}
+
+impl Parts {
+    pub(super) async fn start_replay(&self, call: &Call) -> Answered {
+        let mut request: ReplayRequest = call.body()?;
+        let now = Timestamp::now();
+        let state = *request.state.get_or_insert(DeliveryState::Parked);
+        bounded(&request)?;
+        // What comes from now on is not meant, though it may be looked at.
+        request.until = Some(request.until.map_or(now, |until| until.min(now)));
+        let replay = self.replay(request.sink.as_deref(), Some(state), request.to.as_deref())?;
+        let question = events::question(EventQuery {
+            endpoint: request.endpoint.clone(),
+            sink: request.sink.clone(),
+            state: Some(state),
+            event_type: request.event_type.clone(),
+            key: request.key.clone(),
+            since: request.since,
+            until: request.until,
+            order: Some(Order::OldestFirst),
+            ..EventQuery::default()
+        })?;
+        let (dry_run, per_minute) = (request.dry_run, request.per_minute);
+        let job = self.replays.begin(request, now)?;
+        let walk = Walk {
+            job: job.clone(),
+            question,
+            replay,
+            dry_run,
+            per_minute,
+            reader: self.reader.clone(),
+            rearmed: self.rearmed.clone(),
+        };
+        let walking = tokio::spawn(walk.run());
+        if dry_run {
+            // Whoever counts wants the number; of very much it is asked for later.
+            drop(timeout(DRY_RUN_WAIT, walking).await);
+        }
+        with_status(StatusCode::CREATED, &*job.progress())
+    }
+}
+
+/// A filter that means everything there is may be a mistake.
+fn bounded(request: &ReplayRequest) -> Result<(), Problem> {
+    let ReplayRequest { endpoint, sink, since, until, per_minute, .. } = request;
+    if endpoint.is_none() && sink.is_none() && since.is_none() && until.is_none() {
+        return Err(invalid(
+            "this would deliver everything again",
+            "name at least one of `endpoint`, `sink`, `since` and `until`",
+        ));
+    }
+    if *per_minute == Some(0) {
+        return Err(invalid("`perMinute` is 0", "write at least 1, or leave it out"));
+    }
+    Ok(())
+}
+
+impl Replays {
+    pub(super) fn show(&self, id: &str) -> Answered {
+        json(&*self.job(id)?.progress())
+    }
+
+    pub(super) fn cancel(&self, id: &str) -> Answered {
+        let job = self.job(id)?;
+        job.cancelled.cancel();
+        job.end(ReplayState::Cancelled, None);
+        json(&*job.progress())
+    }
+
+    /// Cancels all: the receiver stops.
+    pub(super) fn stop(&self) {
+        self.jobs().values().for_each(|job| job.cancelled.cancel());
+    }
+
+    fn begin(&self, request: ReplayRequest, now: Timestamp) -> Result<Job, Problem> {
+        let mut jobs = self.jobs();
+        let running = |job: &Job| job.progress().state == ReplayState::Running;
+        if jobs.values().filter(|job| running(job)).count() >= REPLAYS_RUNNING_MAX {
+            return Err(Problem::new(
+                Code::Conflict,
+                format!("{REPLAYS_RUNNING_MAX} replays are running"),
+                "wait until one ends, or cancel one",
+            ));
+        }
+        while jobs.len() >= REPLAYS_KEPT_MAX {
+            let ended = jobs.iter().filter(|(_, job)| !running(job));
+            let oldest = ended.min_by_key(|(_, job)| job.progress().started_at).map(|(id, _)| id.clone());
+            let Some(oldest) = oldest else { break };
+            jobs.remove(&oldest);
+        }
+        let id = format!("{:08x}", rand::random::<u32>());
+        let progress = Replay {
+            id: id.clone(),
+            state: ReplayState::Running,
+            request,
+            events: 0,
+            deliveries: 0,
+            already_pending: 0,
+            started_at: now,
+            ended_at: None,
+            error: None,
+        };
+        let job = Job { progress: Arc::new(Mutex::new(progress)), cancelled: CancellationToken::new() };
+        jobs.insert(id, job.clone());
+        Ok(job)
+    }
+
+    fn job(&self, id: &str) -> Result<Job, Problem> {
+        self.jobs().get(id).cloned().ok_or_else(|| {
+            Problem::new(
+                Code::NotFound,
+                format!("there is no replay `{id}`"),
+                "a receiver forgets its replays when it ends; what they had made pending goes on. Ask for it anew",
+            )
+        })
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<String, Job>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Job {
+    fn progress(&self) -> MutexGuard<'_, Replay> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It stands so from now on, if it was running.
+    fn end(&self, state: ReplayState, error: Option<String>) {
+        let mut progress = self.progress();
+        if progress.state == ReplayState::Running {
+            (progress.state, progress.ended_at, progress.error) = (state, Some(Timestamp::now()), error);
+        }
+    }
+}
+
+impl Walk {
+    async fn run(self) {
+        let cancelled = self.job.cancelled.clone();
+        match cancelled.run_until_cancelled(self.walk()).await {
+            None => self.job.end(ReplayState::Cancelled, None),
+            Some(Ok(())) => self.job.end(ReplayState::Done, None),
+            Some(Err(error)) => self.job.end(ReplayState::Failed, Some(error.to_string())),
+        }
+        let Replay { id, state, events, deliveries, error, .. } = self.job.progress().clone();
+        tracing::info!(id, ?state, events, deliveries, error, dry_run = self.dry_run, "a replay has ended");
+    }
+
+    async fn walk(&self) -> Result<(), boathook_store::Error> {
+        let mut after = None;
+        loop {
+            let begun = Instant::now();
+            let page = self.slice_max();
+            let Found { events, next } = self.reader.find(&self.question, after, page).await?;
+            if self.dry_run {
+                self.count(&events);
+            } else if !events.is_empty() {
+                let armed = self.arm(events.iter().map(|event| event.seq).collect()).await?;
+                tokio::time::sleep(self.pause(armed, begun.elapsed())).await;
+            }
+            after = next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Slices that a rate allows to be small are small: it is kept evenly.
+    fn slice_max(&self) -> usize {
+        let a_second = |per_minute: u32| usize::try_from(per_minute.div_ceil(60)).unwrap_or(REPLAY_SLICE);
+        self.per_minute.map_or(REPLAY_SLICE, a_second).min(REPLAY_SLICE)
+    }
+
+    /// How long the store is left alone: as long as it was busy, or until the rate allows more.
+    fn pause(&self, armed: u64, busy: Duration) -> Duration {
+        match self.per_minute {
+            None => busy,
+            Some(per_minute) => Duration::from_secs_f64(60.0 / f64::from(per_minute))
+                .saturating_mul(u32::try_from(armed).unwrap_or(u32::MAX))
+                .saturating_sub(busy),
+        }
+    }
+
+    fn count(&self, events: &[traits::Summary]) {
+        let mut progress = self.job.progress();
+        progress.events += events.len() as u64;
+        progress.deliveries += events.iter().map(|event| self.meant(event)).sum::<u64>();
+    }
+
+    /// How many deliveries of the event would be made once more.
+    fn meant(&self, event: &traits::Summary) -> u64 {
+        if let Some(to) = &self.replay.to {
+            let pending = |delivery: &traits::ArchivedDelivery| {
+                delivery.sink == to.sink && delivery.state == traits::DeliveryState::Pending
+            };
+            return u64::from(!event.deliveries.iter().any(pending));
+        }
+        let meant = event.deliveries.iter().filter(|one| self.question.means(one, &event.deliveries));
+        meant.count() as u64
+    }
+
+    async fn arm(&self, events: Vec<Seq>) -> Result<u64, boathook_store::Error> {
+        let found = events.len() as u64;
+        let Replayed { deliveries, pending, armed: _ } =
+            arm(&self.reader, &self.rearmed, events, &self.replay).await?;
+        let mut progress = self.job.progress();
+        progress.events += found;
+        progress.deliveries += deliveries;
+        progress.already_pending += pending;
+        Ok(deliveries)
+    }
+}

@@ -10,7 +10,9 @@
 //! # anyhow::Ok(())
 //! ```
 //!
-//! The programs are built once, from Go modules (`tools/`), into a cache folder. They need Go 1.24 (where it is missing:
+//! Beside it, [`Postgres`]: a server of the system's package, for whatever keeps its data there.
+//!
+//! The programs of Kubernetes are built once, from Go modules (`tools/`), into a cache folder. They need Go 1.24 (where it is missing:
 //! Python's `pip`) and `openssl`. Nothing that is started outlives the process that started it, however that ends.
 //!
 //! | variable | effect |
@@ -18,6 +20,7 @@
 //! | `BOATHOOK_TESTBED_CACHE` | the cache folder; else `boathook/testbed` in `$XDG_CACHE_HOME` or `~/.cache` |
 //! | `KUBEBUILDER_ASSETS` | a folder that has the programs; nothing is built |
 //! | `BOATHOOK_TESTBED_KUBECONFIG` | a cluster of your own; nothing is built or started |
+//! | `BOATHOOK_TESTBED_POSTGRES` | a folder that has PostgreSQL's programs |
 //! | `BOATHOOK_TESTBED_KEEP` | `1`: the run folder, with logs and data, stays |
 mod binaries;
 mod cache;
@@ -27,6 +30,7 @@ mod kubeconfig;
 mod kubectl;
 mod modules;
 mod pki;
+mod postgres;
 mod process;
 mod run_folder;
 mod servers;
@@ -41,6 +45,7 @@ use std::{
 pub use binaries::{Binaries, Servers};
 pub use control_plane::ControlPlane;
 pub use kubectl::{Kubectl, Output};
+pub use postgres::{Postgres, postgres_programs, shared_postgres};
 
 /// The control plane of this process: started by whoever asks first, ended with the process.
 ///

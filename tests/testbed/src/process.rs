@@ -70,6 +70,23 @@ impl Process {
         self.child.id()
     }
 
+    /// Sends it SIGQUIT, which ends a PostgreSQL server and its helpers at once, and waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end in 90 s.
+    pub(crate) fn quit(&mut self) -> anyhow::Result<()> {
+        let id = self.id().to_string();
+        let sent = Command::new("sh").args(["-c", "kill -QUIT \"$0\"", &id]).status()?;
+        let deadline = Instant::now() + WAIT;
+        while sent.success() && Instant::now() < deadline {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            thread::sleep(POLL);
+        }
+        bail!("{} did not end in {WAIT:?} after SIGQUIT", self.name)
+    }
+
     fn end(&mut self) -> io::Result<ExitStatus> {
         drop(self.child.stdin.take());
         if let Some(mut of_guard) = self.child.stdout.take() {

@@ -1,4 +1,4 @@
-//! The folder of one control plane: certificates, data, logs. It goes when its owner does, however that ends.
+//! The folder of one control plane or server: certificates, data, logs. It goes when its owner does, however that ends.
 use std::{
     env,
     os::unix::process::CommandExt,

@@ -131,7 +131,7 @@ impl Running {
 }
 
 /// Chance says where the search begins, so that two testbeds that start at once do not find the same.
-fn free_port() -> anyhow::Result<TcpListener> {
+pub(crate) fn free_port() -> anyhow::Result<TcpListener> {
     let chance = RandomState::new().hash_one(());
     let first = PORTS.start + u16::try_from(chance % u64::from(PORTS.end - PORTS.start))?;
     let bind = |port: u16| -> io::Result<TcpListener> { TcpListener::bind((Ipv4Addr::LOCALHOST, port)) };

@@ -1,9 +1,17 @@
 //! What tests need of the system: installed where we may, else named in one line.
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use anyhow::bail;
 
 use crate::steps;
+
+/// PostgreSQL's server, by the name of its package; its programs are where [`boathook_testbed::postgres_programs`] says.
+pub(crate) const POSTGRES: &str = "postgresql";
+/// Where a package of PostgreSQL is told not to start a server by itself.
+const CLUSTERS: &str = "/etc/postgresql-common/createcluster.d";
 
 /// Makes sure that these programs are there. Debian's packages have their names.
 ///
@@ -22,6 +30,11 @@ pub(crate) fn ensure(programs: &[&str]) -> anyhow::Result<()> {
             missing.join(" ")
         );
     }
+    if missing.contains(&POSTGRES) {
+        // Tests start servers of their own. Installing the package would start one for everybody.
+        fs::create_dir_all(CLUSTERS)?;
+        fs::write(format!("{CLUSTERS}/boathook.conf"), "create_main_cluster = false\n")?;
+    }
     steps::run("package lists", "apt-get", &["update", "-qq"])?;
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
     install.extend(&missing);
@@ -29,6 +42,9 @@ pub(crate) fn ensure(programs: &[&str]) -> anyhow::Result<()> {
 }
 
 fn is_there(program: &str) -> bool {
+    if program == POSTGRES {
+        return boathook_testbed::postgres_programs().is_some();
+    }
     let version = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     version.is_ok()
 }

@@ -60,7 +60,7 @@ impl Level {
 }
 
 /// Programs of the system that some test runs.
-const PROGRAMS: [&str; 2] = ["openssl", "strace"];
+const PROGRAMS: [&str; 3] = ["openssl", "strace", packages::POSTGRES];
 
 /// Runs the tests, passes their output through and closes with `N passed, M failed`.
 ///

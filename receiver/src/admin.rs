@@ -1,6 +1,6 @@
 //! The private listener: is it alive, is it ready, what does it count, how does everything stand.
 use std::sync::{
-    Arc, OnceLock,
+    Arc, Mutex, OnceLock, PoisonError,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -17,6 +17,8 @@ use crate::{ingress::Reply, report::Reporter};
 pub(crate) struct Admin {
     /// Set when the configuration is loaded and the store is open.
     reporter: OnceLock<Arc<Reporter>>,
+    /// What the start waits for.
+    waits_for: Mutex<Option<Box<str>>>,
     leaving: AtomicBool,
     closing: CancellationToken,
 }
@@ -25,6 +27,11 @@ impl Admin {
     /// From now on it is ready.
     pub(crate) fn ready(&self, reporter: Arc<Reporter>) {
         drop(self.reporter.set(reporter));
+    }
+
+    /// The start waits for this, or for nothing any more.
+    pub(crate) fn waits_for(&self, what: Option<&str>) {
+        *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what.map(Into::into);
     }
 
     /// From now on it is not ready any more.
@@ -56,7 +63,12 @@ impl Admin {
         match request.uri().path() {
             "/livez" => text(StatusCode::OK, "alive\n"),
             "/readyz" if self.is_leaving() => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
-            "/readyz" if self.reporter.get().is_none() => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+            "/readyz" if self.reporter.get().is_none() => {
+                let waits_for = self.waits_for.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let starting =
+                    waits_for.map_or_else(|| "starting\n".into(), |what| format!("starting: {what}\n"));
+                text(StatusCode::SERVICE_UNAVAILABLE, &starting)
+            }
             "/readyz" => text(StatusCode::OK, "ready\n"),
             "/metrics" => match self.reporter.get() {
                 Some(reporter) => {

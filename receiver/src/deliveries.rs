@@ -18,7 +18,7 @@ use boathook_event::{
 use boathook_sinks::{Sending, Sink};
 use boathook_store::{
     Handover, Reader, StoreHandle,
-    traits::{Epoch, Fed, Page},
+    traits::{Fed, Page},
 };
 use futures::FutureExt as _;
 use jiff::Timestamp;
@@ -29,6 +29,7 @@ use crate::{
     limits::{DELIVERY_MESSAGES_MAX, DELIVERY_TURN_MAX, LOOK_FOR_DUE},
     metrics::Metrics,
     serving::{Live, ServedSink},
+    term::Term,
 };
 
 /// What the loop needs.
@@ -56,7 +57,9 @@ pub(crate) struct Parts {
 /// The running loop.
 struct Deliveries {
     dispatcher: Dispatcher,
-    epoch: Epoch,
+    term: Term,
+    /// The term may not last: nothing begins.
+    paused: bool,
     started: Instant,
     wake_at: Option<Duration>,
     commands: Vec<Command>,
@@ -82,16 +85,31 @@ struct UnderWay {
     told: bool,
 }
 
-/// Runs until [`Parts::stopping`] and every attempt under way has ended and is recorded.
-///
-/// # Errors
-/// The store does not let this process record anything.
-pub(crate) async fn run(parts: Parts) -> Result<(), boathook_store::Error> {
-    let epoch = parts.reader.claim().await?;
+impl Parts {
+    /// Lets so much time pass while another process delivers. Returns true, at once, if this one is to stop.
+    pub(crate) async fn idle(&mut self, time: Duration) -> bool {
+        let deadline = tokio::time::Instant::now() + time;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(deadline) => return false,
+                changed = self.stopping.wait_for(|stopping| *stopping) => return changed.is_ok(),
+                // Dispatch begins with what the store has, whenever it begins.
+                Some(_) = self.handed_over.recv() => {}
+                Some(_) = self.rearmed.recv() => {}
+                Some(answer) = self.asked.recv() => drop(answer.send(Vec::new())),
+            }
+        }
+    }
+}
+
+/// Runs until [`Parts::stopping`] and every attempt under way has ended and is recorded, or until the term is over: then
+/// what is under way is nobody's any more.
+pub(crate) async fn run(parts: Parts, term: Term) -> Parts {
     let (messages, inbox) = mpsc::channel(DELIVERY_MESSAGES_MAX);
     let mut deliveries = Deliveries {
         dispatcher: Dispatcher::new(rand::random()),
-        epoch,
+        term,
+        paused: false,
         started: Instant::now(),
         wake_at: None,
         commands: Vec::new(),
@@ -106,10 +124,10 @@ pub(crate) async fn run(parts: Parts) -> Result<(), boathook_store::Error> {
     };
     deliveries.configure();
     let mut look = tokio::time::interval(LOOK_FOR_DUE);
-    while !deliveries.is_done() {
+    while !deliveries.is_done() && !deliveries.term.is_over() {
         deliveries.turn(&mut look).await;
     }
-    Ok(())
+    deliveries.parts
 }
 
 impl Deliveries {
@@ -132,12 +150,17 @@ impl Deliveries {
             Some(seq) = self.parts.rearmed.recv() => self.step(Input::Look { rearmed: Some(seq) }),
             Ok(()) = self.parts.configured.changed() => self.configure(),
             Ok(()) = self.parts.stopping.changed() => self.stop(),
+            Ok(()) = self.term.hold.changed() => self.held(),
+            Ok(()) = self.term.others.changed() => self.others(),
             Some(answer) = self.parts.asked.recv() => drop(answer.send(self.dispatcher.snapshot())),
             () = wake, if wake_at.is_some() => self.tick(),
             _ = look.tick() => self.step(Input::Look { rearmed: None }),
         }
         self.catch_up();
-        self.act();
+        // This process may have stood still since it waited.
+        if !self.term.is_over() {
+            self.act();
+        }
     }
 
     /// Takes what else is there, of each kind so much: their records share one write.
@@ -186,13 +209,27 @@ impl Deliveries {
         self.sinks = serving.sinks().map(|served| (served.settings.sink.clone(), served.clone())).collect();
         let settings = self.sinks.values().map(|served| {
             let mut settings = served.settings.clone();
-            settings.suspend |= self.stopping;
+            settings.suspend |= self.stopping || self.paused;
             settings
         });
         let settings = settings.collect();
         let waits = |name: &ObjectName| self.sinks.get(name).is_none_or(|served| served.settings.suspend);
         self.parts.awaited.give_up(|name| waits(name).then(|| NotDelivered::Suspended(name.clone())));
         self.step(Input::Configured(settings));
+    }
+
+    /// The term is renewed, or cannot be for now.
+    fn held(&mut self) {
+        let paused = self.term.hold.borrow_and_update().paused;
+        if paused != std::mem::replace(&mut self.paused, paused) {
+            self.configure();
+        }
+    }
+
+    /// Other processes have stored something.
+    fn others(&mut self) {
+        let last = *self.term.others.borrow_and_update();
+        self.step(Input::Missed { last });
     }
 
     /// No new attempts from now on.
@@ -234,7 +271,7 @@ impl Deliveries {
         }
         if !self.records.is_empty() {
             let records = std::mem::take(&mut self.records);
-            self.recording.push_back((self.parts.store.record(self.epoch, records.clone()), records));
+            self.recording.push_back((self.parts.store.record(self.term.epoch, records.clone()), records));
         }
     }
 
@@ -292,12 +329,15 @@ impl Deliveries {
         self.under_way.insert((sink.clone(), seq), UnderWay { event, told: false });
         let served = self.sinks.get(&sink).cloned();
         let (messages, metrics) = (self.messages.clone(), Arc::clone(&self.parts.metrics));
+        let time_max = self.term.attempt_time_max();
         tokio::spawn(async move {
             let (started_at, started) = (Timestamp::now(), Instant::now());
             // How old what is delivered again is says nothing of the sink.
             let received_at = Some(delivery.event.received_at).filter(|_| delivery.replay == 0);
             let result = match &served {
-                Some(served) => tried(&*served.sink, Sending { delivery, attempt: number }).await,
+                Some(served) => {
+                    within(time_max, tried(&*served.sink, Sending { delivery, attempt: number })).await
+                }
                 None => Err(gone()),
             };
             if let (Some(served), Ok(_), Some(received_at)) = (&served, &result, received_at) {
@@ -386,6 +426,17 @@ impl Deliveries {
     }
 }
 
+/// An attempt that takes longer is given up: another process may deliver soon.
+async fn within(
+    time_max: Option<Duration>,
+    attempt: impl Future<Output = Result<Delivered, Failure>>,
+) -> Result<Delivered, Failure> {
+    match time_max {
+        None => attempt.await,
+        Some(time) => tokio::time::timeout(time, attempt).await.unwrap_or_else(|_| Err(given_up())),
+    }
+}
+
 /// One attempt; a driver that panics has failed, and takes nobody with it.
 pub(crate) async fn tried(sink: &dyn Sink, sending: Sending) -> Result<Delivered, Failure> {
     let sending = [sending];
@@ -424,6 +475,11 @@ fn tell_failure(record: &Record, event: &Event, failure: &Failure) {
 /// The sink was removed after its delivery was chosen.
 fn gone() -> Failure {
     passing("the sink is gone from the configuration")
+}
+
+/// It took as long as this process may be sure to deliver alone.
+fn given_up() -> Failure {
+    passing("the attempt took too long, and was given up before another receiver may deliver")
 }
 
 /// A driver panicked, or gave no outcome.

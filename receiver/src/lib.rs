@@ -24,8 +24,9 @@ mod reporting;
 mod run;
 mod serving;
 mod settings;
+mod term;
 mod traffic;
 mod upkeep;
 
 pub use run::{Failed, run};
-pub use settings::{LogFormat, LogLevel, Networks, Settings};
+pub use settings::{Confidential, LogFormat, LogLevel, Networks, Settings, StoreKind};

@@ -98,6 +98,19 @@ pub const DELIVERY_MESSAGES_MAX: usize = 4_096;
 pub const DELIVERY_TURN_MAX: usize = 256;
 /// Re-armed deliveries that wait to be told to dispatch; what does not fit is found by the next look.
 pub const REARMED_MAX: usize = 1_024;
+/// How long the right to deliver is taken for at least, where receivers share a store: a receiver that breaks off is
+/// followed by another one after that. It is longer where a sink's attempts may take longer.
+pub const LEASE_TIME_MIN: Duration = Duration::from_secs(15);
+/// What an attempt may take beyond its sink's timeout.
+pub const ATTEMPT_TIME_SLACK: Duration = Duration::from_secs(2);
+/// How often a receiver that does not deliver asks whether it may.
+pub const CLAIM_AGAIN: Duration = Duration::from_secs(1);
+/// How soon a right that could not be renewed is renewed again.
+pub const RENEW_AGAIN: Duration = Duration::from_secs(1);
+/// How often the receiver that delivers looks for what the others have stored.
+pub const OTHERS_LOOK: Duration = Duration::from_millis(100);
+/// How often a start asks for a store that is away.
+pub const STORE_AGAIN: Duration = Duration::from_secs(1);
 /// How often dispatch looks for due deliveries that nobody told it of.
 pub const LOOK_FOR_DUE: Duration = Duration::from_secs(60);
 

@@ -2,7 +2,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::anyhow;
-use boathook_store::{Error, Handover, Reader, Running, local::Local};
+use boathook_store::{Error, Handover, Reader, Running, local::Local, postgres::Postgres};
 use http::{HeaderValue, Version, header};
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -29,10 +29,10 @@ use crate::{
     report::Reporter,
     reporting::{Pod, Reporting},
     settings::Settings,
-    upkeep,
+    term, upkeep,
 };
 
-/// An open data folder, in the parts that the others use.
+/// An open store, in the parts that the others use.
 pub(crate) struct Stores {
     running: Running,
     handed_over: mpsc::Receiver<Handover>,
@@ -84,10 +84,17 @@ impl Hands {
 }
 
 impl Stores {
-    /// Starts committing.
-    pub(crate) fn start(store: &Local, brought: BroughtSecrets) -> Result<Self, Error> {
+    /// Starts committing to a folder.
+    pub(crate) fn local(store: &Local, brought: BroughtSecrets) -> Result<Self, Error> {
         let reader = Reader::new(store.feed()?, store.archive()?, store.archive()?);
         let (running, handed_over) = Running::start(store.committer())?;
+        Ok(Self { running, handed_over, reader, brought })
+    }
+
+    /// Starts committing to a database.
+    pub(crate) fn shared(store: &Postgres, brought: BroughtSecrets) -> Result<Self, Error> {
+        let reader = Reader::new(store.feed()?, store.archive()?, store.archive()?);
+        let (running, handed_over) = Running::start(store.committer()?)?;
         Ok(Self { running, handed_over, reader, brought })
     }
 }
@@ -127,7 +134,7 @@ impl Receiver {
             metrics: Arc::clone(&metrics),
             unrouted: Flood::default(),
         });
-        let deliveries = tokio::spawn(deliveries::run(deliveries::Parts {
+        let deliveries = tokio::spawn(term::run(deliveries::Parts {
             live: Arc::clone(&configuration.live),
             store: running.handle(),
             reader: reader.clone(),

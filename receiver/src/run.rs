@@ -1,8 +1,19 @@
 //! From settings to a running receiver, and to its end.
-use std::{fmt, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt as _,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, anyhow};
-use boathook_store::local::Local;
+use boathook_store::{
+    Error,
+    local::Local,
+    postgres::{Options, Postgres},
+};
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -13,12 +24,12 @@ use crate::{
     api::{Api, Tokens},
     brought::BroughtSecrets,
     config::{ClusterSource, FolderSource, Source, folder::FolderError},
-    limits::PRIVATE_CONNECTIONS_MAX,
+    limits::{PRIVATE_CONNECTIONS_MAX, STORE_AGAIN, WAITING_TOLD},
     listener::{Listener, connections_max},
     logs::Logs,
     metrics::Metrics,
     receiver::{Hands, Listeners, Receiver, Stores},
-    settings::Settings,
+    settings::{Settings, StoreKind},
 };
 
 /// Why the receiver ended by itself.
@@ -96,7 +107,8 @@ async fn serve(
         admin.closing(),
         Duration::from_secs(1),
     ));
-    let opened = async { anyhow::Ok((open(settings).await?, source(settings, folder, &metrics).await?)) };
+    let opened =
+        async { anyhow::Ok((open(settings, &admin).await?, source(settings, folder, &metrics).await?)) };
     let (stores, source) = tokio::select! {
         opened = opened => opened?,
         () = signals.stop() => return Ok(()),
@@ -126,12 +138,23 @@ async fn serve(
     ended
 }
 
-/// Opens the store, waiting for whoever has it as long as the settings say.
-async fn open(settings: &Settings) -> anyhow::Result<Stores> {
-    let (data, patience) = (settings.data.clone(), settings.lock_wait.std());
+/// Opens the store: a folder, waiting for whoever has it as long as the settings say, or a database, waiting until it is
+/// there.
+async fn open(settings: &Settings, admin: &Admin) -> anyhow::Result<Stores> {
+    let data = settings.data.clone();
+    let store = match settings.store {
+        StoreKind::Postgres => Some(database(settings, admin).await?),
+        StoreKind::Local => None,
+    };
+    let patience = settings.lock_wait.std();
     let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<Stores> {
-        let store = Local::open(&data, patience)?;
-        Ok(Stores::start(&store, BroughtSecrets::open(&data)?)?)
+        let Some(store) = store else {
+            let store = Local::open(&data, patience)?;
+            return Ok(Stores::local(&store, BroughtSecrets::open(&data)?)?);
+        };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&data);
+        made.with_context(|| format!("cannot make the data folder {}", data.display()))?;
+        Ok(Stores::shared(&store, BroughtSecrets::open(&data)?)?)
     });
     opened.await.context("the store was not opened")?
 }
@@ -141,6 +164,38 @@ fn tokens(settings: &Settings) -> anyhow::Result<Tokens> {
     match &settings.api_tokens {
         Some(folder) => Ok(Tokens::of(folder.clone())),
         None => Tokens::in_data(&settings.data),
+    }
+}
+
+/// The database that is shared, once it can be reached.
+async fn database(settings: &Settings, admin: &Admin) -> anyhow::Result<Postgres> {
+    let url = settings.postgres_url.as_ref().map_or("", |url| &url.0);
+    // A pod's name outlives its containers: the next one takes over from the one before at once.
+    let holder =
+        settings.pod_name.clone().unwrap_or_else(|| format!("receiver-{:016x}", rand::random::<u64>()));
+    let options = Options::new(url, settings.postgres_password_file.as_deref(), &holder)?;
+    let place = options.place();
+    let mut told: Option<Instant> = None;
+    loop {
+        let options = options.clone();
+        let opened = tokio::task::spawn_blocking(move || Postgres::open(options));
+        match opened.await.context("the store was not opened")? {
+            Ok(store) => {
+                admin.waits_for(None);
+                tracing::info!(database = place, holder, "the store is open");
+                store.warnings().iter().for_each(|warning| tracing::warn!(database = place, "{warning}"));
+                return Ok(store);
+            }
+            Err(error @ (Error::Away(_) | Error::InDoubt(_) | Error::Full(_))) => {
+                if told.is_none_or(|told| told.elapsed() >= WAITING_TOLD) {
+                    tracing::warn!(%error, "waiting for the database");
+                    told = Some(Instant::now());
+                }
+                admin.waits_for(Some(&format!("waiting for the database: {error}")));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(STORE_AGAIN).await;
     }
 }
 

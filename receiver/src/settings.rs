@@ -1,5 +1,7 @@
 //! The settings: each field is a flag and an environment variable, and its comment is what `--help` says.
 use std::{
+    convert::Infallible,
+    fmt,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     str::FromStr,
@@ -47,7 +49,25 @@ pub struct Settings {
     /// In Kubernetes: loopback networks that sinks may call. With --config all are allowed.
     #[arg(long, env = "BOATHOOK_SINK_ALLOW", value_name = "CIDR,…", default_value = "")]
     pub sink_allow: Networks,
-    /// The folder of the store; made where there is none. One process at a time.
+    /// Where events are stored: in the folder of --data, for this receiver alone, or in a PostgreSQL database that several
+    /// receivers share.
+    #[arg(long, env = "BOATHOOK_STORE", value_name = "STORE", default_value = "local")]
+    pub store: StoreKind,
+    /// With --store postgres: the database, as postgres://USER:PASSWORD@HOST:PORT/DATABASE. Better by the environment: others
+    /// can see a process's flags. The connection is encrypted and the server's certificate checked (?sslrootcert=FILE names
+    /// an authority of your own), unless the server is on this machine or the URL says ?sslmode=disable.
+    #[arg(
+        long,
+        env = "BOATHOOK_POSTGRES_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        required_if_eq("store", "postgres")
+    )]
+    pub postgres_url: Option<Confidential>,
+    /// A file with the password for --postgres-url, which then needs none; read at each connect.
+    #[arg(long, env = "BOATHOOK_POSTGRES_PASSWORD_FILE", value_name = "FILE")]
+    pub postgres_password_file: Option<PathBuf>,
+    /// The folder of the local store and of what else is kept; made where there is none. One process at a time.
     #[arg(long, env = "BOATHOOK_DATA", value_name = "DIR", default_value = "boathook-data")]
     pub data: PathBuf,
     /// The address that providers call.
@@ -79,6 +99,33 @@ pub struct Settings {
     /// The least important lines to be written.
     #[arg(long, env = "BOATHOOK_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub log_level: LogLevel,
+}
+
+/// Where events are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StoreKind {
+    /// In a folder of this machine.
+    Local,
+    /// In a database that several receivers share.
+    Postgres,
+}
+
+/// A text that is shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Confidential(pub String);
+
+impl FromStr for Confidential {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Confidential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// How log lines are written.
@@ -127,6 +174,17 @@ impl FromStr for Networks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_url_of_the_database_is_shown_to_nobody() {
+        let read = |arguments: &[&str]| {
+            Settings::try_parse_from(["boathook-receiver", "--config", "."].iter().chain(arguments))
+        };
+        let settings = read(&["--store", "postgres", "--postgres-url", "postgres://u:geheim@h/db"]).unwrap();
+        assert!(!format!("{settings:?}").contains("geheim"));
+        let refusal = read(&["--store", "postgres"]).unwrap_err().to_string();
+        assert!(refusal.contains("--postgres-url"), "{refusal}");
+    }
 
     #[test]
     fn networks_are_written_as_blocks_or_addresses_or_not_at_all() {

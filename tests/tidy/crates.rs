@@ -16,7 +16,7 @@ const ROOMS: [Room; 16] = [
     ("table", true, &["crds", "event", "verify", "template"]),
     ("plan", true, &["table", "crds", "event", "verify"]),
     ("crds", false, &["verify", "template"]),
-    ("store", false, &["event"]),
+    ("store", false, &["event", "testbed"]),
     ("sinks", false, &["event", "template"]),
     ("api", false, &[]),
     (

@@ -9,13 +9,20 @@ pub enum Error {
     /// No room, or the store is held by somebody else. Nothing was stored; it may work again later.
     #[error("the store is full: {0}")]
     Full(String),
+    /// The server cannot be reached, or takes nothing now. Nothing was stored; it may work again later.
+    #[error("the store is away: {0}")]
+    Away(String),
+    /// The answer to a commit was lost: the batch is stored whole or not at all, and the next one finds out. Deduplication
+    /// absorbs the sender's retry, and outcomes may be told twice. The counters are the committer's own matter from then on.
+    #[error("the store was lost in the middle of a commit: {0}")]
+    InDoubt(String),
     /// The batch itself cannot be stored.
     #[error("the batch cannot be stored: {0}")]
     Rejected(String),
     /// The outcome's epoch was fenced off.
     #[error("another process has taken over")]
     Fenced,
-    /// Another process has the data folder open, or it cannot be one.
+    /// Another process has the data folder open, or it or the database cannot be one.
     #[error("{0}")]
     Open(String),
 }

@@ -226,7 +226,15 @@ impl<T> GroupCommit<T> {
                 self.halt(writing, &format!("the store gave {got} verdicts for {wanted} appends"), out);
             }
             Err(error @ Error::Io(_)) => self.halt(writing, &error.to_string(), out),
-            Err(error @ Error::Full(_)) => self.full(now, writing, &error.to_string(), out),
+            Err(error @ (Error::Full(_) | Error::Away(_))) => {
+                self.full(now, writing, &error.to_string(), out)
+            }
+            Err(error @ Error::InDoubt(_)) => {
+                // Its counters are the committer's own matter.
+                let batch = Batch { counters: Vec::new(), ..(*writing.batch).clone() };
+                let writing = Writing { batch: Arc::new(batch), ..writing };
+                self.full(now, writing, &error.to_string(), out);
+            }
             Err(error @ (Error::Rejected(_) | Error::Fenced | Error::Open(_))) => {
                 self.rejected(writing, &error.to_string(), out);
             }

@@ -1,12 +1,14 @@
 //! Nothing is acknowledged before it is durable.
 //!
-//! [`traits`] says what a store is, [`local`] is one in a folder. [`GroupCommit`] decides what is written together and
+//! [`traits`] says what a store is, [`local`] is one in a folder, [`postgres`] one that
+//! several processes share. [`GroupCommit`] decides what is written together and
 //! who is answered when; [`StoreHandle`] and [`Reader`] are how asynchronous code reaches a store.
 mod committer;
 mod error;
 mod group;
 pub mod limits;
 pub mod local;
+pub mod postgres;
 mod question;
 mod reader;
 pub mod traits;

@@ -37,6 +37,27 @@ pub const READ_CACHE_KIB: i64 = 512;
 /// How long a connection waits for another one that blocks it, such as an operator's `sqlite3`.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Partitions of the deduplication keys in PostgreSQL: each is small enough to be cleaned up in seconds.
+pub const DEDUPE_PARTITIONS: u32 = 8;
+/// Deduplication keys that PostgreSQL forgets in one transaction: commits wait for it, about ten milliseconds.
+pub const FORGET_ROWS: i64 = 1_000;
+/// Time for a connection to a server to be made, for each of its addresses.
+pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
+/// Pause after a connection that could not be made: who asks again at once is answered ten times a second.
+pub const CONNECT_PAUSE: Duration = Duration::from_millis(100);
+/// Time for one transaction: shorter than senders wait for their answer.
+pub const WORK_TIME_MAX: Duration = Duration::from_secs(9);
+/// How often a transaction is done again because the server asks for it.
+pub const REPEATS_MAX: u32 = 3;
+/// Time that sent bytes may wait for the server's acknowledgement.
+pub const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(9);
+/// How long a connection to a server is silent before it is tried, how often, and how many times.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// See [`KEEPALIVE_IDLE`].
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// See [`KEEPALIVE_IDLE`].
+pub const KEEPALIVE_RETRIES: u32 = 3;
+
 /// Events deleted in one transaction: commits wait for it, about ten milliseconds.
 pub const RETAIN_SLICE: usize = 256;
 /// Deduplication keys looked at in one read transaction.

@@ -1,5 +1,5 @@
 //! Asking a store from asynchronous code, over few connections.
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use boathook_event::{ObjectName, Rejected, Seq, Uid};
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use tokio::{sync::Mutex, task};
 use crate::{
     Error,
     traits::{
-        Archive, Archived, Epoch, Fed, Feed, Found, Page, Question, Replay, Replayed, Retention, Standing,
+        Archive, Archived, Claim, Epoch, Fed, Feed, Found, Page, Question, Replay, Replayed, Retention, Standing,
         Statistics,
     },
 };
@@ -36,8 +36,23 @@ impl Reader {
     }
 
     /// See [`Feed::claim`].
-    pub async fn claim(&self) -> Result<Epoch, Error> {
-        off_the_runtime(&self.feed, |feed| feed.claim()).await
+    pub async fn claim(&self, lease: Duration) -> Result<Claim, Error> {
+        off_the_runtime(&self.feed, move |feed| feed.claim(lease)).await
+    }
+
+    /// See [`Feed::renew`].
+    pub async fn renew(&self, epoch: Epoch, lease: Duration) -> Result<bool, Error> {
+        off_the_runtime(&self.feed, move |feed| feed.renew(epoch, lease)).await
+    }
+
+    /// See [`Feed::release`].
+    pub async fn release(&self, epoch: Epoch) -> Result<(), Error> {
+        off_the_runtime(&self.feed, move |feed| feed.release(epoch)).await
+    }
+
+    /// See [`Feed::last`].
+    pub async fn last(&self) -> Result<Seq, Error> {
+        off_the_runtime(&self.feed, |feed| feed.last()).await
     }
 
     /// See [`Feed::next`].

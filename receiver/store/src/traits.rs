@@ -75,6 +75,20 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 
+/// Whether this process may deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// It may as long as it runs: nobody else can open the store.
+    Sole(Epoch),
+    /// It may until the lease has run out, and longer if it is renewed.
+    Leased(Epoch),
+    /// Another process may, which is named here.
+    Held {
+        /// By whom.
+        by: Box<str>,
+    },
+}
+
 /// Makes batches durable.
 pub trait Committer {
     /// Stores the batch in one transaction, decides duplicates in it, and returns when its appends are durable: one
@@ -119,8 +133,18 @@ pub struct Standing {
 
 /// Gives back deliveries that are still pending. Every call costs O(page), whatever the backlog.
 pub trait Feed {
-    /// Takes the right to record outcomes; older epochs are fenced off from then on.
-    fn claim(&mut self) -> Result<Epoch, Error>;
+    /// Takes the right to deliver and to record outcomes, for so long, unless another process has it; older epochs are fenced
+    /// off from then on.
+    fn claim(&mut self, lease: Duration) -> Result<Claim, Error>;
+
+    /// Holds on to the right for so long from now. False: it was taken over, and no outcome of this epoch counts any more.
+    fn renew(&mut self, epoch: Epoch, lease: Duration) -> Result<bool, Error>;
+
+    /// Gives the right back before its time, so that another process need not wait.
+    fn release(&mut self, epoch: Epoch) -> Result<(), Error>;
+
+    /// The place of the last event that is committed, whichever process stored it. Nothing appears before it later.
+    fn last(&self) -> Result<Seq, Error>;
 
     /// Never-tried deliveries of one sink behind `after`, by sequence.
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error>;

@@ -10,13 +10,16 @@ use boathook_store::{
     Error, Reader, Running, StoreHandle, SubmitError,
     limits::HANDOVERS_MAX,
     local::Local,
-    traits::{Batch, Committer, Epoch, Page, Retention, Verdict},
+    traits::{Batch, Claim, Committer, Epoch, Page, Retention, Verdict},
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::suite::build::{ALL, at, delivered, draft, key, name, retry, uid};
+use crate::suite::{
+    LEASE,
+    build::{ALL, at, delivered, draft, key, name, retry, uid},
+};
 
 fn open() -> (TempDir, Local) {
     let dir = TempDir::new().unwrap();
@@ -26,6 +29,13 @@ fn open() -> (TempDir, Local) {
 
 fn reader(store: &Local) -> Reader {
     Reader::new(store.feed().unwrap(), store.archive().unwrap(), store.archive().unwrap())
+}
+
+async fn claim(reader: &Reader) -> Epoch {
+    match reader.claim(LEASE).await.unwrap() {
+        Claim::Sole(epoch) | Claim::Leased(epoch) => epoch,
+        Claim::Held { by } => panic!("{by} has it"),
+    }
 }
 
 /// Appends one event, which is known by the rest of its number.
@@ -105,7 +115,7 @@ async fn outcomes_and_counts_are_recorded_without_appends() {
     let (_dir, store) = open();
     let (running, _handovers) = Running::start(store.committer()).unwrap();
     let (handle, reader) = (running.handle(), reader(&store));
-    let epoch = reader.claim().await.unwrap();
+    let epoch = claim(&reader).await;
     handle.append(vec![draft(1).append(), draft(2).append()]).await.unwrap();
     handle.count(vec![Count { endpoint: name("in"), word: Word::Rejected, by: 3 }]);
     assert!(handle.record(epoch, vec![delivered(1, "a", 1, at(0))]).await.unwrap());
@@ -198,7 +208,7 @@ async fn a_reader_asks_feed_and_archive_from_asynchronous_code() {
     let (_dir, store) = open();
     let (running, _handovers) = Running::start(store.committer()).unwrap();
     let (handle, reader) = (running.handle(), reader(&store));
-    let epoch = reader.claim().await.unwrap();
+    let epoch = claim(&reader).await;
     handle
         .append(vec![draft(1).key("k").append(), draft(2).append(), draft(3).sinks(&[]).append()])
         .await

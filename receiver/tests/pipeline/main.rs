@@ -12,6 +12,7 @@ mod observing;
 mod order;
 mod program;
 mod reload;
+mod shared;
 mod sink;
 
 /// The program under test.

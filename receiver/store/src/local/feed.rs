@@ -1,5 +1,5 @@
 //! What is still to be delivered, read page by page.
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use boathook_event::{Delivery, ObjectName, Seq, Uid};
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::{
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, place},
         schema,
     },
-    traits::{Epoch, Fed, Feed, Page, Standing},
+    traits::{Claim, Epoch, Fed, Feed, Page, Standing},
 };
 
 /// The feed of a [`super::Local`] store.
@@ -29,8 +29,20 @@ impl LocalFeed {
 }
 
 impl Feed for LocalFeed {
-    fn claim(&mut self) -> Result<Epoch, Error> {
-        self.shared.writer().claim()
+    fn claim(&mut self, _: Duration) -> Result<Claim, Error> {
+        self.shared.writer().claim().map(Claim::Sole)
+    }
+
+    fn renew(&mut self, epoch: Epoch, _: Duration) -> Result<bool, Error> {
+        Ok(self.shared.writer().epoch() == epoch)
+    }
+
+    fn release(&mut self, _: Epoch) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn last(&self) -> Result<Seq, Error> {
+        Ok(schema::meta(&self.connection, "last_seq")?.unsigned_abs())
     }
 
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {

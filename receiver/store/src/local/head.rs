@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 const VERSION: u8 = 1;
 
 /// Writes method, path, query and the headers in their order, repetitions included.
-pub(super) fn encode(head: &Head) -> Vec<u8> {
+pub(crate) fn encode(head: &Head) -> Vec<u8> {
     let Head { method, path, query, headers } = head;
     let mut out = Vec::with_capacity(64 + path.len() + headers.len() * 48);
     out.push(VERSION);
@@ -26,7 +26,7 @@ pub(super) fn encode(head: &Head) -> Vec<u8> {
 }
 
 /// Reads what [`encode`] wrote; `None` if it is damaged.
-pub(super) fn decode(bytes: &[u8]) -> Option<Head> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<Head> {
     let mut rest = bytes;
     (byte(&mut rest)? == VERSION).then_some(())?;
     let method = Method::from_bytes(take(&mut rest)?).ok()?;

@@ -9,11 +9,11 @@ use rusqlite::{Row, types::Type};
 use crate::{local::head, traits::DeliveryState};
 
 /// `deliveries.outcome` of a delivery that the sink has taken.
-pub(super) const DELIVERED: &str = "delivered";
+pub(crate) const DELIVERED: &str = "delivered";
 /// `deliveries.outcome` of a delivery that the sink had already.
-pub(super) const ALREADY_THERE: &str = "already_there";
+pub(crate) const ALREADY_THERE: &str = "already_there";
 /// The condition on `deliveries` for those put aside.
-pub(super) const PARKED: &str = "outcome not in ('delivered', 'already_there')";
+pub(crate) const PARKED: &str = "outcome not in ('delivered', 'already_there')";
 
 /// The columns that [`event`] reads, from `events e` joined with `names n` of its endpoint.
 pub(super) const EVENT_COLUMNS: &str = "e.seq, e.uid, n.name, e.received, e.idx, e.id, e.type, e.key, e.tenant, e.entity, e.sinks, e.head, e.body";
@@ -57,9 +57,7 @@ pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
 
 /// Reads [`FAILURE_COLUMNS`].
 pub(super) fn failure(row: &Row<'_>) -> rusqlite::Result<Attempt> {
-    let kind = row.get_ref(3)?.as_str()?;
-    let kind =
-        KINDS.into_iter().find(|known| known.as_str() == kind).ok_or_else(|| damaged(3, Type::Text))?;
+    let kind = kind(row.get_ref(3)?.as_str()?).ok_or_else(|| damaged(3, Type::Text))?;
     Ok(Attempt {
         number: row.get(0)?,
         started_at: timestamp(row, 1)?,
@@ -91,12 +89,12 @@ pub(super) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timest
 }
 
 /// A sequence number or an epoch as SQLite's integer; no store reaches its end.
-pub(super) fn place(number: u64) -> i64 {
+pub(crate) fn place(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// When an attempt ended, in microseconds.
-pub(super) fn completed_at(attempt: &Attempt) -> i64 {
+pub(crate) fn completed_at(attempt: &Attempt) -> i64 {
     attempt.started_at.as_microsecond().saturating_add(i64::from(attempt.duration_millis) * 1_000)
 }
 
@@ -104,7 +102,7 @@ pub(super) fn completed_at(attempt: &Attempt) -> i64 {
 const ORDERED: u32 = 1 << 31;
 
 /// Four bytes for each number, lowest first; its highest bit says whether the order by key is kept.
-pub(super) fn encode_sinks(sinks: &[(i64, bool)]) -> Vec<u8> {
+pub(crate) fn encode_sinks(sinks: &[(i64, bool)]) -> Vec<u8> {
     let encode = |(sink, ordered): &(i64, bool)| {
         let number = u32::try_from(*sink).unwrap_or(u32::MAX) & !ORDERED;
         (if *ordered { number | ORDERED } else { number }).to_le_bytes()
@@ -113,14 +111,19 @@ pub(super) fn encode_sinks(sinks: &[(i64, bool)]) -> Vec<u8> {
 }
 
 /// The numbers that [`encode_sinks`] wrote.
-pub(super) fn sink_numbers(bytes: &[u8]) -> Vec<i64> {
+pub(crate) fn sink_numbers(bytes: &[u8]) -> Vec<i64> {
     decode_sinks(bytes).into_iter().map(|(sink, _)| sink).collect()
 }
 
 /// Reads what [`encode_sinks`] wrote.
-pub(super) fn decode_sinks(bytes: &[u8]) -> Vec<(i64, bool)> {
+pub(crate) fn decode_sinks(bytes: &[u8]) -> Vec<(i64, bool)> {
     let numbers = bytes.as_chunks::<4>().0.iter().map(|number| u32::from_le_bytes(*number));
     numbers.map(|number| (i64::from(number & !ORDERED), number & ORDERED != 0)).collect()
+}
+
+/// The kind of failure that is written so.
+pub(crate) fn kind(text: &str) -> Option<FailureKind> {
+    KINDS.into_iter().find(|known| known.as_str() == text)
 }
 
 const KINDS: [FailureKind; 6] = [

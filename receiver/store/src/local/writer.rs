@@ -88,6 +88,11 @@ impl Writer {
         Ok(epoch)
     }
 
+    /// The last one claimed.
+    pub(super) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// Runs `work` in a transaction of its own. Nothing of it remains if it or the commit fails.
     pub(super) fn transaction<R>(
         &mut self,

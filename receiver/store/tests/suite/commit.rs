@@ -136,7 +136,7 @@ pub(crate) fn a_batch_that_cannot_be_stored_leaves_nothing_and_its_places_are_us
 
 pub(crate) fn outcomes_move_deliveries_and_totals<E: Environment>() {
     let environment = E::new();
-    let epoch = environment.feed().claim().unwrap();
+    let epoch = environment.claim();
     let mut committer = environment.committer();
     environment.append(&[draft(1), draft(2), draft(3), draft(4)]);
     assert_eq!(totals(&environment, "a"), (0, 0, 4, 0));
@@ -156,7 +156,7 @@ pub(crate) fn outcomes_move_deliveries_and_totals<E: Environment>() {
 
 pub(crate) fn an_outcome_told_twice_changes_nothing<E: Environment>() {
     let environment = E::new();
-    let epoch = environment.feed().claim().unwrap();
+    let epoch = environment.claim();
     let mut committer = environment.committer();
     environment.append(&[draft(1), draft(2), draft(3)]);
     let told = [delivered(1, "a", 1, at(0)), retry(2, "a", 1, at(0), at(60)), parked(3, "a", 1, at(0))];
@@ -170,9 +170,9 @@ pub(crate) fn an_outcome_told_twice_changes_nothing<E: Environment>() {
 
 pub(crate) fn an_outcome_of_an_older_epoch_changes_nothing<E: Environment>() {
     let environment = E::new();
-    let older = environment.feed().claim().unwrap();
+    let older = environment.claim();
     environment.append(&[draft(1)]);
-    let newer = environment.feed().claim().unwrap();
+    let newer = environment.claim();
     assert!(newer > older);
     outcomes(&mut *environment.committer(), older, &[delivered(1, "a", 1, at(0))]);
     assert_eq!(totals(&environment, "a"), (0, 0, 1, 0));
@@ -182,11 +182,11 @@ pub(crate) fn an_outcome_of_an_older_epoch_changes_nothing<E: Environment>() {
 
 pub(crate) fn epochs_rise_over_reopening<E: Environment>() {
     let mut environment = E::new();
-    let first = environment.feed().claim().unwrap();
+    let first = environment.claim();
     environment.reopen();
-    let second = environment.feed().claim().unwrap();
+    let second = environment.claim();
     environment.kill();
-    let third = environment.feed().claim().unwrap();
+    let third = environment.claim();
     assert!(first < second && second < third);
     environment.append(&[draft(1)]);
     environment.reopen();
@@ -196,7 +196,7 @@ pub(crate) fn epochs_rise_over_reopening<E: Environment>() {
 
 pub(crate) fn a_duplicate_of_a_parked_event_starts_its_parked_deliveries_anew<E: Environment>() {
     let environment = E::new();
-    let epoch = environment.feed().claim().unwrap();
+    let epoch = environment.claim();
     let event = |uid| draft(uid).dedupe(&[key(7)]).key("k").sinks(&["a", "b", "c"]);
     environment.append(&[event(1)]);
     let told = [parked(1, "a", 4, at(0)), delivered(1, "b", 1, at(0))];

@@ -7,10 +7,15 @@ pub(crate) mod model;
 pub(crate) mod question;
 pub(crate) mod replay;
 
-use boathook_store::traits::{Archive, Batch, Committer, Feed, Verdict};
+use std::time::Duration;
+
+use boathook_store::traits::{Archive, Batch, Claim, Committer, Epoch, Feed, Verdict};
 use jiff::Timestamp;
 
 use self::build::Draft;
+
+/// How long a right is claimed for, where nobody waits for its end.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// A place where a store can live and die.
 pub(crate) trait Environment {
@@ -28,6 +33,14 @@ pub(crate) trait Environment {
     fn reopen(&mut self);
     /// Opens what is there without closing the store first: its process has died.
     fn kill(&mut self);
+
+    /// Takes the right to record outcomes.
+    fn claim(&self) -> Epoch {
+        match self.feed().claim(LEASE).unwrap() {
+            Claim::Sole(epoch) | Claim::Leased(epoch) => epoch,
+            Claim::Held { by } => panic!("{by} has it"),
+        }
+    }
 
     /// Commits these events alone.
     fn append(&self, drafts: &[Draft]) -> Vec<Verdict> {
@@ -55,6 +68,8 @@ macro_rules! conformance {
             commit { an_outcome_of_an_older_epoch_changes_nothing }
             commit { epochs_rise_over_reopening }
             commit { a_duplicate_of_a_parked_event_starts_its_parked_deliveries_anew }
+            feed { a_right_is_held_until_it_is_claimed_again }
+            feed { the_last_place_is_told_whether_or_not_a_sink_wants_it }
             feed { never_tried_deliveries_come_by_sequence_page_by_page }
             feed { a_page_ends_at_its_bytes_but_gives_at_least_one }
             feed { looking_stops_after_a_bounded_number_of_tried_deliveries }

@@ -168,7 +168,7 @@ pub(crate) fn any_history_ends_as_in_the_model<E: Environment>() {
 fn replay<E: Environment>(history: Vec<Act>) {
     let (mut environment, mut model) = (E::new(), Model::default());
     let (mut now, mut uids) = (START, 1_u64..);
-    let epoch = environment.feed().claim().unwrap();
+    let epoch = environment.claim();
     for act in history {
         match act {
             Act::Commit(appends, outcomes) => {

@@ -1,0 +1,203 @@
+//! What leaves the store: events past their retention, deduplication keys past their window, and what a person erases.
+use std::{
+    collections::HashSet,
+    thread,
+    time::{Duration, Instant},
+};
+
+use boathook_event::Uid;
+use jiff::{SignedDuration, Timestamp};
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::{
+    Error,
+    limits::{FORGET_ROWS, RETAIN_SLICE},
+    postgres::{
+        connection::{BEGIN, BEGIN_LATER, Connection, Session},
+        fault::Fault,
+        flight::{Flight, value},
+        rows,
+        tally::Tally,
+        writer::{commit, locked},
+    },
+    traits::Retention,
+};
+
+/// Times up to which something is past its retention, in microseconds.
+#[derive(Clone, Copy)]
+struct Cuts {
+    delivered: i64,
+    parked: i64,
+}
+
+/// An event that may be past its retention.
+struct Candidate {
+    seq: i64,
+    received: i64,
+    sinks: Vec<i32>,
+}
+
+/// Deletes events past their retention and keys past their window, in slices: the lock is held for one at a time, and as
+/// long left alone after each. Several processes may do so at once; what one has deleted the others do not find.
+pub(super) fn retain(
+    connection: &mut Connection,
+    retention: Retention,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let Retention { delivered, parked } = retention;
+    let cuts = Cuts { delivered: before(now, delivered), parked: before(now, parked) };
+    let (mut deleted, mut after) = (0, 0);
+    loop {
+        let slice = connection.work(&async |session| slice(session, after).await)?;
+        let Some(last) = slice.last() else { break };
+        after = last.seq;
+        let old = |candidate: &Candidate| candidate.received <= cuts.delivered.max(cuts.parked);
+        // Events are stored about in the order they are received: behind a slice without an old one there is none.
+        if !slice.iter().any(old) {
+            break;
+        }
+        let old = slice.into_iter().filter(old).collect::<Vec<_>>();
+        if connection.work(&async |session| past(session, &old, cuts).await)?.is_empty() {
+            continue;
+        }
+        deleted += yielding(|| connection.work(&async |session| delete_past(session, &old, cuts).await))?;
+    }
+    while yielding(|| connection.work(&async |session| forget(session).await))? {}
+    Ok(deleted)
+}
+
+/// Deletes the event whatever its deliveries. Its bytes are in no answer any more; the database writes over them when it
+/// next cleans the table up, and its log and backups have them for as long as they are kept.
+pub(super) async fn erase(session: &Session, uid: &Uid) -> Result<bool, Fault> {
+    let uid = Uuid::from_bytes(*uid.as_bytes());
+    let (mut locked, found) = locked(session, BEGIN, |flight| {
+        flight.ask("select seq, endpoint, sinks from events where uid = $1", vec![value(uid, Type::UUID)])
+    })
+    .await?;
+    let found = locked.answers.take(found);
+    let Some(row) = found.first() else {
+        session.client.batch_execute("rollback").await?;
+        return Ok(false);
+    };
+    let (seq, endpoint): (i64, i32) = (row.try_get(0)?, row.try_get(1)?);
+    let sinks = rows::sinks(row.try_get(2)?);
+    let mut flight = Flight::new(&session.client);
+    let pending = flight.ask(
+        "delete from pending where sink = any($1) and seq = $2 returning sink",
+        vec![value(sinks, Type::INT4_ARRAY), value(seq, Type::INT8)],
+    );
+    let mut tally = Tally::default();
+    for row in flight.land().await?.take(pending) {
+        tally.route(endpoint, row.try_get(0)?).pending -= 1;
+    }
+    let mut flight = Flight::new(&session.client);
+    delete(&[seq], &mut flight, &mut tally);
+    tally.write(&mut flight);
+    commit(session, flight).await?;
+    Ok(true)
+}
+
+async fn slice(session: &Session, after: i64) -> Result<Vec<Candidate>, Fault> {
+    let mut flight = Flight::new(&session.client);
+    let limit = i64::try_from(RETAIN_SLICE).unwrap_or(i64::MAX);
+    let rows = flight.ask(
+        "select seq, received, sinks from events where seq > $1 order by seq limit $2",
+        vec![value(after, Type::INT8), value(limit, Type::INT8)],
+    );
+    let rows = flight.land().await?.take(rows);
+    rows.iter()
+        .map(|row| {
+            let sinks = rows::sinks(row.try_get(2)?);
+            Ok(Candidate { seq: row.try_get(0)?, received: row.try_get(1)?, sinks })
+        })
+        .collect()
+}
+
+/// Those of which nothing is pending, and all that became of them is older than its retention.
+async fn past(session: &Session, candidates: &[Candidate], cuts: Cuts) -> Result<Vec<i64>, Fault> {
+    let deliveries = candidates.iter().flat_map(|of| of.sinks.iter().map(|sink| (of.seq, *sink)));
+    let (seqs, sinks): (Vec<_>, Vec<_>) = deliveries.unzip();
+    let mut flight = Flight::new(&session.client);
+    let kept = flight.ask(
+        "select w.seq from unnest($1, $2) as w (seq, sink) join pending p on p.sink = w.sink and p.seq = w.seq
+         union
+         select seq from deliveries where seq = any($1)
+         and completed > case when outcome in ('delivered', 'already_there') then $3 else $4 end",
+        vec![
+            value(seqs, Type::INT8_ARRAY),
+            value(sinks, Type::INT4_ARRAY),
+            value(cuts.delivered, Type::INT8),
+            value(cuts.parked, Type::INT8),
+        ],
+    );
+    let there = flight.ask(
+        "select seq from events where seq = any($1)",
+        vec![value(candidates.iter().map(|of| of.seq).collect::<Vec<_>>(), Type::INT8_ARRAY)],
+    );
+    let mut answers = flight.land().await?;
+    let kept = numbers(&answers.take(kept))?;
+    let there = numbers(&answers.take(there))?;
+    let is_past = |of: &&Candidate| {
+        let unwanted_since = !of.sinks.is_empty() || of.received <= cuts.delivered;
+        unwanted_since && there.contains(&of.seq) && !kept.contains(&of.seq)
+    };
+    Ok(candidates.iter().filter(is_past).map(|of| of.seq).collect())
+}
+
+/// Deletes those that still are past their retention: a repetition may have re-armed one since it was looked at.
+async fn delete_past(session: &Session, candidates: &[Candidate], cuts: Cuts) -> Result<u64, Fault> {
+    let (_, ()) = locked(session, BEGIN_LATER, |_| ()).await?;
+    let past = past(session, candidates, cuts).await?;
+    let count = past.len();
+    let mut tally = Tally::default();
+    let mut flight = Flight::new(&session.client);
+    delete(&past, &mut flight, &mut tally);
+    tally.write(&mut flight);
+    commit(session, flight).await?;
+    Ok(count as u64)
+}
+
+fn delete(seqs: &[i64], flight: &mut Flight<'_>, tally: &mut Tally) {
+    tally.events -= i64::try_from(seqs.len()).unwrap_or(i64::MAX);
+    for delete in [
+        "delete from events where seq = any($1)",
+        "delete from deliveries where seq = any($1)",
+        "delete from failures where seq = any($1)",
+    ] {
+        flight.ask(delete, vec![value(seqs.to_vec(), Type::INT8_ARRAY)]);
+    }
+}
+
+/// Forgets some of the deduplication keys past their window, by the database's clock, and writers that are gone for long.
+/// Returns whether there may be more.
+async fn forget(session: &Session) -> Result<bool, Fault> {
+    let (locked, ()) = locked(session, BEGIN_LATER, |_| ()).await?;
+    let mut flight = Flight::new(&session.client);
+    let forgotten = flight.ask(
+        "delete from dedupe d using (select hash, body from dedupe where expires <= $1 order by expires limit $2) past
+         where d.hash = past.hash and d.body = past.body and d.expires <= $1 returning 1",
+        vec![value(locked.now, Type::INT8), value(FORGET_ROWS, Type::INT8)],
+    );
+    flight.ask("delete from writers where at < now() - interval '1 day'", Vec::new());
+    let forgotten = flight.land().await?.take(forgotten).len();
+    commit(session, Flight::new(&session.client)).await?;
+    Ok(i64::try_from(forgotten).is_ok_and(|forgotten| forgotten >= FORGET_ROWS))
+}
+
+fn numbers(rows: &[tokio_postgres::Row]) -> Result<HashSet<i64>, Fault> {
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Does the work, then leaves the lock alone for as long as it took.
+fn yielding<R>(work: impl FnOnce() -> R) -> R {
+    let start = Instant::now();
+    let result = work();
+    thread::sleep(start.elapsed());
+    result
+}
+
+fn before(now: Timestamp, retention: Duration) -> i64 {
+    let retention = SignedDuration::try_from(retention).unwrap_or(SignedDuration::MAX);
+    now.as_microsecond().saturating_sub(i64::try_from(retention.as_micros()).unwrap_or(i64::MAX))
+}

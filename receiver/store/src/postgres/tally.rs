@@ -1,0 +1,81 @@
+//! Totals of one transaction, folded so that each total is written once.
+use std::collections::BTreeMap;
+
+use boathook_event::Word;
+use tokio_postgres::types::Type;
+
+use crate::postgres::flight::{Flight, value};
+
+/// What one transaction adds to the totals.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    words: BTreeMap<(i32, Word), i64>,
+    routes: BTreeMap<(i32, i32), Route>,
+    /// Events stored less events deleted.
+    pub(super) events: i64,
+}
+
+/// What is added to the totals of one endpoint's deliveries to one sink.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Route {
+    pub(super) delivered: i64,
+    pub(super) parked: i64,
+    pub(super) pending: i64,
+    pub(super) failed_attempts: i64,
+}
+
+impl Tally {
+    /// Counts so many of a word at an endpoint.
+    pub(super) fn word(&mut self, endpoint: i32, word: Word, by: u64) {
+        *self.words.entry((endpoint, word)).or_default() += i64::try_from(by).unwrap_or(i64::MAX);
+    }
+
+    /// The part of one endpoint and one sink.
+    pub(super) fn route(&mut self, endpoint: i32, sink: i32) -> &mut Route {
+        self.routes.entry((endpoint, sink)).or_default()
+    }
+
+    /// Adds all to the stored totals.
+    pub(super) fn write(&self, flight: &mut Flight<'_>) {
+        let Self { words, routes, events } = self;
+        if !words.is_empty() {
+            let endpoints = words.keys().map(|(endpoint, _)| *endpoint).collect::<Vec<_>>();
+            let names = words.keys().map(|(_, word)| word.as_str()).collect::<Vec<_>>();
+            let numbers = words.values().copied().collect::<Vec<_>>();
+            flight.ask(
+                "insert into words as w (endpoint, word, number) select * from unnest($1, $2, $3)
+                 on conflict (endpoint, word) do update set number = w.number + excluded.number",
+                vec![
+                    value(endpoints, Type::INT4_ARRAY),
+                    value(names, Type::TEXT_ARRAY),
+                    value(numbers, Type::INT8_ARRAY),
+                ],
+            );
+        }
+        if !routes.is_empty() {
+            let of = |number: fn(&Route) -> i64| {
+                value(routes.values().map(number).collect::<Vec<_>>(), Type::INT8_ARRAY)
+            };
+            let endpoints = routes.keys().map(|(endpoint, _)| *endpoint).collect::<Vec<_>>();
+            let sinks = routes.keys().map(|(_, sink)| *sink).collect::<Vec<_>>();
+            flight.ask(
+                "insert into routes as r (endpoint, sink, delivered, parked, pending, failed_attempts)
+                 select * from unnest($1, $2, $3, $4, $5, $6)
+                 on conflict (endpoint, sink) do update set delivered = r.delivered + excluded.delivered,
+                     parked = r.parked + excluded.parked, pending = r.pending + excluded.pending,
+                     failed_attempts = r.failed_attempts + excluded.failed_attempts",
+                vec![
+                    value(endpoints, Type::INT4_ARRAY),
+                    value(sinks, Type::INT4_ARRAY),
+                    of(|route| route.delivered),
+                    of(|route| route.parked),
+                    of(|route| route.pending),
+                    of(|route| route.failed_attempts),
+                ],
+            );
+        }
+        if *events != 0 {
+            flight.ask("update store set events = events + $1", vec![value(*events, Type::INT8)]);
+        }
+    }
+}

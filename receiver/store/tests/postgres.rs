@@ -1,0 +1,394 @@
+//! The store in PostgreSQL passes the suite on a real server, and keeps what several processes are promised.
+use std::{
+    collections::BTreeSet,
+    io::{self, Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc, Barrier, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use boathook_event::{Count, DedupeKey, Seq, Word};
+use boathook_store::{
+    Error,
+    postgres::{Options, Postgres},
+    traits::{Archive, Batch, Claim, Committer, Epoch, Feed, Verdict},
+};
+use boathook_testbed::{Postgres as Server, shared_postgres};
+use jiff::Timestamp;
+
+use crate::suite::{
+    Environment, LEASE,
+    build::{self, Draft, draft, key, name},
+};
+
+crate::conformance!(Database);
+
+/// A store in a schema of its own: a database for each would be megabytes to be written. What its sessions call now() is
+/// read from a table.
+struct Database {
+    schema: String,
+    url: String,
+    store: Postgres,
+}
+
+impl Environment for Database {
+    fn new() -> Self {
+        static SUITE: OnceLock<String> = OnceLock::new();
+        static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+        let database = SUITE.get_or_init(database);
+        let schema = format!("case{}", SCHEMAS.fetch_add(1, Relaxed));
+        let made = format!(
+            "create schema {schema}; set search_path = {schema}; create table time (at timestamptz);
+             insert into time values ('{}');
+             create function now() returns timestamptz language sql stable return (select at from time)",
+            build::START
+        );
+        shared_postgres().sql(database, &made).unwrap();
+        // Listed last, so that the schema's now() is found before PostgreSQL's.
+        let url = format!("{database}?application_name={schema}&options=-csearch_path%3D{schema},pg_catalog");
+        Self { store: open(&url, "test"), schema, url }
+    }
+
+    fn committer(&self) -> Box<dyn Committer + Send> {
+        Box::new(self.store.committer().unwrap())
+    }
+
+    fn feed(&self) -> Box<dyn Feed + Send> {
+        Box::new(self.store.feed().unwrap())
+    }
+
+    fn archive(&self) -> Box<dyn Archive + Send> {
+        Box::new(self.store.archive().unwrap())
+    }
+
+    fn set_time(&self, time: Timestamp) {
+        let set = format!("update {}.time set at = '{time}'", self.schema);
+        shared_postgres().sql(&self.url, &set).unwrap();
+    }
+
+    fn reopen(&mut self) {
+        self.store = open(&self.url, "test");
+    }
+
+    /// All that lives in the process are connections.
+    fn kill(&mut self) {
+        let its = format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = '{}'",
+            self.schema
+        );
+        shared_postgres().sql(&self.url, &its).unwrap();
+        self.reopen();
+    }
+}
+
+/// A database of its own.
+fn database() -> String {
+    shared_postgres().database().unwrap()
+}
+
+fn open(url: &str, holder: &str) -> Postgres {
+    Postgres::open(Options::new(url, None, holder).unwrap()).unwrap()
+}
+
+fn batch(drafts: &[Draft]) -> Batch {
+    Batch { appends: drafts.iter().map(Draft::append).collect(), ..Batch::default() }
+}
+
+#[test]
+fn of_two_processes_that_receive_the_same_events_at_once_each_event_is_stored_once() {
+    const EVENTS: u8 = 200;
+    let url = database();
+    let barrier = Arc::new(Barrier::new(2));
+    let process = |from: u64| {
+        let (store, barrier) = (open(&url, &format!("pod-{from}")), Arc::clone(&barrier));
+        thread::spawn(move || {
+            let mut committer = store.committer().unwrap();
+            let mut verdicts = Vec::new();
+            for number in 0..EVENTS {
+                barrier.wait();
+                let event = draft(from + u64::from(number)).dedupe(&[key(number)]);
+                verdicts.extend(committer.commit(&batch(&[event])).unwrap());
+            }
+            verdicts
+        })
+    };
+    let verdicts = [process(1_000), process(2_000)].map(|process| process.join().unwrap());
+    let mut stored = BTreeSet::new();
+    for (one, other) in verdicts[0].iter().zip(&verdicts[1]) {
+        let pair = [(one, other), (other, one)];
+        let winner = pair.iter().find_map(|pair| match pair {
+            (Verdict::Stored { seq }, Verdict::Duplicate { of, rearmed: false }) if seq == of => Some(*seq),
+            _ => None,
+        });
+        assert!(stored.insert(winner.unwrap_or_else(|| panic!("{pair:?}"))));
+    }
+    assert!(stored.into_iter().eq(1..=Seq::from(EVENTS)));
+    let statistics = open(&url, "reader").archive().unwrap().statistics().unwrap();
+    assert_eq!((statistics.events, statistics.last_seq), (EVENTS.into(), EVENTS.into()));
+}
+
+/// Whoever has read up to a place finds nothing new before it, however many write.
+#[test]
+fn a_feed_that_is_read_while_several_write_skips_nothing() {
+    const WRITERS: u64 = 3;
+    const EACH: u64 = 120;
+    let url = database();
+    let writers = (0..WRITERS).map(|writer| {
+        let store = open(&url, &format!("pod-{writer}"));
+        thread::spawn(move || {
+            let mut committer = store.committer().unwrap();
+            for number in 0..EACH {
+                let first = 10_000 * (writer + 1) + 10 * number;
+                let events = (first..first + 1 + number % 4).map(draft).collect::<Vec<_>>();
+                committer.commit(&batch(&events)).unwrap();
+            }
+        })
+    });
+    let writers = writers.collect::<Vec<_>>();
+    let feed = open(&url, "reader").feed().unwrap();
+    let (mut read, mut after) = (Vec::new(), 0);
+    loop {
+        let done = writers.iter().all(thread::JoinHandle::is_finished);
+        let fed = feed.next(&name("a"), after, build::ALL).unwrap();
+        read.extend(fed.deliveries.iter().map(|delivery| delivery.seq));
+        after = fed.up_to;
+        if done && !fed.more && fed.deliveries.is_empty() {
+            break;
+        }
+    }
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    let last = feed.last().unwrap();
+    assert!(last > WRITERS * EACH);
+    assert!(read.into_iter().eq(1..=last));
+}
+
+#[test]
+fn one_process_delivers_until_its_lease_has_run_out_and_what_it_says_then_is_refused() {
+    let url = database();
+    let (one, other) = (open(&url, "one"), open(&url, "other"));
+    let (mut of_one, mut of_other) = (one.feed().unwrap(), other.feed().unwrap());
+    let Claim::Leased(first) = of_one.claim(LEASE).unwrap() else { panic!("nobody has it") };
+    assert_eq!(of_other.claim(LEASE).unwrap(), Claim::Held { by: "one".into() });
+    assert!(of_one.renew(first, Duration::from_millis(200)).unwrap());
+    // The first one is stopped; the other asks until it may.
+    let second = loop {
+        if let Claim::Leased(epoch) = of_other.claim(LEASE).unwrap() {
+            break epoch;
+        }
+    };
+    assert!(second > first);
+    other.committer().unwrap().commit(&batch(&[draft(1)])).unwrap();
+    // It goes on where it was stopped.
+    let late = |epoch: Epoch| Batch {
+        outcomes: vec![(epoch, build::delivered(1, "a", 1, build::at(0)))],
+        ..Batch::default()
+    };
+    let pending = || other.archive().unwrap().statistics().unwrap().sinks[0].pending;
+    one.committer().unwrap().commit(&late(first)).unwrap();
+    assert_eq!(pending(), 1);
+    assert!(!of_one.renew(first, LEASE).unwrap());
+    of_one.release(first).unwrap();
+    assert_eq!(of_one.claim(LEASE).unwrap(), Claim::Held { by: "other".into() });
+    other.committer().unwrap().commit(&late(second)).unwrap();
+    assert_eq!(pending(), 0);
+    // Who leaves in order need not be waited for.
+    of_other.release(second).unwrap();
+    assert!(matches!(of_one.claim(LEASE).unwrap(), Claim::Leased(third) if third > second));
+}
+
+#[test]
+fn texts_with_every_character_come_back() {
+    let url = database();
+    let store = open(&url, "test");
+    store.committer().unwrap().commit(&batch(&[draft(1).key("a\0\u{1}b")])).unwrap();
+    let shown = store.archive().unwrap().show(&build::uid(1)).unwrap().unwrap();
+    assert_eq!(shown.event.key.as_deref(), Some("a\0\u{1}b"));
+    let fed = store.feed().unwrap().by_key(&name("a"), "a\0\u{1}b", 0, build::ALL).unwrap();
+    assert_eq!(fed.deliveries.len(), 1);
+}
+
+#[test]
+fn several_processes_that_open_an_empty_database_at_once_make_its_tables_once() {
+    let url = database();
+    let opening = (0..4).map(|number| {
+        let url = url.clone();
+        thread::spawn(move || drop(open(&url, &format!("pod-{number}"))))
+    });
+    opening.collect::<Vec<_>>().into_iter().for_each(|opening| opening.join().unwrap());
+    assert_eq!(shared_postgres().sql(&url, "select count(*) from store").unwrap(), "1");
+}
+
+#[test]
+fn a_newer_schema_is_worked_with_as_long_as_it_says_so() {
+    let url = database();
+    drop(open(&url, "test"));
+    let set = |values: &str| shared_postgres().sql(&url, &format!("update store set {values}")).unwrap();
+    set("schema = 99, readable_by = 1");
+    let store = open(&url, "test");
+    store.committer().unwrap().commit(&batch(&[draft(1)])).unwrap();
+    set("readable_by = 98");
+    let Err(Error::Open(text)) = Postgres::open(Options::new(&url, None, "test").unwrap()) else {
+        panic!("it was opened")
+    };
+    assert!(text.contains("schema 99") && text.contains("a newer one"), "{text}");
+}
+
+#[test]
+fn settings_that_put_durability_at_risk_are_told() {
+    let store = open(&database(), "test");
+    assert!(store.warnings().is_empty(), "{:?}", store.warnings());
+}
+
+/// Between us and the server. What is sent to it goes on; told so, it cuts the connection when a commit has gone by, and
+/// keeps the answer.
+struct Wire {
+    port: u16,
+    cut: Arc<AtomicBool>,
+}
+
+impl Wire {
+    fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, cut) = (listener.local_addr().unwrap().port(), Arc::<AtomicBool>::default());
+        let cutting = Arc::clone(&cut);
+        thread::spawn(move || {
+            for ours in listener.incoming().map_while(Result::ok) {
+                let theirs = TcpStream::connect(("127.0.0.1", server)).unwrap();
+                let back = (theirs.try_clone().unwrap(), ours.try_clone().unwrap());
+                thread::spawn(move || io::copy(&mut &back.0, &mut &back.1));
+                let cut = Arc::clone(&cutting);
+                thread::spawn(move || forward(&ours, &theirs, &cut));
+            }
+        });
+        Self { port, cut }
+    }
+}
+
+fn forward(mut ours: &TcpStream, mut theirs: &TcpStream, cut: &AtomicBool) {
+    let mut bytes = [0; 64 << 10];
+    while let Ok(count @ 1..) = ours.read(&mut bytes) {
+        let commits = bytes[..count].windows(8).any(|window| window == b"; commit");
+        if commits && cut.swap(false, Relaxed) {
+            ours.shutdown(Shutdown::Both).unwrap();
+        }
+        if theirs.write_all(&bytes[..count]).is_err() {
+            return;
+        }
+    }
+    // The server has to read what it was sent: it would not, if we closed before it has answered.
+    drop(theirs.shutdown(Shutdown::Write));
+    drop(io::copy(&mut theirs, &mut io::sink()));
+}
+
+#[test]
+fn a_lost_answer_to_a_commit_is_in_doubt_and_everything_is_stored_and_counted_once_all_the_same() {
+    let url = database();
+    let wire = Wire::to(shared_postgres().port());
+    let through = url.replace(&format!(":{}/", shared_postgres().port()), &format!(":{}/", wire.port));
+    let store = open(&through, "test");
+    let mut committer = store.committer().unwrap();
+    let event = |number| draft(number).dedupe(&[key(u8::try_from(number).unwrap())]);
+    let refused = |by| vec![Count { endpoint: name("in"), word: Word::Rejected, by }];
+    committer.commit(&batch(&[event(1)])).unwrap();
+    wire.cut.store(true, Relaxed);
+    let lost = committer.commit(&Batch { counters: refused(1), ..batch(&[event(2)]) });
+    assert!(matches!(lost, Err(Error::InDoubt(_))), "{lost:?}");
+    // Its sender tries again: it was stored.
+    let again = committer.commit(&Batch { counters: refused(10), ..batch(&[event(2), event(3)]) }).unwrap();
+    assert_eq!(again, [Verdict::Duplicate { of: 2, rearmed: false }, Verdict::Stored { seq: 3 }]);
+    // A server that ends while it is told to commit has stored nothing.
+    let server = |statements: &str| shared_postgres().sql(&url, statements).unwrap();
+    server(
+        "create function die() returns trigger language plpgsql as
+         $$ begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$;
+         create constraint trigger die after insert on events deferrable initially deferred
+         for each row execute function die()",
+    );
+    let lost = committer.commit(&Batch { counters: refused(100), ..batch(&[event(4)]) });
+    assert!(matches!(lost, Err(Error::InDoubt(_))), "{lost:?}");
+    server("drop trigger die on events");
+    assert_eq!(committer.commit(&batch(&[event(4)])).unwrap(), [Verdict::Stored { seq: 4 }]);
+    let statistics = store.archive().unwrap().statistics().unwrap();
+    assert_eq!(statistics.endpoints[0].of(Word::Rejected), 111);
+    assert_eq!((statistics.events, statistics.last_seq), (4, 4));
+}
+
+#[test]
+fn a_server_that_crashes_under_load_loses_nothing_that_was_acknowledged() {
+    let server = Server::start().unwrap();
+    let store = open(&server.database().unwrap(), "test");
+    let mut committer = store.committer().unwrap();
+    let event = |number: u64| {
+        let mut hash = [0; 16];
+        hash[..8].copy_from_slice(&number.to_be_bytes());
+        draft(number).dedupe(&[DedupeKey { hash, body: None }])
+    };
+    let (mut acknowledged, mut number) = (0..0_u64, 1);
+    for crash_after in [3, 40, 25] {
+        thread::scope(|scope| {
+            let (many, enough) = mpsc::channel();
+            let server = &server;
+            let crashing = scope.spawn(move || {
+                enough.recv().unwrap();
+                server.crash().unwrap();
+            });
+            for done in 0.. {
+                if done == crash_after {
+                    many.send(()).unwrap();
+                }
+                match committer.commit(&batch(&[event(number)])) {
+                    Ok(_) => acknowledged.end = number,
+                    Err(error) => {
+                        assert!(matches!(error, Error::Away(_) | Error::InDoubt(_)), "{error:?}");
+                        break;
+                    }
+                }
+                number += 1;
+            }
+            crashing.join().unwrap();
+        });
+        assert!(matches!(committer.commit(&batch(&[event(number)])), Err(Error::Away(_))));
+        server.start_again().unwrap();
+        // The sender repeats what was not acknowledged.
+    }
+    committer.commit(&batch(&[event(number)])).unwrap();
+    let archive = store.archive().unwrap();
+    let mut listed = Vec::new();
+    loop {
+        let page = archive.list(None, listed.len() as u64, 1_000).unwrap();
+        if page.is_empty() {
+            break;
+        }
+        listed.extend(page.into_iter().map(|archived| (archived.seq, archived.event.uid)));
+    }
+    // Each number once, in order: those acknowledged, and the last one.
+    assert!(acknowledged.end >= 68);
+    assert!(listed.into_iter().eq((1..=number).map(|number| (number, build::uid(number)))));
+}
+
+#[test]
+fn a_server_that_is_away_is_told_without_the_password() {
+    let url = "postgres://user:geheim@127.0.0.1:1/nothing";
+    let Err(Error::Away(text)) = Postgres::open(Options::new(url, None, "test").unwrap()) else {
+        panic!("there is no server")
+    };
+    assert!(text.contains("127.0.0.1:1/nothing") && !text.contains("geheim"), "{text}");
+}
+
+#[test]
+fn the_password_may_stand_in_a_file() {
+    let url = database();
+    let (user, place) = url.split_once('@').unwrap();
+    let (user, password) = user.rsplit_once(':').unwrap();
+    let url = format!("{user}@{place}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let open = || Postgres::open(Options::new(&url, Some(file.path()), "test").unwrap());
+    assert!(matches!(open(), Err(Error::Away(_))));
+    std::fs::write(file.path(), password.replace("%20", " ") + "\n").unwrap();
+    open().unwrap();
+}

@@ -289,8 +289,7 @@ fn forward(mut ours: &TcpStream, mut theirs: &TcpStream, cut: &AtomicBool) {
 fn a_lost_answer_to_a_commit_is_in_doubt_and_everything_is_stored_and_counted_once_all_the_same() {
     let url = database();
     let wire = Wire::to(shared_postgres().port());
-    let through = url.replace(&format!(":{}/", shared_postgres().port()), &format!(":{}/", wire.port));
-    let store = open(&through, "test");
+    let store = open(&shared_postgres().by_tcp(&url, wire.port), "test");
     let mut committer = store.committer().unwrap();
     let event = |number| draft(number).dedupe(&[key(u8::try_from(number).unwrap())]);
     let refused = |by| vec![Count { endpoint: name("in"), word: Word::Rejected, by }];
@@ -382,13 +381,13 @@ fn a_server_that_is_away_is_told_without_the_password() {
 
 #[test]
 fn the_password_may_stand_in_a_file() {
-    let url = database();
+    let url = shared_postgres().by_tcp(&database(), shared_postgres().port());
     let (user, place) = url.split_once('@').unwrap();
     let (user, password) = user.rsplit_once(':').unwrap();
     let url = format!("{user}@{place}");
     let file = tempfile::NamedTempFile::new().unwrap();
     let open = || Postgres::open(Options::new(&url, Some(file.path()), "test").unwrap());
     assert!(matches!(open(), Err(Error::Away(_))));
-    std::fs::write(file.path(), password.replace("%20", " ") + "\n").unwrap();
+    std::fs::write(file.path(), format!("{password}\n")).unwrap();
     open().unwrap();
 }

@@ -8,8 +8,8 @@ use tokio::{sync::Mutex, task};
 use crate::{
     Error,
     traits::{
-        Archive, Archived, Claim, Epoch, Fed, Feed, Found, Page, Question, Replay, Replayed, Retention, Standing,
-        Statistics,
+        Archive, Archived, Claim, Epoch, Fed, Feed, Found, Page, Question, Replay, Replayed, Retention,
+        Standing, Statistics,
     },
 };
 

@@ -11,7 +11,7 @@ pub(crate) mod head;
 mod lock;
 mod names;
 mod outcome;
-mod question;
+pub(crate) mod question;
 mod rejected;
 mod removal;
 mod replay;

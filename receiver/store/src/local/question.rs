@@ -154,7 +154,7 @@ fn summary(sql: &Connection, seq: Seq) -> Result<Option<(Summary, Vec<i64>)>, Er
 }
 
 /// Whether nothing behind an event of this time can be wanted: events are stored about in the order they are received.
-fn is_past(question: &Question, received_at: Timestamp) -> bool {
+pub(crate) fn is_past(question: &Question, received_at: Timestamp) -> bool {
     let slack = SignedDuration::try_from(CLOCK_BACK_MAX).unwrap_or_default();
     match question.order {
         Order::NewestFirst => {
@@ -166,7 +166,7 @@ fn is_past(question: &Question, received_at: Timestamp) -> bool {
     }
 }
 
-fn is_of(question: &Question, summary: &Summary) -> bool {
+pub(crate) fn is_of(question: &Question, summary: &Summary) -> bool {
     let Question { endpoint, sink: _, state: _, event_type, id, key, since, until, order: _ } = question;
     let is = |wanted: &Option<Box<str>>, value: &Option<Box<str>>| wanted.is_none() || wanted == value;
     endpoint.as_ref().is_none_or(|endpoint| *endpoint == summary.endpoint)

@@ -75,7 +75,7 @@ pub(super) fn failure(row: &Row<'_>) -> rusqlite::Result<Attempt> {
 }
 
 /// Where a delivery with this outcome stands; without one it is pending.
-pub(super) fn state(outcome: Option<&str>) -> DeliveryState {
+pub(crate) fn state(outcome: Option<&str>) -> DeliveryState {
     match outcome {
         None => DeliveryState::Pending,
         Some(DELIVERED | ALREADY_THERE) => DeliveryState::Delivered,

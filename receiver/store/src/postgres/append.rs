@@ -230,8 +230,8 @@ impl<'b> Decided<'b> {
             return;
         }
         flight.ask(
-            "insert into pending (sink, seq, attempts, key)
-             select sink, seq, 0, key from unnest($1, $2, $3) as new (sink, seq, key)",
+            "insert into pending (sink, seq, attempts, key, replay)
+             select sink, seq, 0, key, 0 from unnest($1, $2, $3) as new (sink, seq, key)",
             vec![
                 value(sinks, Type::INT4_ARRAY),
                 value(seqs, Type::INT8_ARRAY),

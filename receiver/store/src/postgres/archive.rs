@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use boathook_event::{Attempt, EndpointTotals, ObjectName, Seq, SinkTotals, Uid, Word};
+use boathook_event::{Attempt, EndpointTotals, ObjectName, Rejected, Seq, SinkTotals, Uid, Word};
 use jiff::Timestamp;
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
@@ -13,16 +13,19 @@ use uuid::Uuid;
 use crate::{
     Error,
     limits::LIST_MAX,
-    local::rows::{ALREADY_THERE, DELIVERED, place},
+    local::rows::{place, state},
     postgres::{
         connection::{BEGIN_READ, Connection, Session},
         fault::Fault,
         flight::{Flight, Parameter, value},
         options::Options,
-        removal,
+        question, rejected, removal, replay,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow},
     },
-    traits::{Archive, Archived, ArchivedDelivery, DeliveryState, Retention, Statistics},
+    traits::{
+        Archive, Archived, ArchivedDelivery, DeliveryState, Found, Question, Replay, Replayed, Retention,
+        Standing, Statistics,
+    },
 };
 
 /// The archive of a [`super::Postgres`] store.
@@ -64,6 +67,26 @@ impl Archive for PostgresArchive {
         })
     }
 
+    fn find(&self, question: &Question, after: Option<Seq>, limit: usize) -> Result<Found, Error> {
+        self.connection
+            .borrow_mut()
+            .work(&async |session| question::find(session, question, after, limit).await)
+    }
+
+    fn rejections(
+        &self,
+        endpoint: Option<&ObjectName>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Rejected)>, Error> {
+        let work = async |session: &Session| rejected::list(session, endpoint, after, limit).await;
+        self.connection.borrow_mut().work(&work)
+    }
+
+    fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error> {
+        self.connection.get_mut().work(&async |session| replay::replay(session, events, replay).await)
+    }
+
     fn statistics(&self) -> Result<Statistics, Error> {
         self.connection.borrow_mut().work(&async |session| statistics(session).await)
     }
@@ -94,66 +117,88 @@ async fn archived(
     let events = flight.ask(select, parameters);
     let events = flight.land().await?.take(events);
     let events = events.iter().map(rows::event).collect::<Result<Vec<_>, _>>()?;
-    let mut deliveries = deliveries(session, &events).await?;
+    let of = events.iter().map(|event| (place(event.seq), &event.sinks[..]));
+    let mut deliveries = deliveries(session, of).await?;
     let with_deliveries = events.into_iter().map(|EventRow { seq, sinks, event }| {
-        let of = |sink: &i32| deliveries.remove(&(place(seq), *sink));
-        Archived { seq, event, deliveries: sinks.iter().filter_map(of).collect() }
+        let of = |sink: &i32| deliveries.remove(&(place(seq), *sink)).unwrap_or_default();
+        Archived { seq, event, deliveries: sinks.iter().flat_map(of).collect() }
     });
     Ok(with_deliveries.collect())
 }
 
-/// Where the events' deliveries stand: each is pending, or complete.
-async fn deliveries(
+/// The events' deliveries by event and sink, those that are complete before the one that is pending. Ends the transaction.
+pub(super) async fn deliveries<'e>(
     session: &Session,
-    events: &[EventRow],
-) -> Result<HashMap<(i64, i32), ArchivedDelivery>, Fault> {
-    let seqs = events.iter().map(|event| place(event.seq)).collect::<Vec<_>>();
-    let of_events = events.iter().flat_map(|event| event.sinks.iter().map(|sink| (place(event.seq), *sink)));
-    let (of, sinks): (Vec<_>, Vec<_>) = of_events.unzip();
+    events: impl Iterator<Item = (i64, &'e [i32])>,
+) -> Result<HashMap<(i64, i32), Vec<ArchivedDelivery>>, Fault> {
+    let (mut seqs, mut of, mut sinks) = (Vec::new(), Vec::new(), Vec::new());
+    for (seq, its_sinks) in events {
+        seqs.push(seq);
+        of.extend(its_sinks.iter().map(|_| seq));
+        sinks.extend_from_slice(its_sinks);
+    }
     let mut flight = Flight::new(&session.client);
     let standing = flight.ask(
-        "select p.seq, p.sink, n.name, null, p.attempts, p.due, null::int8
+        "select p.seq, p.sink, n.name, null, p.attempts, p.due, null::int8, p.replay
          from unnest($1, $2) as w (seq, sink) join pending p on p.sink = w.sink and p.seq = w.seq
          join names n on n.id = p.sink
          union all
-         select d.seq, d.sink, n.name, d.outcome, d.attempts, null::int8, d.completed
-         from deliveries d join names n on n.id = d.sink where d.seq = any($1)",
+         select d.seq, d.sink, n.name, d.outcome, d.attempts, null::int8, d.completed, d.replay
+         from deliveries d join names n on n.id = d.sink where d.seq = any($1) order by 1, 2, 8",
         vec![value(of, Type::INT8_ARRAY), value(sinks, Type::INT4_ARRAY)],
     );
     let failures = flight.ask(
-        "select seq, sink, number, started, millis, kind, permanent, status, retry_after_millis, message
-         from failures where seq = any($1) order by seq, sink, number",
+        "select seq, sink, replay, number, started, millis, kind, permanent, status, retry_after_millis, message
+         from failures where seq = any($1) order by seq, sink, replay, number",
         vec![value(seqs, Type::INT8_ARRAY)],
     );
     flight.run("commit");
     let mut answers = flight.land().await?;
-    let mut failed: HashMap<(i64, i32), Vec<Attempt>> = HashMap::new();
+    let mut failed: HashMap<(i64, i32, i32), Vec<Attempt>> = HashMap::new();
     for row in answers.take(failures) {
-        failed.entry((row.try_get(0)?, row.try_get(1)?)).or_default().push(rows::failure(&row, 2)?);
+        let of = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        failed.entry(of).or_default().push(rows::failure(&row, 3)?);
     }
-    let mut deliveries = HashMap::new();
+    let mut deliveries: HashMap<_, Vec<_>> = HashMap::new();
     for row in answers.take(standing) {
-        let at = (row.try_get(0)?, row.try_get(1)?);
-        let failures = failed.remove(&at).unwrap_or_default();
-        deliveries.insert(at, delivery(&row, failures)?);
+        let (seq, sink) = (row.try_get(0)?, row.try_get(1)?);
+        let failures = failed.remove(&(seq, sink, row.try_get(7)?)).unwrap_or_default();
+        deliveries.entry((seq, sink)).or_default().push(delivery(&row, failures)?);
     }
     Ok(deliveries)
 }
 
 fn delivery(row: &Row, failures: Vec<Attempt>) -> Result<ArchivedDelivery, Fault> {
     let time = |column| row.try_get::<_, Option<i64>>(column)?.map(rows::timestamp).transpose();
+    let outcome = row.try_get::<_, Option<&str>>(3)?;
+    let state = state(outcome);
     Ok(ArchivedDelivery {
         sink: ObjectName::from_stored(row.try_get(2)?),
-        state: match row.try_get::<_, Option<&str>>(3)? {
-            None => DeliveryState::Pending,
-            Some(DELIVERED | ALREADY_THERE) => DeliveryState::Delivered,
-            Some(_) => DeliveryState::Parked,
-        },
+        replay: row.try_get::<_, i32>(7)?.unsigned_abs(),
+        state,
+        parked_for: outcome.filter(|_| state == DeliveryState::Parked).map(Into::into),
         attempts: row.try_get::<_, i32>(4)?.unsigned_abs(),
         due: time(5)?,
         completed_at: time(6)?,
         failures,
     })
+}
+
+/// See [`crate::traits::Feed::standing`].
+pub(super) async fn standing(session: &Session, seq: i64) -> Result<Option<Standing>, Fault> {
+    let mut flight = Flight::new(&session.client);
+    flight.run(BEGIN_READ);
+    let event = flight.ask("select uid, sinks from events where seq = $1", vec![value(seq, Type::INT8)]);
+    let event = flight.land().await?.take(event);
+    let Some(row) = event.first() else {
+        session.client.batch_execute("commit").await?;
+        return Ok(None);
+    };
+    let sinks = rows::sinks(row.try_get(1)?);
+    let mut stand = deliveries(session, std::iter::once((seq, &sinks[..]))).await?;
+    let last = |sink: &i32| stand.remove(&(seq, *sink))?.pop().map(|last| (last.sink, last.state));
+    let deliveries = sinks.iter().filter_map(last).collect();
+    Ok(Some(Standing { uid: Uid::from_bytes(*row.try_get::<_, Uuid>(0)?.as_bytes()), deliveries }))
 }
 
 async fn statistics(session: &Session) -> Result<Statistics, Fault> {
@@ -163,7 +208,7 @@ async fn statistics(session: &Session) -> Result<Statistics, Fault> {
     let words = flight
         .ask("select n.name, w.word, w.number from words w join names n on n.id = w.endpoint", Vec::new());
     let routes = flight.ask(
-        "select e.name, s.name, r.delivered, r.parked, r.pending, r.failed_attempts
+        "select e.name, s.name, r.delivered, r.parked, r.pending, r.failed_attempts, r.erased
          from routes r join names e on e.id = r.endpoint join names s on s.id = r.sink",
         Vec::new(),
     );
@@ -186,19 +231,28 @@ async fn statistics(session: &Session) -> Result<Statistics, Fault> {
     }
     let mut sinks: BTreeMap<ObjectName, SinkTotals> = BTreeMap::new();
     for row in answers.take(routes) {
-        let [delivered, parked, pending, failed] =
-            [number(&row, 2)?, number(&row, 3)?, number(&row, 4)?, number(&row, 5)?];
+        let [delivered, parked, pending] = [number(&row, 2)?, number(&row, 3)?, number(&row, 4)?];
+        let [failed, erased] = [number(&row, 5)?, number(&row, 6)?];
         if let Some(totals) = endpoints.get_mut(&ObjectName::from_stored(row.try_get(0)?)) {
             totals.delivered += delivered;
             totals.parked += parked;
             totals.pending += pending;
+            totals.erased += erased;
         }
         let sink = ObjectName::from_stored(row.try_get(1)?);
-        let none = SinkTotals { sink: sink.clone(), delivered: 0, parked: 0, pending: 0, failed_attempts: 0 };
+        let none = SinkTotals {
+            sink: sink.clone(),
+            delivered: 0,
+            parked: 0,
+            pending: 0,
+            erased: 0,
+            failed_attempts: 0,
+        };
         let totals = sinks.entry(sink).or_insert(none);
         totals.delivered += delivered;
         totals.parked += parked;
         totals.pending += pending;
+        totals.erased += erased;
         totals.failed_attempts += failed;
     }
     statistics.endpoints = endpoints.into_values().collect();
@@ -207,7 +261,7 @@ async fn statistics(session: &Session) -> Result<Statistics, Fault> {
 }
 
 fn none_yet(endpoint: ObjectName) -> EndpointTotals {
-    EndpointTotals { endpoint, words: [0; Word::ALL.len()], delivered: 0, parked: 0, pending: 0 }
+    EndpointTotals { endpoint, words: [0; Word::ALL.len()], delivered: 0, parked: 0, pending: 0, erased: 0 }
 }
 
 /// A total.

@@ -10,6 +10,7 @@ use crate::{
     limits::FEED_ROWS_MAX,
     local::rows::place,
     postgres::{
+        archive,
         connection::{BEGIN, BEGIN_READ, Connection, Session},
         fault::Fault,
         flight::{Flight, Parameter, value},
@@ -18,7 +19,7 @@ use crate::{
         text,
         writer::{commit, locked},
     },
-    traits::{Claim, Epoch, Fed, Feed, Page},
+    traits::{Claim, Epoch, Fed, Feed, Page, Standing},
 };
 
 /// The feed of a [`super::Postgres`] store.
@@ -46,6 +47,7 @@ struct Tried {
     due: Option<Timestamp>,
     /// Where it is ordered.
     key: Option<Box<str>>,
+    replay: u32,
 }
 
 impl PostgresFeed {
@@ -138,6 +140,10 @@ impl Feed for PostgresFeed {
         })
     }
 
+    fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error> {
+        self.connection.borrow_mut().work(&async |session| archive::standing(session, place(seq)).await)
+    }
+
     fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error> {
         self.read(&Wanted {
             sink,
@@ -183,7 +189,7 @@ impl Wanted<'_> {
     /// Two round trips, in one transaction: all of it is of one moment.
     async fn read(&self, session: &Session) -> Result<Fed, Fault> {
         let select = format!(
-            "select seq, attempts, due, key from pending where sink = (select id from names where name = $1)
+            "select seq, attempts, due, key, replay from pending where sink = (select id from names where name = $1)
              and {} limit {}",
             self.condition,
             FEED_ROWS_MAX + 1
@@ -226,7 +232,7 @@ impl Wanted<'_> {
         let whole = tried.len() <= FEED_ROWS_MAX;
         for tried in tried.into_iter().take(FEED_ROWS_MAX) {
             let wanted = self.is_wanted(&tried);
-            let Tried { seq, attempts, due, key } = tried;
+            let Tried { seq, attempts, due, key, replay } = tried;
             if fed.deliveries.len() >= self.page.deliveries_max {
                 return Ok(fed);
             }
@@ -242,6 +248,7 @@ impl Wanted<'_> {
                     attempts,
                     due,
                     ordered,
+                    replay,
                 });
             } else {
                 fed.tried.extend(key.map(|key| (seq.unsigned_abs(), key)));
@@ -278,6 +285,7 @@ fn tried_of(row: &Row) -> Result<Tried, Fault> {
         attempts: row.try_get::<_, i32>(1)?.unsigned_abs(),
         due: row.try_get::<_, Option<i64>>(2)?.map(rows::timestamp).transpose()?,
         key: row.try_get::<_, Option<&str>>(3)?.map(text::decode),
+        replay: row.try_get::<_, i32>(4)?.unsigned_abs(),
     })
 }
 

@@ -33,13 +33,14 @@ pub(super) struct Unknown {
 impl Names {
     /// What must be asked for before the batch can be written.
     pub(super) fn unknown<'b>(&self, batch: &'b Batch, counters: impl Iterator<Item = &'b Count>) -> Unknown {
-        let Batch { appends, outcomes, counters: _ } = batch;
+        let Batch { appends, outcomes, counters: _, rejected } = batch;
         let is_unknown = |name: &&ObjectName| !self.0.contains_key(*name);
         let of_appends = appends.iter().flat_map(|append| {
             let sinks = append.destinations.iter().map(|destination| &destination.sink);
             sinks.chain([&append.event.endpoint])
         });
         let given = of_appends.chain(counters.map(|count| &count.endpoint));
+        let given = given.chain(rejected.iter().map(|rejected| &rejected.endpoint));
         let given = given.filter(is_unknown).collect::<BTreeSet<_>>();
         let seen = outcomes.iter().flat_map(|(_, record)| [&record.sink, &record.endpoint]);
         let seen = seen.filter(is_unknown).collect::<BTreeSet<_>>();
@@ -80,6 +81,15 @@ impl Lookup<'_> {
 }
 
 impl Unknown {
+    /// A name that is given a number, and one that may have one.
+    pub(super) fn of(given: Option<&ObjectName>, other: Option<&ObjectName>) -> Self {
+        let text = |name: &ObjectName| name.as_str().to_owned();
+        Self {
+            given: given.map(text).into_iter().collect(),
+            all: given.into_iter().chain(other).map(text).collect(),
+        }
+    }
+
     /// Asks for them; where nothing is unknown, for nothing.
     pub(super) fn ask<'f>(&'f self, flight: &mut Flight<'f>) -> Option<usize> {
         if !self.given.is_empty() {

@@ -40,10 +40,23 @@ pub(super) struct Asked {
 #[derive(Default)]
 pub(super) struct Moves<'b> {
     retried: BTreeMap<At, (u32, i64)>,
-    completed: BTreeMap<At, (&'static str, u32, i64)>,
-    failures: Vec<(At, &'b Attempt, &'b Failure)>,
+    completed: BTreeMap<At, Completed>,
+    failures: Vec<((At, i32), &'b Attempt, &'b Failure)>,
     /// Up to which number failures are forgotten, but for the first.
-    forgotten: BTreeMap<At, u32>,
+    forgotten: BTreeMap<(At, i32), u32>,
+}
+
+/// A delivery before this batch.
+struct Pending {
+    attempts: u32,
+    replay: i32,
+}
+
+struct Completed {
+    replay: i32,
+    outcome: &'static str,
+    attempts: u32,
+    at: i64,
 }
 
 impl<'b> Outcomes<'b> {
@@ -67,7 +80,7 @@ impl<'b> Outcomes<'b> {
             vec![value(seqs, Type::INT8_ARRAY), value(sinks, Type::INT4_ARRAY)]
         };
         let pending = flight.ask(
-            "select distinct p.seq, p.sink, p.attempts from unnest($1, $2) as told (seq, sink)
+            "select distinct p.seq, p.sink, p.attempts, p.replay from unnest($1, $2) as told (seq, sink)
              join pending p on p.sink = told.sink and p.seq = told.seq",
             of(&self.told.iter().collect::<Vec<_>>()),
         );
@@ -77,7 +90,7 @@ impl<'b> Outcomes<'b> {
             let mut parameters = of(&failed);
             parameters.push(value(numbers, Type::INT4_ARRAY));
             flight.ask(
-                "select f.seq, f.sink, f.number from unnest($1, $2, $3) as told (seq, sink, number)
+                "select f.seq, f.sink, f.replay, f.number from unnest($1, $2, $3) as told (seq, sink, number)
                  join failures f on f.seq = told.seq and f.sink = told.sink and f.number = told.number",
                 parameters,
             )
@@ -96,12 +109,13 @@ impl<'b> Outcomes<'b> {
         let mut pending = BTreeMap::new();
         for row in rows(asked.pending) {
             let at: At = (row.try_get(0)?, row.try_get(1)?);
-            pending.insert(at, row.try_get::<_, i32>(2)?.unsigned_abs());
+            let attempts = row.try_get::<_, i32>(2)?.unsigned_abs();
+            pending.insert(at, Pending { attempts, replay: row.try_get(3)? });
         }
         let mut known = HashSet::new();
         for row in asked.failures.map(rows).unwrap_or_default() {
             let at: At = (row.try_get(0)?, row.try_get(1)?);
-            known.insert((at, row.try_get::<_, i32>(2)?.unsigned_abs()));
+            known.insert((at, row.try_get(2)?, row.try_get::<_, i32>(3)?.unsigned_abs()));
         }
         let mut moves = Moves::default();
         for Told { at, endpoint, record } in &self.told {
@@ -111,30 +125,30 @@ impl<'b> Outcomes<'b> {
                 Next::Delivered { already_there } => {
                     let outcome = if *already_there { ALREADY_THERE } else { DELIVERED };
                     let moved = moves.complete(*at, outcome, attempt, &mut pending);
-                    totals.delivered += i64::from(moved);
-                    totals.pending -= i64::from(moved);
+                    totals.delivered += i64::from(moved.is_some());
+                    totals.pending -= i64::from(moved.is_some());
                     moved
                 }
                 Next::Parked(reason) => {
                     let moved = moves.complete(*at, reason.as_str(), attempt, &mut pending);
-                    totals.parked += i64::from(moved);
-                    totals.pending -= i64::from(moved);
+                    totals.parked += i64::from(moved.is_some());
+                    totals.pending -= i64::from(moved.is_some());
                     moved
                 }
                 Next::Retry { due } => match pending.get_mut(at) {
-                    Some(attempts) if *attempts < attempt.number => {
-                        *attempts = attempt.number;
+                    Some(standing) if standing.attempts < attempt.number => {
+                        standing.attempts = attempt.number;
                         moves.retried.insert(*at, (attempt.number, due.as_microsecond()));
-                        true
+                        Some(standing.replay)
                     }
-                    _ => false,
+                    _ => None,
                 },
             };
-            if let (Err(failure), true) = (&attempt.result, moved)
-                && known.insert((*at, attempt.number))
+            if let (Err(failure), Some(replay)) = (&attempt.result, moved)
+                && known.insert((*at, replay, attempt.number))
             {
                 totals.failed_attempts += 1;
-                moves.failed(*at, attempt, failure);
+                moves.failed((*at, replay), attempt, failure);
             }
         }
         Ok(moves)
@@ -147,18 +161,17 @@ impl<'b> Moves<'b> {
         at: At,
         outcome: &'static str,
         attempt: &Attempt,
-        pending: &mut BTreeMap<At, u32>,
-    ) -> bool {
-        let moved = pending.remove(&at).is_some();
-        if moved {
-            self.retried.remove(&at);
-            self.completed.insert(at, (outcome, attempt.number, completed_at(attempt)));
-        }
-        moved
+        pending: &mut BTreeMap<At, Pending>,
+    ) -> Option<i32> {
+        let Pending { replay, .. } = pending.remove(&at)?;
+        self.retried.remove(&at);
+        let (attempts, ended) = (attempt.number, completed_at(attempt));
+        self.completed.insert(at, Completed { replay, outcome, attempts, at: ended });
+        Some(replay)
     }
 
     /// Of all failures of a delivery the first and the last nine are kept.
-    fn failed(&mut self, at: At, attempt: &'b Attempt, failure: &'b Failure) {
+    fn failed(&mut self, at: (At, i32), attempt: &'b Attempt, failure: &'b Failure) {
         self.failures.push((at, attempt, failure));
         if attempt.number > LAST_FAILURES_MAX {
             self.forgotten.insert(at, attempt.number - LAST_FAILURES_MAX);
@@ -187,17 +200,19 @@ impl<'b> Moves<'b> {
                 places(completed.keys()),
             );
             let mut parameters = places(completed.keys());
-            let outcomes = completed.values().map(|(outcome, ..)| *outcome).collect::<Vec<_>>();
-            let numbers = completed.values().map(|(_, attempts, _)| number(*attempts)).collect::<Vec<_>>();
-            let times = completed.values().map(|(.., at)| *at).collect::<Vec<_>>();
+            let replays = completed.values().map(|of| of.replay).collect::<Vec<_>>();
+            let outcomes = completed.values().map(|of| of.outcome).collect::<Vec<_>>();
+            let numbers = completed.values().map(|of| number(of.attempts)).collect::<Vec<_>>();
+            let times = completed.values().map(|of| of.at).collect::<Vec<_>>();
             parameters.extend([
+                value(replays, Type::INT4_ARRAY),
                 value(outcomes, Type::TEXT_ARRAY),
                 value(numbers, Type::INT4_ARRAY),
                 value(times, Type::INT8_ARRAY),
             ]);
             flight.ask(
-                "insert into deliveries (seq, sink, outcome, attempts, completed)
-                 select * from unnest($1, $2, $3, $4, $5)",
+                "insert into deliveries (seq, sink, replay, outcome, attempts, completed)
+                 select * from unnest($1, $2, $3, $4, $5, $6)",
                 parameters,
             );
         }
@@ -205,12 +220,14 @@ impl<'b> Moves<'b> {
             self.write_failures(flight);
         }
         if !forgotten.is_empty() {
-            let mut parameters = places(forgotten.keys());
+            let mut parameters = places(forgotten.keys().map(|(at, _)| at));
+            let replays = forgotten.keys().map(|(_, replay)| *replay).collect::<Vec<_>>();
             let numbers = forgotten.values().map(|last| number(*last)).collect::<Vec<_>>();
-            parameters.push(value(numbers, Type::INT4_ARRAY));
+            parameters.extend([value(replays, Type::INT4_ARRAY), value(numbers, Type::INT4_ARRAY)]);
             flight.ask(
-                "delete from failures f using unnest($1, $2, $3) as told (seq, sink, last)
-                 where f.seq = told.seq and f.sink = told.sink and f.number > 1 and f.number <= told.last",
+                "delete from failures f using unnest($1, $2, $3, $4) as told (seq, sink, replay, last)
+                 where f.seq = told.seq and f.sink = told.sink and f.replay = told.replay
+                     and f.number > 1 and f.number <= told.last",
                 parameters,
             );
         }
@@ -221,8 +238,9 @@ impl<'b> Moves<'b> {
         let retry_after = |failure: &Failure| {
             failure.retry_after.map(|pause| i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))
         };
-        let mut parameters = places(self.failures.iter().map(|(at, ..)| at));
+        let mut parameters = places(self.failures.iter().map(|((at, _), ..)| at));
         parameters.extend([
+            value(failures().map(|((_, replay), ..)| *replay).collect::<Vec<_>>(), Type::INT4_ARRAY),
             value(
                 failures().map(|(_, attempt, _)| number(attempt.number)).collect::<Vec<_>>(),
                 Type::INT4_ARRAY,
@@ -251,8 +269,8 @@ impl<'b> Moves<'b> {
             ),
         ]);
         flight.ask(
-            "insert into failures (seq, sink, number, started, millis, kind, permanent, status, retry_after_millis, message)
-             select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "insert into failures (seq, sink, replay, number, started, millis, kind, permanent, status, retry_after_millis, message)
+             select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             parameters,
         );
     }

@@ -45,7 +45,7 @@ pub(super) fn retain(
     retention: Retention,
     now: Timestamp,
 ) -> Result<u64, Error> {
-    let Retention { delivered, parked } = retention;
+    let Retention { delivered, parked, rejected } = retention;
     let cuts = Cuts { delivered: before(now, delivered), parked: before(now, parked) };
     let (mut deleted, mut after) = (0, 0);
     loop {
@@ -64,6 +64,8 @@ pub(super) fn retain(
         deleted += yielding(|| connection.work(&async |session| delete_past(session, &old, cuts).await))?;
     }
     while yielding(|| connection.work(&async |session| forget(session).await))? {}
+    let cut = before(now, rejected);
+    yielding(|| connection.work(&async |session| forget_rejected(session, cut).await))?;
     Ok(deleted)
 }
 
@@ -89,7 +91,9 @@ pub(super) async fn erase(session: &Session, uid: &Uid) -> Result<bool, Fault> {
     );
     let mut tally = Tally::default();
     for row in flight.land().await?.take(pending) {
-        tally.route(endpoint, row.try_get(0)?).pending -= 1;
+        let totals = tally.route(endpoint, row.try_get(0)?);
+        totals.pending -= 1;
+        totals.erased += 1;
     }
     let mut flight = Flight::new(&session.client);
     delete(&[seq], &mut flight, &mut tally);
@@ -183,6 +187,14 @@ async fn forget(session: &Session) -> Result<bool, Fault> {
     let forgotten = flight.land().await?.take(forgotten).len();
     commit(session, Flight::new(&session.client)).await?;
     Ok(i64::try_from(forgotten).is_ok_and(|forgotten| forgotten >= FORGET_ROWS))
+}
+
+/// Forgets refused requests: each endpoint has few.
+async fn forget_rejected(session: &Session, cut: i64) -> Result<(), Fault> {
+    let (_, ()) = locked(session, BEGIN_LATER, |_| ()).await?;
+    let mut flight = Flight::new(&session.client);
+    flight.ask("delete from rejected where received <= $1", vec![value(cut, Type::INT8)]);
+    commit(session, flight).await
 }
 
 fn numbers(rows: &[tokio_postgres::Row]) -> Result<HashSet<i64>, Fault> {

@@ -32,19 +32,22 @@ create table dedupe (
 create index dedupe_expired on dedupe (expires);
 -- What is still to be delivered. due is null until the first attempt has failed; key is null where order is not kept.
 create table pending (
-    sink int not null, seq bigint not null, attempts int not null, due bigint, key text, primary key (sink, seq)
+    sink int not null, seq bigint not null, attempts int not null, due bigint, key text, replay int not null,
+    primary key (sink, seq)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000);
 create index pending_due on pending (sink, due, seq) where due is not null;
 create index pending_by_key on pending (sink, key, seq) where key is not null;
--- outcome: delivered, already_there or why it was parked.
+-- outcome: delivered, already_there or why it was parked. A delivery that is delivered again has a row more, with the next
+-- replay; at most the last one of a sink is parked, or pending.
 create table deliveries (
-    seq bigint not null, sink int not null, outcome text not null, attempts int not null, completed bigint not null,
-    primary key (seq, sink)
+    seq bigint not null, sink int not null, replay int not null, outcome text not null, attempts int not null,
+    completed bigint not null, primary key (seq, sink, replay)
 );
+create index deliveries_parked on deliveries (seq) where outcome not in ('delivered', 'already_there');
 create table failures (
-    seq bigint not null, sink int not null, number int not null, started bigint not null, millis bigint not null,
-    kind text not null, permanent boolean not null, status int, retry_after_millis bigint, message text not null,
-    primary key (seq, sink, number)
+    seq bigint not null, sink int not null, replay int not null, number int not null, started bigint not null,
+    millis bigint not null, kind text not null, permanent boolean not null, status int, retry_after_millis bigint,
+    message text not null, primary key (seq, sink, replay, number)
 );
 -- Totals.
 create table words (
@@ -52,7 +55,13 @@ create table words (
 ) with (fillfactor = 20);
 create table routes (
     endpoint int not null, sink int not null, delivered bigint not null, parked bigint not null, pending bigint not null,
-    failed_attempts bigint not null, primary key (endpoint, sink)
+    failed_attempts bigint not null, erased bigint not null, primary key (endpoint, sink)
 ) with (fillfactor = 20);
+-- Requests that were refused.
+create table rejected (
+    number bigint generated always as identity primary key, endpoint int not null, received bigint not null,
+    code text not null, status int not null, source text not null, diagnosis text not null
+);
+create index rejected_by_endpoint on rejected (endpoint, number);
 -- The last commit of each writer that added counts: it tells, when an answer was lost, whether they are in.
 create table writers (writer text primary key, number bigint not null, at timestamptz not null) with (fillfactor = 20);

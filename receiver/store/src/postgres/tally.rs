@@ -22,6 +22,7 @@ pub(super) struct Route {
     pub(super) parked: i64,
     pub(super) pending: i64,
     pub(super) failed_attempts: i64,
+    pub(super) erased: i64,
 }
 
 impl Tally {
@@ -59,11 +60,11 @@ impl Tally {
             let endpoints = routes.keys().map(|(endpoint, _)| *endpoint).collect::<Vec<_>>();
             let sinks = routes.keys().map(|(_, sink)| *sink).collect::<Vec<_>>();
             flight.ask(
-                "insert into routes as r (endpoint, sink, delivered, parked, pending, failed_attempts)
-                 select * from unnest($1, $2, $3, $4, $5, $6)
+                "insert into routes as r (endpoint, sink, delivered, parked, pending, failed_attempts, erased)
+                 select * from unnest($1, $2, $3, $4, $5, $6, $7)
                  on conflict (endpoint, sink) do update set delivered = r.delivered + excluded.delivered,
                      parked = r.parked + excluded.parked, pending = r.pending + excluded.pending,
-                     failed_attempts = r.failed_attempts + excluded.failed_attempts",
+                     failed_attempts = r.failed_attempts + excluded.failed_attempts, erased = r.erased + excluded.erased",
                 vec![
                     value(endpoints, Type::INT4_ARRAY),
                     value(sinks, Type::INT4_ARRAY),
@@ -71,6 +72,7 @@ impl Tally {
                     of(|route| route.parked),
                     of(|route| route.pending),
                     of(|route| route.failed_attempts),
+                    of(|route| route.erased),
                 ],
             );
         }

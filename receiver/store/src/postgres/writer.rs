@@ -21,7 +21,7 @@ use crate::{
         names::{Names, Unknown},
         options::Options,
         outcome::Outcomes,
-        rearm,
+        rejected, replay,
         tally::Tally,
     },
     traits::{Batch, Committer, Epoch, Verdict},
@@ -162,9 +162,8 @@ impl Work<'_> {
         let known = rows(asked.known);
         let at = (locked.last_seq, locked.now);
         let mut decided = append::decide(batch, &known, at, &names, &mut tally)?;
-        let rearmed = rearm::parked(session, &decided.repeated()).await?;
+        let rearmed = replay::parked(session, &decided.repeated(), &mut tally).await?;
         decided.rearmed(&rearmed.events());
-        rearmed.count(&mut tally);
         for Count { endpoint, word, by } in &counters {
             tally.word(names.expect(endpoint)?, *word, *by);
         }
@@ -179,6 +178,7 @@ impl Work<'_> {
         let mut flight = Flight::new(&session.client);
         decided.write(&mut flight);
         rearmed.write(locked.now, &mut flight);
+        rejected::write(&batch.rejected, &names, &mut flight)?;
         if let Some(asked) = outcomes.ask(&mut flight) {
             let mut answers = flight.land().await?;
             moves = outcomes.moves(&asked, |place| answers.take(place), &mut tally)?;

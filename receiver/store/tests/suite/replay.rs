@@ -9,7 +9,7 @@ use boathook_store::{
 use super::{Environment, build::*};
 
 fn record(environment: &impl Environment, records: Vec<Record>) {
-    let epoch = environment.feed().claim().unwrap();
+    let epoch = environment.claim();
     let outcomes = records.into_iter().map(|record| (epoch, record)).collect();
     environment.committer().commit(&Batch { outcomes, ..Batch::default() }).unwrap();
 }

@@ -250,7 +250,7 @@ impl Wanted<'_> {
                     ordered,
                     replay,
                 });
-            } else {
+            } else if attempts > 0 {
                 fed.tried.extend(key.map(|key| (seq.unsigned_abs(), key)));
             }
             fed.up_to = seq.unsigned_abs();

@@ -24,7 +24,7 @@ fn receiver(url: &str, sink: &Server, admin: &str) -> Program {
     ));
     let mut command = Command::new(super::receiver_program());
     command
-        .args(["--store", "postgres", "--log", "json", "--listen", ANY, "--admin", admin])
+        .args(["--store", "postgres", "--log", "json", "--listen", ANY, "--admin", admin, "--api", ANY])
         .arg("--config")
         .arg(folders.path().join("config"))
         .arg("--data")

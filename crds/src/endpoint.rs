@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Acknowledge, SecretRef, WebhookEndpointStatus, schema};
+use crate::{Acknowledge, Retention, SecretRef, WebhookEndpointStatus, schema};
 
 /// Receives the deliveries of one provider at one URL, verifies and stores each, and hands it to sinks.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -95,6 +95,9 @@ pub struct WebhookEndpointSpec {
     pub dedupe: Option<Dedupe>,
     /// Where events go.
     pub delivery: DeliverySpec,
+    /// How long events are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// `Active` takes deliveries. `Paused` answers 503, so that the provider retries; what is stored still goes out.
     /// Default: Active.
     #[serde(default)]

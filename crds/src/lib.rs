@@ -10,6 +10,7 @@ mod conditions;
 pub mod endpoint;
 mod providers;
 mod reference;
+mod retention;
 mod schema;
 mod shared;
 pub mod sink;
@@ -26,6 +27,7 @@ pub use kube::core::ObjectMeta;
 pub use providers::{
     FOLDER as PROVIDER_PAGES, list as provider_list, proof as provider_proof, read as provider_page,
 };
+pub use retention::Retention;
 pub use schema::{SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION, crds, generated, members};
 pub use shared::SecretRef;
 pub use sink::*;

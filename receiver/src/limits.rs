@@ -85,12 +85,6 @@ pub const UPKEEP: Duration = Duration::from_secs(1);
 pub const FORGET_SOURCES: Duration = Duration::from_secs(10);
 /// How often stored events past their retention are deleted.
 pub const RETAIN: Duration = Duration::from_secs(600);
-/// How long delivered events are kept.
-pub const RETENTION_DELIVERED: Duration = Duration::from_secs(7 * 86_400);
-/// How long events with a parked delivery are kept.
-pub const RETENTION_PARKED: Duration = Duration::from_secs(30 * 86_400);
-/// How long it is remembered why requests were refused, and who sent them.
-pub const RETENTION_REJECTED: Duration = Duration::from_secs(86_400);
 
 /// Messages to the delivery loop that wait; senders wait, too. More than all lanes have under way at once by default.
 pub const DELIVERY_MESSAGES_MAX: usize = 4_096;

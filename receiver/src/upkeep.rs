@@ -1,13 +1,14 @@
 //! What is done from time to time: counts to the store, floods to one line, old rates and old events away.
 use std::{sync::Arc, time::Duration};
 
-use boathook_store::{Reader, StoreHandle, traits::Retention};
+use boathook_store::{Reader, StoreHandle, traits::Retentions};
+use boathook_table::RETENTION_DEFAULT;
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     ingress::Ingress,
-    limits::{FORGET_SOURCES, RETAIN, RETENTION_DELIVERED, RETENTION_PARKED, RETENTION_REJECTED, UPKEEP},
+    limits::{FORGET_SOURCES, RETAIN, UPKEEP},
     traffic::EndpointTraffic,
 };
 
@@ -21,7 +22,7 @@ pub(crate) async fn run(ingress: Arc<Ingress>, reader: Reader) {
         let mut ticks = ticks(RETAIN);
         loop {
             ticks.tick().await;
-            retain(&reader).await;
+            retain(&ingress, &reader).await;
         }
     };
     tokio::join!(second, sources, retention);
@@ -68,10 +69,15 @@ fn remember(store: &StoreHandle, refused: Vec<boathook_event::Rejected>) {
     }
 }
 
-async fn retain(reader: &Reader) {
-    let retention =
-        Retention { delivered: RETENTION_DELIVERED, parked: RETENTION_PARKED, rejected: RETENTION_REJECTED };
-    match reader.retain(retention, Timestamp::now()).await {
+async fn retain(ingress: &Ingress, reader: &Reader) {
+    let serving = ingress.live.load_full();
+    let endpoints = serving.endpoints().map(|served| &served.endpoint);
+    let endpoints = endpoints.filter(|endpoint| endpoint.retention != RETENTION_DEFAULT);
+    let retentions = Retentions {
+        default: RETENTION_DEFAULT,
+        endpoints: endpoints.map(|endpoint| (endpoint.name.clone(), endpoint.retention)).collect(),
+    };
+    match reader.retain(retentions, Timestamp::now()).await {
         Ok(0) => {}
         Ok(events) => tracing::info!(events, "deleted events past their retention"),
         Err(error) => tracing::warn!(%error, "cannot delete events past their retention; trying again later"),

@@ -8,7 +8,7 @@ use tokio::{sync::Mutex, task};
 use crate::{
     Error,
     traits::{
-        Archive, Archived, Claim, Epoch, Fed, Feed, Found, Page, Question, Replay, Replayed, Retention,
+        Archive, Archived, Claim, Epoch, Fed, Feed, Found, Page, Question, Replay, Replayed, Retentions,
         Standing, Statistics,
     },
 };
@@ -128,8 +128,8 @@ impl Reader {
     }
 
     /// See [`Archive::retain`].
-    pub async fn retain(&self, retention: Retention, now: Timestamp) -> Result<u64, Error> {
-        off_the_runtime(&self.keeper, move |keeper| keeper.retain(retention, now)).await
+    pub async fn retain(&self, retentions: Retentions, now: Timestamp) -> Result<u64, Error> {
+        off_the_runtime(&self.keeper, move |keeper| keeper.retain(&retentions, now)).await
     }
 
     /// See [`Archive::replay`].

@@ -1,9 +1,10 @@
 //! The contract of a store, in three parts: [`Committer`] makes things durable, [`Feed`] gives back what is still
 //! to be delivered, [`Archive`] answers questions about what was.
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use boathook_event::{
     Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, ObjectName, Record, Rejected,
+    Retention,
     Seq, SinkTotals, Uid,
 };
 use jiff::Timestamp;
@@ -205,15 +206,20 @@ pub struct ArchivedDelivery {
     pub failures: Vec<Attempt>,
 }
 
-/// How long things are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Events whose deliveries are all done (or that no sink wanted), from then on.
-    pub delivered: Duration,
-    /// Events with a parked delivery, from its parking on.
-    pub parked: Duration,
-    /// What is remembered of refused requests.
-    pub rejected: Duration,
+/// How long the events of each endpoint are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retentions {
+    /// Of endpoints that say nothing, and of those that are gone.
+    pub default: Retention,
+    /// Of endpoints that say something else.
+    pub endpoints: HashMap<ObjectName, Retention>,
+}
+
+impl Retentions {
+    /// That of one endpoint.
+    pub fn of(&self, endpoint: &ObjectName) -> Retention {
+        self.endpoints.get(endpoint).copied().unwrap_or(self.default)
+    }
 }
 
 /// What everything added up to, and what is there now.
@@ -254,7 +260,7 @@ pub trait Archive {
 
     /// Deletes, in slices, what is past its time, refused requests too, and forgets dedupe keys past their window. Returns the number of events deleted;
     /// pending deliveries keep their event.
-    fn retain(&mut self, retention: Retention, now: Timestamp) -> Result<u64, Error>;
+    fn retain(&mut self, retentions: &Retentions, now: Timestamp) -> Result<u64, Error>;
 
     /// Makes deliveries of these events pending once more, due at once, and durably: a parked one starts anew under its own
     /// number, a delivered one under the next ([`Delivery::replay`]). What is pending stays as it is. At most

@@ -1,16 +1,17 @@
 //! The committer thread over the embedded store, as asynchronous code meets it.
 use std::{
     collections::BTreeSet,
+    collections::HashMap,
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
 
-use boathook_event::{Count, SinkTotals, Word};
+use boathook_event::{Count, Retention, SinkTotals, Word};
 use boathook_store::{
     Error, Reader, Running, StoreHandle, SubmitError,
     limits::HANDOVERS_MAX,
     local::Local,
-    traits::{Batch, Claim, Committer, Epoch, Page, Retention, Verdict},
+    traits::{Batch, Claim, Committer, Epoch, Page, Retentions, Verdict},
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -224,9 +225,8 @@ async fn a_reader_asks_feed_and_archive_from_asynchronous_code() {
     assert_eq!(reader.show(uid(2)).await.unwrap().unwrap().seq, 2);
     assert!(reader.erase(uid(2)).await.unwrap());
     let day = Duration::from_secs(86_400);
-    assert_eq!(
-        reader.retain(Retention { delivered: day, parked: day, rejected: day }, at(1_000_000)).await.unwrap(),
-        1
-    );
+    let kept = Retention { delivered: day, parked: day, rejected: day };
+    let retentions = Retentions { default: kept, endpoints: HashMap::new() };
+    assert_eq!(reader.retain(retentions, at(1_000_000)).await.unwrap(), 1);
     assert_eq!(reader.statistics().await.unwrap().events, 1);
 }

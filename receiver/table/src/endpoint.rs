@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 use boathook_crds::{
     Events, Limits, Mode, Notice, Ordering, Reason, UnknownTypes, Verification, WebhookEndpointSpec,
 };
-use boathook_event::{Destination, ObjectName, Reading, ReadingSpec, TypePatterns};
+use boathook_event::{Destination, ObjectName, Reading, ReadingSpec, Retention, TypePatterns};
 use boathook_verify::{
     AnswerType, Handshakes, Kind as Proof, Scheme, SchemeError, TimestampRule, Verifier,
     limits::TOLERANCE_DEFAULT, nearest, preset,
@@ -20,6 +20,7 @@ use crate::{
         RATE_PER_MINUTE_MAX, TYPE_PATTERNS_MAX,
     },
     problem::Problems,
+    retention::retention,
 };
 
 /// Receives what one provider sends.
@@ -59,6 +60,8 @@ pub struct Endpoint {
     pub acknowledge: Acknowledge,
     /// How long an event is remembered.
     pub dedupe_window: Duration,
+    /// How long an event is kept.
+    pub retention: Retention,
     /// It takes nothing: 503.
     pub paused: bool,
     /// Where its events go.
@@ -198,6 +201,7 @@ pub(crate) fn compile(
     let acknowledge = Acknowledge::compile(spec, &mut problems);
     let allowed_sources = sources(&verification, &mut problems);
     let dedupe_window = window(spec, &scheme, &mut problems);
+    let retention = retention(spec, &mut problems);
     let host = class.map_or(spec.host.as_deref(), |class| class.host_of(spec));
     let (Some(Checks { verifier, handshakes, secrets }), Some(reading)) = (checks, reading) else {
         return Err(problems.found);
@@ -218,6 +222,7 @@ pub(crate) fn compile(
         per_tenant_per_minute: per_minute(&limits, |limits| limits.per_tenant_per_minute),
         acknowledge,
         dedupe_window,
+        retention,
         paused: spec.mode == Mode::Paused,
         sinks: route,
         unknown_types: match (events.unknown_types, events.types.is_empty()) {

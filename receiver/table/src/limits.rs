@@ -33,3 +33,11 @@ pub const TYPE_PATTERNS_MAX: usize = boathook_event::limits::TYPE_PATTERNS_MAX;
 pub const HOST_BYTES_MAX: usize = 253;
 /// Bytes of an object's name (RFC 1123, as Kubernetes takes it).
 pub const NAME_BYTES_MAX: usize = 253;
+/// How long delivered events are kept where nothing is said: a week of history to look at.
+pub const RETENTION_DELIVERED_DEFAULT: Duration = Duration::from_secs(7 * 86_400);
+/// How long events with a parked delivery are kept where nothing is said: a person has to find time for them.
+pub const RETENTION_PARKED_DEFAULT: Duration = Duration::from_secs(30 * 86_400);
+/// How long it is remembered why requests were refused where nothing is said: a day to look at.
+pub const RETENTION_REJECTED_DEFAULT: Duration = Duration::from_secs(86_400);
+/// The longest that events are kept: a store is no archive.
+pub const RETENTION_MAX: Duration = Duration::from_secs(365 * 86_400);

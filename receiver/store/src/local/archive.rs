@@ -15,7 +15,7 @@ use crate::{
         writer::Sync,
     },
     traits::{
-        Archive, Archived, ArchivedDelivery, DeliveryState, Found, Question, Replay, Replayed, Retention,
+        Archive, Archived, ArchivedDelivery, DeliveryState, Found, Question, Replay, Replayed, Retentions,
         Statistics,
     },
 };
@@ -79,8 +79,8 @@ impl Archive for LocalArchive {
         })
     }
 
-    fn retain(&mut self, retention: Retention, now: Timestamp) -> Result<u64, Error> {
-        removal::retain(&self.connection, &self.shared, retention, now)
+    fn retain(&mut self, retentions: &Retentions, now: Timestamp) -> Result<u64, Error> {
+        removal::retain(&self.connection, &self.shared, retentions, now)
     }
 
     fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error> {

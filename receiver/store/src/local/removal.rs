@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boathook_event::{Seq, Uid};
+use boathook_event::{ObjectName, Retention, Seq, Uid};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -16,7 +16,7 @@ use crate::{
         rows::{PARKED, place, sink_numbers},
         writer::{Sync, Work},
     },
-    traits::Retention,
+    traits::Retentions,
 };
 
 /// Times up to which something is past its retention, in microseconds.
@@ -38,15 +38,26 @@ struct Candidate {
 pub(super) fn retain(
     read: &Connection,
     shared: &Shared,
-    retention: Retention,
+    retentions: &Retentions,
     now: Timestamp,
 ) -> Result<u64, Error> {
-    let Retention { delivered, parked, rejected } = retention;
-    let cuts = Cuts { delivered: before(now, delivered), parked: before(now, parked) };
+    let mut deleted = 0;
+    for (endpoint, name) in endpoints(read)? {
+        let Retention { delivered, parked, rejected } = retentions.of(&name);
+        let cuts = Cuts { delivered: before(now, delivered), parked: before(now, parked) };
+        deleted += retain_of(read, shared, endpoint, cuts)?;
+        forget_rejected(read, shared, endpoint, before(now, rejected))?;
+    }
+    forget(read, shared, now)?;
+    Ok(deleted)
+}
+
+/// Deletes the events of one endpoint that are past their retention.
+fn retain_of(read: &Connection, shared: &Shared, endpoint: i64, cuts: Cuts) -> Result<u64, Error> {
     let mut deleted = 0;
     let mut after = 0;
     loop {
-        let slice = slice(read, after)?;
+        let slice = slice(read, endpoint, after)?;
         let Some(last) = slice.last() else { break };
         after = last.seq;
         let old = |candidate: &Candidate| candidate.received <= cuts.delivered.max(cuts.parked);
@@ -66,8 +77,6 @@ pub(super) fn retain(
         deleted +=
             yielding(|| shared.writer().transaction(Sync::Later, 0, |work| work.delete_past(&past, cuts)))?;
     }
-    forget(read, shared, now)?;
-    forget_rejected(shared, before(now, rejected))?;
     Ok(deleted)
 }
 
@@ -157,10 +166,14 @@ fn forget(read: &Connection, shared: &Shared, now: Timestamp) -> Result<(), Erro
 }
 
 /// Forgets refused requests: each endpoint has few.
-fn forget_rejected(shared: &Shared, cut: i64) -> Result<(), Error> {
+fn forget_rejected(read: &Connection, shared: &Shared, endpoint: i64, cut: i64) -> Result<(), Error> {
+    let past = "from rejected where endpoint = ?1 and received <= ?2";
+    if !read.prepare_cached(&format!("select 1 {past}"))?.exists([endpoint, cut])? {
+        return Ok(());
+    }
     yielding(|| {
         shared.writer().transaction(Sync::Later, 0, |work| {
-            work.prepared("delete from rejected where received <= ?1")?.execute([cut])?;
+            work.prepared(&format!("delete {past}"))?.execute([endpoint, cut])?;
             Ok(())
         })
     })
@@ -179,11 +192,23 @@ fn keys(read: &Connection, after: &(Vec<u8>, Vec<u8>)) -> Result<Vec<KeyRow>, Er
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn slice(read: &Connection, after: Seq) -> Result<Vec<Candidate>, Error> {
-    let mut statement =
-        read.prepare_cached("select seq, received, sinks from events where seq > ?1 order by seq limit ?2")?;
+/// Every endpoint to which something has come, by its number.
+fn endpoints(read: &Connection) -> Result<Vec<(i64, ObjectName)>, Error> {
+    let mut statement = read.prepare_cached(
+        "select id, name from names where exists (select 1 from words where endpoint = id)",
+    )?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, ObjectName::from_stored(row.get_ref(1)?.as_str()?))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn slice(read: &Connection, endpoint: i64, after: Seq) -> Result<Vec<Candidate>, Error> {
+    let mut statement = read.prepare_cached(
+        "select seq, received, sinks from events indexed by events_by_endpoint
+         where endpoint = ?1 and seq > ?2 order by seq limit ?3",
+    )?;
     let limit = i64::try_from(RETAIN_SLICE).unwrap_or(i64::MAX);
-    let rows = statement.query_map([place(after), limit], |row| {
+    let rows = statement.query_map([endpoint, place(after), limit], |row| {
         Ok(Candidate {
             seq: row.get::<_, i64>(0)?.unsigned_abs(),
             received: row.get(1)?,

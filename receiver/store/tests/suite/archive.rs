@@ -1,20 +1,24 @@
 //! What is told about the past, and when it ends.
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use boathook_event::{Count, Record, Rejected, Seq, Word};
+use boathook_event::{Count, Record, Rejected, Retention, Seq, Word};
 use boathook_store::{
     limits::{REJECTED_KEPT_MAX, RETAIN_SLICE},
-    traits::{Archived, Batch, DeliveryState, Retention, Verdict},
+    traits::{Archived, Batch, DeliveryState, Retentions, Verdict},
 };
 use jiff::Timestamp;
 
 use super::{Environment, build::*};
 
-const RETENTION: Retention = Retention {
-    delivered: Duration::from_secs(1_000),
-    parked: Duration::from_secs(5_000),
-    rejected: Duration::from_secs(100),
-};
+/// Delivered events for 1,000 seconds, parked ones for 5,000.
+fn retentions() -> Retentions {
+    Retentions { default: kept(1_000, 5_000), endpoints: HashMap::new() }
+}
+
+fn kept(delivered: u64, parked: u64) -> Retention {
+    let [delivered, parked, rejected] = [delivered, parked, 100].map(Duration::from_secs);
+    Retention { delivered, parked, rejected }
+}
 
 fn record(environment: &impl Environment, records: Vec<Record>) {
     let epoch = environment.claim();
@@ -93,7 +97,7 @@ pub(crate) fn totals_outlive_reopening_and_retention<E: Environment>() {
     assert_eq!((before.events, before.last_seq), (2, 2));
     environment.reopen();
     assert_eq!(environment.archive().statistics().unwrap(), before);
-    assert_eq!(environment.archive().retain(RETENTION, at(1_000_000)).unwrap(), 2);
+    assert_eq!(environment.archive().retain(&retentions(), at(1_000_000)).unwrap(), 2);
     environment.kill();
     let after = environment.archive().statistics().unwrap();
     assert_eq!((after.endpoints, after.sinks), (before.endpoints, before.sinks));
@@ -122,7 +126,7 @@ pub(crate) fn retention_keeps_what_is_pending_and_what_is_not_yet_old<E: Environ
         ],
     );
     let mut archive = environment.archive();
-    let mut retain = |seconds| (archive.retain(RETENTION, at(seconds)).unwrap(), listed(&environment));
+    let mut retain = |seconds| (archive.retain(&retentions(), at(seconds)).unwrap(), listed(&environment));
     // Each attempt took a second.
     assert_eq!(retain(999), (0, vec![1, 2, 3, 4, 5, 6]));
     assert_eq!(retain(1_000), (1, vec![2, 3, 4, 5, 6]));
@@ -135,13 +139,28 @@ pub(crate) fn retention_keeps_what_is_pending_and_what_is_not_yet_old<E: Environ
     assert_eq!(environment.feed().next(&name("b"), 0, ALL).unwrap().deliveries.len(), 1);
 }
 
+pub(crate) fn each_endpoint_has_a_retention_of_its_own<E: Environment>() {
+    let environment = E::new();
+    let other = |uid| Draft { endpoint: "other", ..draft(uid) };
+    environment.append(&[draft(1), other(2), draft(3), other(4)]);
+    record(&environment, (1..=3).map(|seq| delivered(seq, "a", 1, at(0))).collect());
+    record(&environment, vec![parked(4, "a", 1, at(0))]);
+    let endpoints = HashMap::from([(name("other"), kept(10, 20))]);
+    let retentions = Retentions { endpoints, ..retentions() };
+    let mut archive = environment.archive();
+    let mut retain = |seconds| (archive.retain(&retentions, at(seconds)).unwrap(), listed(&environment));
+    assert_eq!(retain(11), (1, vec![1, 3, 4]));
+    assert_eq!(retain(21), (1, vec![1, 3]));
+    assert_eq!(retain(1_001), (2, vec![]));
+}
+
 pub(crate) fn retention_goes_through_many_slices<E: Environment>() {
     let environment = E::new();
     let count = 2 * RETAIN_SLICE as u64 + 10;
     let kept = [1, RETAIN_SLICE as u64 + 1, count];
     let draft = |n| if kept.contains(&n) { draft(n) } else { draft(n).sinks(&[]) };
     environment.append(&(1..=count).map(draft).collect::<Vec<_>>());
-    assert_eq!(environment.archive().retain(RETENTION, at(1_000)).unwrap(), count - 3);
+    assert_eq!(environment.archive().retain(&retentions(), at(1_000)).unwrap(), count - 3);
     assert_eq!(listed(&environment), kept);
     assert_eq!(environment.archive().statistics().unwrap().events, 3);
 }
@@ -151,7 +170,7 @@ pub(crate) fn retention_forgets_keys_past_their_window_only<E: Environment>() {
     let long = Draft { window: 10 * WINDOW, ..draft(2).dedupe(&[key(2)]) };
     environment.append(&[draft(1).dedupe(&[key(1)]), long]);
     environment.set_time(at(3_600));
-    environment.archive().retain(RETENTION, at(3_600)).unwrap();
+    environment.archive().retain(&retentions(), at(3_600)).unwrap();
     environment.set_time(START);
     // The clock went back: a key that is still known is known, a forgotten one is not.
     assert_eq!(
@@ -211,7 +230,7 @@ pub(crate) fn refused_requests_are_remembered_newest_first_within_their_endpoint
     assert_eq!(rest.last().unwrap().1, rejected("in", 6));
     assert_eq!(archive.rejections(None, None, 1_000).unwrap().len(), REJECTED_KEPT_MAX + 1);
     assert!(archive.rejections(Some(&name("nobody")), None, 10).unwrap().is_empty());
-    environment.archive().retain(RETENTION, at(100 + many - 1)).unwrap();
+    environment.archive().retain(&retentions(), at(100 + many - 1)).unwrap();
     assert_eq!(archive.rejections(None, None, 10).unwrap().len(), 1);
 }
 

@@ -84,6 +84,7 @@ macro_rules! conformance {
             archive { the_first_and_the_last_nine_failures_are_kept }
             archive { totals_outlive_reopening_and_retention }
             archive { retention_keeps_what_is_pending_and_what_is_not_yet_old }
+            archive { each_endpoint_has_a_retention_of_its_own }
             archive { retention_goes_through_many_slices }
             archive { retention_forgets_keys_past_their_window_only }
             archive { an_erased_event_is_gone_but_still_known }

@@ -16,8 +16,9 @@ pub struct WebhookEndpointStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub url: Option<String>,
-    /// In one word: `Pending` it does not serve yet, `Idle` it serves and nothing has come yet, `Healthy` events come and
-    /// go on, `Failed` deliveries fail again and again, or it cannot serve.
+    /// In one word: `Pending` it does not serve yet, `Idle` nothing has come yet or nothing comes any more, `Healthy` events
+    /// come and go on, `Degraded` events come and something is not as it should be, `Failed` deliveries fail again and again,
+    /// what the provider signs is refused, or it cannot serve. `recommendations` say why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
     /// `Accepted`, `Programmed`, `Receiving`, `Delivering`, `Ready`, `Stalled`; always all of them.
@@ -43,24 +44,63 @@ pub struct WebhookEndpointStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub consecutive_failures: Option<i64>,
+    /// How long its oldest delivery had waited when a receiver last said so; 0 = nothing waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub oldest_pending_seconds: Option<i64>,
+    /// The usual time between two events, those that come within a minute counted as one. `health` is Idle after three
+    /// times as long without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub usual_gap_seconds: Option<i64>,
+    /// When each of its secrets last matched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub secrets: Vec<SecretStatus>,
+    /// What a person should do next, in one sentence each, the worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 1024)))]
+    pub recommendations: Vec<String>,
     /// What each receiver pod says. Each pod writes its own entry only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["pod"]))]
     pub receivers: Vec<EndpointReport>,
 }
 
-/// In one word: `Pending` it does not serve yet, `Idle` it serves and nothing has come yet, `Healthy` events come and go on,
-/// `Failed` deliveries fail again and again, or it cannot serve.
+/// In one word: `Pending` it does not serve yet, `Idle` nothing has come yet or nothing comes any more, `Healthy` events come
+/// and go on, `Degraded` events come and something is not as it should be, `Failed` deliveries fail again and again, what the
+/// provider signs is refused, or it cannot serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Health {
     /// It does not serve yet.
     Pending,
-    /// It serves, and nothing has come yet.
+    /// It serves, and nothing has come yet; or nothing has come for three times the usual gap between events, and a day at
+    /// least.
     Idle,
     /// Events come and go on.
     Healthy,
-    /// Deliveries fail again and again, or it cannot serve.
+    /// Events come, and something is not as it should be: a sink fails, a delivery has waited for more than a minute, or more
+    /// than one in a hundred requests of the last hour was refused.
+    Degraded,
+    /// Ten attempts to deliver or more have failed in a row, all that the provider has signed in the last hour was refused, or
+    /// it cannot serve.
     Failed,
+}
+
+/// When a secret last matched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretStatus {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in its `data`.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+    /// When a request that it had made was last taken. Absent while none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_match_time: Option<Timestamp>,
 }
 
 /// What became of events. A batch counts by its items.
@@ -131,6 +171,24 @@ pub struct EndpointReport {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub consecutive_failures: i64,
+    /// More than one in a hundred requests of the last hour was refused here, of a hundred at least.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused_often: bool,
+    /// All that the provider has signed in the last hour was refused here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub signed_refused: bool,
+    /// Since when the oldest delivery waits. Absent while nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub oldest_pending_time: Option<Timestamp>,
+    /// The usual time between two events, as far as they have come here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub usual_gap_seconds: Option<i64>,
+    /// When each secret last matched here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub secrets: Vec<SecretStatus>,
     /// The secret that the provider has sent (`spec.secretCapture`), sealed: the operator alone can open it. Absent once it
     /// is in its Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]

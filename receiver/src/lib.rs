@@ -18,6 +18,7 @@ mod listener;
 mod logs;
 mod metrics;
 mod published_keys;
+mod pulse;
 mod receiver;
 mod report;
 mod reporting;

@@ -5,8 +5,11 @@ use std::{
 };
 
 use boathook_api::{Endpoint, Sink};
+use boathook_crds::Breaker;
 use boathook_dispatch::{BreakerState, LaneSnapshot};
-use boathook_event::{EndpointTotals, ObjectName, SinkTotals, Word};
+use boathook_event::{
+    EndpointTotals, ObjectName, SecretUse, SinkTotals, Vitals, Word, check_up, limits::FAILURES_ARE_FAILED,
+};
 use boathook_store::Reader;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,7 +19,7 @@ use crate::{
     ingress::Ingress,
     listener::Connections,
     logs::Logs,
-    serving::{Served, ServedSink},
+    serving::{Served, ServedSink, Serving},
 };
 
 /// Makes reports and metrics.
@@ -101,13 +104,20 @@ impl Reporter {
     pub(crate) async fn standing(&self) -> Result<Standing, String> {
         let statistics = self.reader.statistics().await;
         let statistics = statistics.map_err(|error| format!("the store does not answer: {error}"))?;
+        let waiting = self.reader.oldest_pending().await;
+        let waiting = waiting.map_err(|error| format!("the store does not answer: {error}"))?;
+        let waiting: HashMap<ObjectName, Timestamp> = waiting.into_iter().collect();
         let serving = self.ingress.live.load_full();
         let lanes = self.lanes().await;
         let totals: HashMap<&ObjectName, &EndpointTotals> =
             statistics.endpoints.iter().map(|totals| (&totals.endpoint, totals)).collect();
         let mut endpoints: Vec<Endpoint> = serving
             .endpoints()
-            .map(|served| endpoint(served, totals.get(served.traffic.name()).copied()))
+            .map(|served| {
+                let name = served.traffic.name();
+                let oldest_pending = waiting.get(name).copied();
+                endpoint(served, &serving, totals.get(name).copied(), oldest_pending)
+            })
             .collect();
         endpoints.sort_by(|a, b| a.name.cmp(&b.name));
         let totals: HashMap<&ObjectName, &SinkTotals> =
@@ -160,14 +170,23 @@ impl Reporter {
     }
 }
 
-fn endpoint(served: &Served, totals: Option<&EndpointTotals>) -> Endpoint {
-    let Served { endpoint, traffic, gate: _ } = served;
+fn endpoint(
+    served: &Served,
+    serving: &Serving,
+    totals: Option<&EndpointTotals>,
+    oldest_pending: Option<Timestamp>,
+) -> Endpoint {
+    let Served { endpoint, traffic, gate: _, secrets: _ } = served;
+    let now = Timestamp::now();
+    let checkup = check_up(&vitals(served, serving, oldest_pending), now);
     let number = |word| totals.map_or(0, |totals| totals.of(word));
     Endpoint {
         name: endpoint.name.to_string(),
         host: endpoint.host.as_deref().map(str::to_owned),
         path: endpoint.path.to_string(),
         paused: endpoint.paused,
+        health: checkup.health.as_str().to_owned(),
+        recommendations: checkup.recommendations(),
         events: Word::ALL
             .into_iter()
             .map(|word| (word.as_str(), number(word)))
@@ -175,9 +194,40 @@ fn endpoint(served: &Served, totals: Option<&EndpointTotals>) -> Endpoint {
             .map(|(word, number)| (word.to_owned(), number))
             .collect(),
         consecutive_failures: traffic.consecutive_failures(),
-        last_event_time: traffic.last_event.get(),
+        last_event_time: traffic.pulse.last_event.get(),
         last_rejected_time: traffic.last_rejected.get(),
+        oldest_pending_seconds: oldest_pending
+            .map_or(0, |since| now.duration_since(since).as_secs().max(0).unsigned_abs()),
         notices: endpoint.notices.iter().map(|notice| notice.message().to_owned()).collect(),
+    }
+}
+
+/// What the endpoint's health is judged by.
+fn vitals<'s>(served: &'s Served, serving: &Serving, oldest_pending: Option<Timestamp>) -> Vitals<'s> {
+    let Served { endpoint, traffic, gate: _, secrets } = served;
+    let fails = |sink: &ObjectName| {
+        let traffic = serving.sink(sink).map(|served| &served.traffic);
+        traffic.is_some_and(|traffic| {
+            traffic.breaker() != Breaker::Closed || traffic.consecutive_failures() >= FAILURES_ARE_FAILED
+        })
+    };
+    let sinks = endpoint.sinks.iter().map(|route| &route.sink);
+    Vitals {
+        last_event: traffic.pulse.last_event.get(),
+        usual_gap: traffic.pulse.usual_gap(),
+        refused_often: traffic.pulse.refused_often(),
+        signed_refused: traffic.pulse.signed_refused(),
+        oldest_pending,
+        consecutive_failures: traffic.consecutive_failures(),
+        failing_sinks: sinks.filter(|sink| fails(sink)).map(ObjectName::name).collect(),
+        secrets: secrets
+            .iter()
+            .map(|secret| SecretUse {
+                place: (&secret.place.name, &secret.place.key),
+                not_after: secret.not_after,
+                last_match: secret.last_match.get(),
+            })
+            .collect(),
     }
 }
 

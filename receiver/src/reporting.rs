@@ -2,12 +2,18 @@
 //!
 //! What changes an endpoint's health is said at once, within a rate that the API server bears; counters once a minute.
 //! Nothing is written while nothing has changed.
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use boathook_crds::{
-    Breaker, DeliveryTotals, EndpointReport, EventTotals, SinkReport, WebhookEndpoint, WebhookSink,
+    Breaker, DeliveryTotals, EndpointReport, EventTotals, SecretRef, SecretStatus, SinkReport,
+    WebhookEndpoint, WebhookSink,
 };
-use boathook_event::{EndpointTotals, ObjectName, SinkTotals, Word};
+use boathook_event::{EndpointTotals, ObjectName, SinkTotals, Word, limits::FAILURES_ARE_FAILED};
 use boathook_store::{Reader, traits::Statistics};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jiff::Timestamp;
@@ -22,9 +28,10 @@ use crate::{
     brought::Sealed,
     ingress::Ingress,
     limits::{
-        FAILURES_ARE_HEALTH, REPORT_COUNTERS_AFTER, REPORT_COUNTERS_PER_SECOND, REPORT_LOOK, REPORTS_AT_ONCE,
+        REPORT_COUNTERS_AFTER, REPORT_COUNTERS_PER_SECOND, REPORT_LOOK, REPORT_WAITING, REPORTS_AT_ONCE,
         REPORTS_PER_SECOND,
     },
+    pulse::Pulse,
     serving::Serving,
 };
 
@@ -44,6 +51,9 @@ pub(crate) struct Reporting {
     endpoints: BTreeMap<ObjectName, Said<EndpointFacts>>,
     sinks: BTreeMap<ObjectName, Said<SinkFacts>>,
     sealed: Sealed,
+    /// Since when each endpoint's oldest delivery waits, as the store last said.
+    waiting: HashMap<ObjectName, Timestamp>,
+    asked_for_waiting: Option<Instant>,
     urgent: DefaultDirectRateLimiter,
     counters: DefaultDirectRateLimiter,
 }
@@ -63,6 +73,13 @@ struct EndpointFacts {
     last_rejected: Option<Timestamp>,
     last_delivered: Option<Timestamp>,
     consecutive_failures: u64,
+    refused_often: bool,
+    signed_refused: bool,
+    oldest_pending: Option<Timestamp>,
+    /// For how many minutes it has waited: while it does, that is said again.
+    pending_minutes: i64,
+    usual_gap: Option<Duration>,
+    secrets: Vec<(SecretRef, Option<Timestamp>)>,
     /// The secret that the provider has sent, sealed.
     captured: Option<String>,
 }
@@ -84,22 +101,49 @@ enum Urgency {
     Sometime,
 }
 
+/// What decides on health, and what somebody waits for.
+#[derive(Debug, Default, PartialEq)]
+struct Vital<'f> {
+    generation: i64,
+    serving: Option<i64>,
+    /// Something has come; of a sink: it has taken something.
+    any: bool,
+    failing: bool,
+    shut: bool,
+    behind: bool,
+    refused: [bool; 2],
+    captured: Option<&'f str>,
+}
+
 trait Facts: Clone + PartialEq {
-    /// What decides on health, and what somebody waits for.
-    fn health(&self) -> (i64, Option<i64>, bool, bool, Option<&str>);
+    fn vital(&self) -> Vital<'_>;
 }
 
 impl Facts for EndpointFacts {
-    fn health(&self) -> (i64, Option<i64>, bool, bool, Option<&str>) {
-        let failing = self.consecutive_failures >= FAILURES_ARE_HEALTH;
-        (self.generation, self.serving, self.last_event.is_some(), failing, self.captured.as_deref())
+    fn vital(&self) -> Vital<'_> {
+        Vital {
+            generation: self.generation,
+            serving: self.serving,
+            any: self.last_event.is_some(),
+            failing: self.consecutive_failures >= FAILURES_ARE_FAILED,
+            shut: false,
+            behind: self.pending_minutes > 0,
+            refused: [self.refused_often, self.signed_refused],
+            captured: self.captured.as_deref(),
+        }
     }
 }
 
 impl Facts for SinkFacts {
-    fn health(&self) -> (i64, Option<i64>, bool, bool, Option<&str>) {
-        let failing = self.consecutive_failures >= FAILURES_ARE_HEALTH;
-        (self.generation, None, self.last_delivered.is_some(), failing, None)
+    fn vital(&self) -> Vital<'_> {
+        Vital {
+            generation: self.generation,
+            any: self.last_delivered.is_some(),
+            failing: self.consecutive_failures >= FAILURES_ARE_FAILED,
+            // Its endpoints are Degraded while it is.
+            shut: self.breaker != Breaker::Closed,
+            ..Vital::default()
+        }
     }
 }
 
@@ -108,7 +152,7 @@ fn urgency<F: Facts>(said: Option<&Said<F>>, facts: &F, now: Instant) -> Option<
     match said {
         None => Some(Urgency::Now),
         Some(said) if said.facts == *facts => None,
-        Some(said) if said.facts.health() != facts.health() => Some(Urgency::Now),
+        Some(said) if said.facts.vital() != facts.vital() => Some(Urgency::Now),
         Some(said) if now.duration_since(said.at) >= REPORT_COUNTERS_AFTER => Some(Urgency::Sometime),
         Some(_) => None,
     }
@@ -127,6 +171,8 @@ impl Reporting {
             endpoints: BTreeMap::new(),
             sinks: BTreeMap::new(),
             sealed: Sealed::default(),
+            waiting: HashMap::new(),
+            asked_for_waiting: None,
             urgent: rate(REPORTS_PER_SECOND, REPORTS_AT_ONCE),
             counters: rate(REPORT_COUNTERS_PER_SECOND, REPORT_COUNTERS_PER_SECOND),
         }
@@ -150,7 +196,8 @@ impl Reporting {
         self.endpoints.retain(|name, _| serving.observed.endpoints.contains_key(name));
         self.sinks.retain(|name, _| serving.observed.sinks.contains_key(name));
         self.sealed.look(&self.ingress.brought, &serving);
-        let endpoints = due(endpoint_facts(&serving, &self.sealed), &self.endpoints, now);
+        self.ask_for_waiting(now).await;
+        let endpoints = due(endpoint_facts(&serving, &self.sealed, &self.waiting), &self.endpoints, now);
         let sinks = due(sink_facts(&serving), &self.sinks, now);
         if endpoints.is_empty() && sinks.is_empty() {
             return Ok(());
@@ -172,6 +219,17 @@ impl Reporting {
             }
         }
         Ok(())
+    }
+
+    /// Asks the store what waits, from time to time; what it said last goes on counting while it does not answer.
+    async fn ask_for_waiting(&mut self, now: Instant) {
+        if self.asked_for_waiting.is_some_and(|asked| now.duration_since(asked) < REPORT_WAITING) {
+            return;
+        }
+        self.asked_for_waiting = Some(now);
+        if let Ok(waiting) = self.reader.oldest_pending().await {
+            self.waiting = waiting.into_iter().collect();
+        }
     }
 
     fn may(&self, urgency: Urgency) -> bool {
@@ -224,17 +282,28 @@ fn due<F: Facts>(
 fn endpoint_facts<'s>(
     serving: &'s Serving,
     sealed: &'s Sealed,
+    waiting: &'s HashMap<ObjectName, Timestamp>,
 ) -> impl Iterator<Item = (ObjectName, EndpointFacts)> + 's {
-    serving.observed.endpoints.iter().map(|(name, generation)| {
+    let now = Timestamp::now();
+    serving.observed.endpoints.iter().map(move |(name, generation)| {
         let served = serving.endpoint(name);
         let traffic = served.map(|served| &served.traffic);
+        let pulse = traffic.map(|traffic| &traffic.pulse);
+        let oldest_pending = waiting.get(name).copied();
+        let secrets = served.iter().flat_map(|served| served.secrets.iter());
         let facts = EndpointFacts {
             generation: *generation,
             serving: served.map(|served| served.endpoint.generation),
-            last_event: traffic.and_then(|traffic| traffic.last_event.get()),
+            last_event: pulse.and_then(|pulse| pulse.last_event.get()),
             last_rejected: traffic.and_then(|traffic| traffic.last_rejected.get()),
             last_delivered: traffic.and_then(|traffic| traffic.last_delivered.get()),
             consecutive_failures: traffic.map_or(0, |traffic| traffic.consecutive_failures()),
+            refused_often: pulse.is_some_and(Pulse::refused_often),
+            signed_refused: pulse.is_some_and(Pulse::signed_refused),
+            oldest_pending,
+            pending_minutes: oldest_pending.map_or(0, |since| now.duration_since(since).as_mins()),
+            usual_gap: pulse.and_then(Pulse::usual_gap),
+            secrets: secrets.map(|secret| (secret.place.clone(), secret.last_match.get())).collect(),
             captured: sealed.of(name).map(str::to_owned),
         };
         (name.clone(), facts)
@@ -273,8 +342,17 @@ fn endpoint_entry(
         last_delivered_time: facts.last_delivered.map(seconds),
         events: totals.map(events),
         consecutive_failures: number(facts.consecutive_failures),
+        refused_often: facts.refused_often,
+        signed_refused: facts.signed_refused,
+        oldest_pending_time: facts.oldest_pending.map(seconds),
+        usual_gap_seconds: facts.usual_gap.map(|gap| number(gap.as_secs())),
+        secrets: facts.secrets.iter().map(secret).collect(),
         captured_secret: facts.captured.clone(),
     }
+}
+
+fn secret((SecretRef { name, key }, last_match): &(SecretRef, Option<Timestamp>)) -> SecretStatus {
+    SecretStatus { name: name.clone(), key: key.clone(), last_match_time: last_match.map(seconds) }
 }
 
 fn events(totals: &EndpointTotals) -> EventTotals {
@@ -354,8 +432,8 @@ mod tests {
             (said(facts(1, 0, 0), short), facts(1, 5, 0), Some(Urgency::Now)),
             (said(facts(1, 5, 0), short), facts(1, 6, 0), None),
             (said(facts(1, 5, 0), long), facts(1, 6, 0), Some(Urgency::Sometime)),
-            (said(facts(1, 5, 0), short), facts(1, 5, FAILURES_ARE_HEALTH), Some(Urgency::Now)),
-            (said(facts(1, 5, FAILURES_ARE_HEALTH), short), facts(1, 5, 0), Some(Urgency::Now)),
+            (said(facts(1, 5, 0), short), facts(1, 5, FAILURES_ARE_FAILED), Some(Urgency::Now)),
+            (said(facts(1, 5, FAILURES_ARE_FAILED), short), facts(1, 5, 0), Some(Urgency::Now)),
         ] {
             assert_eq!(urgency(before.as_ref(), &then, now), expected, "{then:?}");
         }

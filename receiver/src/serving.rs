@@ -16,6 +16,7 @@ use crate::{
     gate::Gate,
     limits::LOGGED_ENDPOINTS_MAX,
     metrics::Metrics,
+    pulse::SecretPulse,
     traffic::{EndpointTraffic, SinkTraffic},
 };
 
@@ -52,6 +53,17 @@ pub(crate) struct Served {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) traffic: Arc<EndpointTraffic>,
+    /// In the order of the verifier.
+    pub(crate) secrets: Arc<[SecretPulse]>,
+}
+
+impl Served {
+    /// A genuine request was signed with the secret at this place of the verifier.
+    pub(crate) fn matched(&self, secret: Option<usize>, at: Timestamp) {
+        if let Some(secret) = secret.and_then(|place| self.secrets.get(place)) {
+            secret.last_match.at(at);
+        }
+    }
 }
 
 /// A sink with what outlives a change.
@@ -98,11 +110,13 @@ impl Serving {
             let before = self.endpoints.get(&endpoint.name);
             let gate = before.map(|served| &served.gate).filter(|gate| gate.is_for(endpoint));
             let traffic = before.map(|served| Arc::clone(&served.traffic));
+            let secrets = before.map_or(&[][..], |served| &served.secrets);
             before.into_iter().for_each(|served| endpoint.verifier.take_over(&served.endpoint.verifier));
             let served = Served {
                 endpoint: Arc::clone(endpoint),
                 gate: gate.cloned().unwrap_or_else(|| Arc::new(Gate::new(endpoint))),
                 traffic: traffic.unwrap_or_else(|| Arc::new(EndpointTraffic::new(endpoint.name.clone()))),
+                secrets: SecretPulse::all(endpoint, secrets),
             };
             (endpoint.name.clone(), served)
         };

@@ -13,6 +13,7 @@ use crate::{
     held::BodiesHeld,
     limits::REFUSED_UNTOLD_MAX,
     metrics::{EndpointMeters, Metrics, SinkMeters},
+    pulse::Pulse,
 };
 
 /// One endpoint's traffic.
@@ -25,8 +26,9 @@ pub(crate) struct EndpointTraffic {
     untold: [AtomicU64; Word::ALL.len()],
     /// Refused requests that the store was not told yet.
     refused: Mutex<Vec<Rejected>>,
-    /// When a genuine event was last stored (or known again), and a request last refused.
-    pub(crate) last_event: LastTime,
+    /// What its health is judged by.
+    pub(crate) pulse: Pulse,
+    /// When a request was last refused.
     pub(crate) last_rejected: LastTime,
     /// When a sink last took one of its events.
     pub(crate) last_delivered: LastTime,
@@ -62,13 +64,16 @@ pub(crate) struct SinkTraffic {
 pub(crate) struct LastTime(AtomicI64);
 
 impl LastTime {
-    /// It was at this time, unless a later one is known.
-    pub(crate) fn at(&self, time: Timestamp) {
-        self.0.fetch_max(time.as_millisecond(), Relaxed);
+    /// It was at this time, unless a later one is known. Returns what was known before.
+    pub(crate) fn at(&self, time: Timestamp) -> Option<Timestamp> {
+        Self::time(self.0.fetch_max(time.as_millisecond(), Relaxed))
     }
 
     pub(crate) fn get(&self) -> Option<Timestamp> {
-        let millis = self.0.load(Relaxed);
+        Self::time(self.0.load(Relaxed))
+    }
+
+    fn time(millis: i64) -> Option<Timestamp> {
         (millis != 0).then(|| Timestamp::from_millisecond(millis).ok()).flatten()
     }
 }
@@ -80,7 +85,7 @@ impl EndpointTraffic {
             meters: OnceLock::new(),
             untold: Default::default(),
             refused: Mutex::default(),
-            last_event: LastTime::default(),
+            pulse: Pulse::default(),
             last_rejected: LastTime::default(),
             last_delivered: LastTime::default(),
             consecutive_failures: AtomicU64::new(0),

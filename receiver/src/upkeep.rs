@@ -31,7 +31,9 @@ pub(crate) async fn run(ingress: Arc<Ingress>, reader: Reader) {
 /// Hands over what was counted, and sums up what was not logged line by line.
 pub(crate) fn tell(ingress: &Ingress) {
     let serving = ingress.live.load();
+    let now = Timestamp::now();
     let tell = |traffic: &EndpointTraffic| {
+        traffic.pulse.beat(now);
         flush(&ingress.store, traffic.take_untold().collect());
         remember(&ingress.store, traffic.take_refused());
         let held_back = traffic.refusals.take_held_back();

@@ -169,6 +169,9 @@ fn endpoint_text(
         Some(time) => drop(writeln!(text, "last event: {time}")),
         None => text.push_str("last event: none since this receiver started\n"),
     }
+    for recommendation in &endpoint.recommendations {
+        let _ = writeln!(text, "next: {}", plain(recommendation));
+    }
     for notice in &endpoint.notices {
         let _ = writeln!(text, "note: {}", plain(notice));
     }

@@ -80,16 +80,8 @@ fn tables(endpoints: &[Endpoint], sinks: &[Sink]) -> String {
 }
 
 /// How the endpoint stands, in one word.
-pub(crate) fn of_endpoint(endpoint: &Endpoint) -> &'static str {
-    let parked = endpoint.events.get("parked").is_some_and(|parked| *parked > 0);
-    match endpoint {
-        Endpoint { paused: true, .. } => "Paused",
-        Endpoint { consecutive_failures: FAILED_AFTER.., .. } => "Failed",
-        Endpoint { consecutive_failures: 1.., .. } => "Degraded",
-        _ if parked => "Degraded",
-        Endpoint { last_event_time: None, .. } => "Idle",
-        _ => "Healthy",
-    }
+pub(crate) fn of_endpoint(endpoint: &Endpoint) -> &str {
+    if endpoint.paused { "Paused" } else { &endpoint.health }
 }
 
 /// How the sink stands, in one word.

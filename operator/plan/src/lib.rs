@@ -14,6 +14,7 @@ mod room;
 pub mod same;
 mod sink_status;
 mod status;
+mod vitals;
 mod world;
 
 pub use class::{Class, Configuration};

@@ -2,7 +2,7 @@
 use boathook_crds::{
     ConditionType, EndpointReport, Health, Reason, SecretRef, WebhookEndpoint, WebhookEndpointStatus,
 };
-use boathook_event::ObjectName;
+use boathook_event::{Checkup, Finding, ObjectName, check_up};
 use boathook_table::{Capture, Problem};
 use jiff::Timestamp;
 
@@ -12,6 +12,7 @@ use crate::{
     decided::Decided,
     limits::{FAILURES_ARE_FAILED, PROBLEMS_TOLD_MAX},
     names::name_of,
+    vitals,
     world::{Captured, Notice},
 };
 
@@ -20,10 +21,12 @@ pub(crate) fn endpoint(world: &World<'_>, decided: &Decided<'_>, object: &Webhoo
     let name = name_of(&object.metadata);
     let facts = Facts::of(world, decided, object, &name);
     let before = object.status.clone().unwrap_or_default();
+    let checkup = facts.check_up(world);
+    plan.look_again = plan.look_again.into_iter().chain(checkup.look_again).min();
     let mut conditions = Conditions::new(&before.conditions, object.metadata.generation, world.now);
     conditions.add(ConditionType::Accepted, facts.accepted());
     conditions.add(ConditionType::Programmed, facts.programmed());
-    conditions.add(ConditionType::Receiving, facts.receiving(world));
+    conditions.add(ConditionType::Receiving, facts.receiving(world, &checkup));
     conditions.add(ConditionType::Delivering, facts.delivering());
     conditions.add(ConditionType::Ready, facts.ready());
     conditions.add(ConditionType::Stalled, facts.stalled());
@@ -32,7 +35,11 @@ pub(crate) fn endpoint(world: &World<'_>, decided: &Decided<'_>, object: &Webhoo
     let status = WebhookEndpointStatus {
         observed_generation: object.metadata.generation,
         url: facts.url(),
-        health: Some(facts.health()),
+        health: Some(facts.health(&checkup)),
+        recommendations: checkup.recommendations(),
+        oldest_pending_seconds: report.map(vitals::waited_seconds).or(before.oldest_pending_seconds),
+        usual_gap_seconds: vitals::usual_gap(report, &before),
+        secrets: vitals::secrets(object, report),
         last_event_time: report.and_then(|report| report.last_event_time).or(before.last_event_time),
         last_rejected_time: report.and_then(|report| report.last_rejected_time).or(before.last_rejected_time),
         last_delivered_time: report
@@ -213,8 +220,21 @@ impl<'f> Facts<'f> {
         Some(Captured { endpoint: self.name.clone(), secret_ref: capture.secret_ref.clone(), sealed })
     }
 
-    fn receiving(&self, world: &World<'_>) -> State {
+    fn check_up(&self, world: &World<'_>) -> Checkup {
+        check_up(&vitals::of(world, self.object, self.latest, self.last_event()), self.now)
+    }
+
+    fn receiving(&self, world: &World<'_>, checkup: &Checkup) -> State {
         let captures = self.served.is_some_and(|served| served.capture.is_some());
+        let finding = |wanted: fn(&Finding) -> bool| {
+            checkup.findings.iter().find(|finding| wanted(finding)).map(Finding::to_string)
+        };
+        if let Some(refused) = finding(|finding| matches!(finding, Finding::SignedRefused)) {
+            return State::no("SignedRefused", refused);
+        }
+        if let Some(silent) = finding(|finding| matches!(finding, Finding::Silent { .. })) {
+            return State::no("Silent", silent);
+        }
         match self.last_event() {
             _ if self.awaited().is_some() => self.capturing(world),
             None if captures => self.capturing(world),
@@ -287,16 +307,20 @@ impl<'f> Facts<'f> {
         }
     }
 
-    fn health(&self) -> Health {
+    fn health(&self, checkup: &Checkup) -> Health {
         let served = self.served.is_some() && self.decided.observed.pods.iter().any(|pod| pod.ready);
         match (self.problems.is_empty(), served) {
             (false, false) => Health::Failed,
             (true, true) if self.accepted().fails() => Health::Failed,
-            _ if self.delivering().fails() => Health::Failed,
+            _ if checkup.health == boathook_event::Health::Failed => Health::Failed,
             (true, false) => Health::Pending,
             (true, true) if !self.programmed().holds() && self.last_event().is_none() => Health::Pending,
-            _ if self.last_event().is_none() => Health::Idle,
-            _ => Health::Healthy,
+            _ => match checkup.health {
+                boathook_event::Health::Healthy => Health::Healthy,
+                boathook_event::Health::Idle => Health::Idle,
+                boathook_event::Health::Degraded => Health::Degraded,
+                boathook_event::Health::Failed => Health::Failed,
+            },
         }
     }
 

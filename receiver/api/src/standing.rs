@@ -25,6 +25,10 @@ pub struct Endpoint {
     pub path: String,
     /// Whether it answers 503 because `mode: Paused` says so.
     pub paused: bool,
+    /// In one word: Idle, Healthy, Degraded or Failed.
+    pub health: String,
+    /// What a person should do next, in one sentence each, the worst first.
+    pub recommendations: Vec<String>,
     /// By word, since the store was made: of events, and of their deliveries.
     pub events: BTreeMap<String, u64>,
     /// Failed attempts to deliver its events since the last that a sink has taken.
@@ -37,6 +41,8 @@ pub struct Endpoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub last_rejected_time: Option<Timestamp>,
+    /// How long its oldest delivery waits; 0 = nothing waits.
+    pub oldest_pending_seconds: u64,
     /// What a person should know of its configuration.
     pub notices: Vec<String>,
 }

@@ -3,6 +3,8 @@
 mod delivery;
 mod document;
 mod event;
+mod health;
+mod hour;
 mod identity;
 pub mod limits;
 mod name;
@@ -18,6 +20,8 @@ pub use delivery::{
     Attempt, Delivered, Delivery, Destination, Failure, FailureKind, Next, ParkReason, Record, Seq,
 };
 pub use event::{Event, EventParts, Head};
+pub use health::{Checkup, Finding, Health, SecretUse, Vitals, check_up};
+pub use hour::{Hour, Requests};
 pub use identity::{DedupeKey, Digest, Uid};
 pub use name::ObjectName;
 pub use reading::{Facts, Read, ReadError, Reading, ReadingSpec};

@@ -1,4 +1,5 @@
 //! Bounds of an event's life, each with its reason.
+use core::time::Duration;
 
 /// Items of one batch: providers send up to 1,000 (Meta); beyond it the request is refused whole.
 pub const BATCH_ITEMS_MAX: usize = 5_000;
@@ -15,6 +16,32 @@ pub const FAILURE_MESSAGE_BYTES_MAX: usize = 512;
 /// Sinks that one event may go to: each is a row in the same commit.
 pub const SINKS_PER_EVENT_MAX: usize = 16;
 /// The longest pause between two attempts.
-pub const RETRY_DELAY_MAX: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// Bytes of a refusal's diagnosis that are kept: a sentence or two, and many must fit into an endpoint's budget.
 pub const DIAGNOSIS_BYTES_MAX: usize = 512;
+/// Failed attempts in a row after which an endpoint or a sink has failed.
+pub const FAILURES_ARE_FAILED: u64 = 10;
+/// How long a delivery may wait before its endpoint is behind.
+pub const BEHIND_AFTER: Duration = Duration::from_secs(60);
+/// An endpoint is silent when nothing has come for so many times the usual gap between events,
+pub const SILENT_GAPS: u32 = 3;
+/// and for so long at least: whoever sends something every minute may sleep at night.
+pub const SILENCE_MIN: Duration = Duration::from_secs(24 * 3_600);
+/// Events that come closer together are one visit of the provider: only longer gaps say how often it comes.
+pub const GAP_MIN: Duration = Duration::from_secs(60);
+/// How long before its end a secret's end is told: a team has to meet a provider's console.
+pub const SECRET_EXPIRY_TOLD: Duration = Duration::from_secs(7 * 86_400);
+/// How long a secret is not used, while another is, before that is told: providers that rotate sign with both for a day.
+pub const SECRET_UNUSED_AFTER: Duration = Duration::from_secs(48 * 3_600);
+/// Recommendations for one object: a person reads them.
+pub const RECOMMENDATIONS_MAX: usize = 8;
+/// Slots of the hour of requests that is looked at,
+pub const HOUR_SLOTS: usize = 13;
+/// and how long each is: twelve full ones and the one that is being filled.
+pub const HOUR_SLOT_SECONDS: i64 = 300;
+/// Requests of an hour that are enough to speak of a share.
+pub const REFUSED_REQUESTS_MIN: u64 = 100;
+/// More than one in so many refused is too many.
+pub const REFUSED_ONE_IN: u64 = 100;
+/// Requests that the provider has signed and that were refused: fewer may be recorded ones that somebody sends again.
+pub const SIGNED_REFUSED_MIN: u64 = 3;

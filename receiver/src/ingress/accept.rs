@@ -33,7 +33,7 @@ impl Ingress {
         source: IpAddr,
         exchange: &mut Exchange<'_>,
     ) -> Result<Outcome, Refusal> {
-        let Served { endpoint, gate, traffic } = served;
+        let Served { endpoint, gate, traffic, secrets: _ } = served;
         takes_method(endpoint, &head)?;
         may_call(endpoint, source)?;
         gate.admit_source(source).map_err(Refusal::SourceRate)?;
@@ -45,6 +45,7 @@ impl Ingress {
             return answered;
         }
         let verified = self.genuine(served, &request).await?;
+        served.matched(verified.secret(), exchange.received_at);
         gate.admit_genuine().map_err(Refusal::Rate)?;
         if request.method != Method::POST {
             let answered = endpoint.handshakes.after_proof(&verified).ok_or_else(|| not_taken(endpoint))?;
@@ -141,7 +142,7 @@ impl Ingress {
         }
         traffic.count(Word::Ignored, ignored.len() as u64);
         if expected.is_something() {
-            traffic.last_event.at(exchange.received_at);
+            traffic.pulse.event(exchange.received_at);
             self.happened(endpoint, expected, deadline).await.map_err(Refusal::NotDelivered)?;
         }
         Ok(Outcome::Taken { word: best, answer })

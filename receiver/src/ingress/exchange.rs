@@ -45,6 +45,13 @@ impl<'x> Exchange<'x> {
         self.answered = true;
         let reply = reply(outcome, profile, &self.noted);
         self.count(outcome.word());
+        match outcome {
+            Outcome::Taken { .. } => self.traffic.pulse.taken(),
+            Outcome::Refused(refusal) if outcome.word() == Word::Rejected => {
+                self.traffic.pulse.refused(refusal.is_signed());
+            }
+            Outcome::Handshake(_) | Outcome::Refused(_) => {}
+        }
         if let Outcome::Refused(refusal) = outcome {
             self.metrics.refusal(self.traffic.name(), refusal.code().as_str());
         }
@@ -60,7 +67,7 @@ impl<'x> Exchange<'x> {
         meters.seconds.observe(self.started.elapsed().as_secs_f64());
         match word {
             Word::Accepted | Word::Duplicate | Word::IdConflict => {
-                self.traffic.last_event.at(self.received_at)
+                self.traffic.pulse.event(self.received_at);
             }
             Word::Ignored => {}
             // They may be stored all the same: then they are counted there.

@@ -159,6 +159,17 @@ impl Refusal {
         }
     }
 
+    /// Whether the provider has signed it, as far as was looked: what it sends is lost then.
+    pub(crate) fn is_signed(&self) -> bool {
+        match self {
+            Self::NotGenuine(rejection, hint) => {
+                rejection.is_signed() || hint.as_ref().is_some_and(Hint::is_signed)
+            }
+            Self::Unreadable(_) | Self::UnknownType => true,
+            _ => false,
+        }
+    }
+
     /// A sentence for the sender. It says nothing of secrets, other endpoints or our own state.
     pub(crate) fn message(&self) -> Cow<'static, str> {
         match self {

@@ -8,6 +8,7 @@ mod error;
 mod group;
 pub mod limits;
 pub mod local;
+mod oldest;
 pub mod postgres;
 mod question;
 mod reader;

@@ -66,6 +66,8 @@ pub const FORGET_SLICE: usize = 10_000;
 pub const VACUUM_PAGES: u32 = 128;
 /// Pending rows that one page of a feed looks at.
 pub const FEED_ROWS_MAX: usize = 1_024;
+/// Of each sink with a backlog, the deliveries among which the oldest of each endpoint is looked for.
+pub const OLDEST_LOOKED_AT: usize = 256;
 /// Events of one list.
 pub const LIST_MAX: usize = 1_000;
 /// Failed attempts kept beside the first: the last ones tell what is wrong now.

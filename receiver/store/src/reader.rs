@@ -127,6 +127,11 @@ impl Reader {
         off_the_runtime(&self.archive, |archive| archive.statistics()).await
     }
 
+    /// See [`Archive::oldest_pending`].
+    pub async fn oldest_pending(&self) -> Result<Vec<(ObjectName, Timestamp)>, Error> {
+        off_the_runtime(&self.archive, |archive| archive.oldest_pending()).await
+    }
+
     /// See [`Archive::retain`].
     pub async fn retain(&self, retentions: Retentions, now: Timestamp) -> Result<u64, Error> {
         off_the_runtime(&self.keeper, move |keeper| keeper.retain(&retentions, now)).await

@@ -4,8 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use boathook_event::{
     Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, ObjectName, Record, Rejected,
-    Retention,
-    Seq, SinkTotals, Uid,
+    Retention, Seq, SinkTotals, Uid,
 };
 use jiff::Timestamp;
 
@@ -257,6 +256,11 @@ pub trait Archive {
 
     /// Totals. They survive retention.
     fn statistics(&self) -> Result<Statistics, Error>;
+
+    /// Since when the oldest pending delivery waits, of each endpoint that has one: when its event was received. Looks at so
+    /// many of each sink's oldest deliveries ([`crate::limits::OLDEST_LOOKED_AT`]); an endpoint that has none among them is told
+    /// with the last of these, behind which its own wait.
+    fn oldest_pending(&self) -> Result<Vec<(ObjectName, Timestamp)>, Error>;
 
     /// Deletes, in slices, what is past its time, refused requests too, and forgets dedupe keys past their window. Returns the number of events deleted;
     /// pending deliveries keep their event.

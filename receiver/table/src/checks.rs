@@ -1,5 +1,5 @@
 //! How an endpoint's requests are checked: its scheme with its secrets and with what it adds to them.
-use boathook_crds::{EndpointSecret, Reason, SecretRef, Verification, WebhookEndpointSpec};
+use boathook_crds::{EndpointSecret, Reason, SecretRef, Timestamp, Verification, WebhookEndpointSpec};
 use boathook_verify::{Expected, Handshakes, Kind as Proof, Scheme, SchemeError, Secret, Setup, Verifier};
 
 use sha2::{Digest as _, Sha256};
@@ -22,6 +22,8 @@ pub(crate) struct Checks {
     pub(crate) handshakes: Handshakes,
     /// The SHA-256 of each secret's text.
     pub(crate) secrets: Vec<[u8; 32]>,
+    /// Where each secret is, and when it ends, in the order of the verifier.
+    pub(crate) secret_places: Vec<(SecretRef, Option<Timestamp>)>,
 }
 
 /// The SHA-256 of a secret's text, without the line end that editors leave.
@@ -70,8 +72,14 @@ pub(crate) fn checks(
     let handshakes = Handshakes::compile(scheme, &setup);
     match (verifier, handshakes) {
         (Ok(verifier), Ok(handshakes)) => {
+            let place = |secret: &EndpointSecret| {
+                let EndpointSecret { name, key, not_after, .. } = secret;
+                (SecretRef { name: name.clone(), key: key.clone() }, *not_after)
+            };
+            let secret_places =
+                places.iter().filter_map(|place| spec.secrets.get(*place)).map(place).collect();
             let secrets = secrets.iter().map(|secret| digest(&secret.text)).collect();
-            Some(Checks { verifier, handshakes, secrets })
+            Some(Checks { verifier, handshakes, secrets, secret_places })
         }
         _ if missing => None,
         (verifier, handshakes) => {

@@ -2,7 +2,8 @@
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use boathook_crds::{
-    Events, Limits, Mode, Notice, Ordering, Reason, UnknownTypes, Verification, WebhookEndpointSpec,
+    Events, Limits, Mode, Notice, Ordering, Reason, SecretRef, Timestamp, UnknownTypes, Verification,
+    WebhookEndpointSpec,
 };
 use boathook_event::{Destination, ObjectName, Reading, ReadingSpec, Retention, TypePatterns};
 use boathook_verify::{
@@ -42,6 +43,8 @@ pub struct Endpoint {
     pub capture: Option<Capture>,
     /// The SHA-256 of each secret's text.
     secrets: Vec<[u8; 32]>,
+    /// Where each secret is, and when it ends, in the order of the verifier.
+    pub secret_places: Vec<(SecretRef, Option<Timestamp>)>,
     /// Makes events of genuine requests.
     pub reading: Reading,
     /// What the provider wants to hear.
@@ -203,7 +206,8 @@ pub(crate) fn compile(
     let dedupe_window = window(spec, &scheme, &mut problems);
     let retention = retention(spec, &mut problems);
     let host = class.map_or(spec.host.as_deref(), |class| class.host_of(spec));
-    let (Some(Checks { verifier, handshakes, secrets }), Some(reading)) = (checks, reading) else {
+    let (Some(Checks { verifier, handshakes, secrets, secret_places }), Some(reading)) = (checks, reading)
+    else {
         return Err(problems.found);
     };
     if !problems.found.is_empty() {
@@ -237,6 +241,7 @@ pub(crate) fn compile(
         handshakes,
         capture,
         secrets,
+        secret_places,
         reading,
     })
 }

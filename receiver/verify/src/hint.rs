@@ -43,6 +43,16 @@ pub enum Hint {
     ClockLags,
 }
 
+impl Hint {
+    /// Whether a known secret has made it all the same.
+    pub fn is_signed(&self) -> bool {
+        match self {
+            Self::BodyReformatted | Self::LineEndAdded | Self::ClockLags => true,
+            Self::SimilarHeader { .. } | Self::OtherProvider { .. } => false,
+        }
+    }
+}
+
 /// The headers in which presets look for signatures.
 static PRESET_HEADERS: LazyLock<Vec<(HeaderName, &'static str)>> = LazyLock::new(|| {
     let headers = |(id, scheme): (&'static str, Scheme)| {

@@ -169,6 +169,16 @@ pub enum Diagnosis {
 }
 
 impl Rejection {
+    /// Whether a known secret, or a known key, has made it all the same: it is too old or too new, or its secret is.
+    pub fn is_signed(&self) -> bool {
+        matches!(
+            self.diagnosis,
+            Diagnosis::SecretOutOfValidity { .. }
+                | Diagnosis::TimestampOutsideTolerance { .. }
+                | Diagnosis::TokenOutOfTime { .. }
+        )
+    }
+
     /// Whether only a key was missing, which its sender may have published by now.
     pub fn lacks_key(&self) -> bool {
         matches!(self.diagnosis, Diagnosis::KeysNotThere | Diagnosis::KeyUnknown)

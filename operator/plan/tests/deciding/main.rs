@@ -14,6 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 const TEAM: &str = "team";
+/// Two minutes before the present of [`Place::whole`].
+const RECENT: &str = "2027-01-15T07:58:00Z";
 /// Of the key that opens captured secrets.
 const SEED: [u8; 32] = [7; 32];
 
@@ -162,9 +164,21 @@ fn all_conditions_are_there_with_their_generation() {
 
 #[test]
 fn health_follows_what_receivers_say() {
-    let event = json!({ "lastEventTime": "2026-01-01T00:00:00Z" });
-    let failing = json!({ "lastEventTime": "2026-01-01T00:00:00Z", "consecutiveFailures": 10 });
-    for (more, expected) in [(json!({}), Health::Idle), (event, Health::Healthy), (failing, Health::Failed)] {
+    let and = |more: Value| {
+        let mut event = json!({ "lastEventTime": RECENT });
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event
+    };
+    for (more, expected) in [
+        (json!({}), Health::Idle),
+        (and(json!({})), Health::Healthy),
+        (and(json!({ "consecutiveFailures": 10 })), Health::Failed),
+        (and(json!({ "signedRefused": true })), Health::Failed),
+        (and(json!({ "refusedOften": true })), Health::Degraded),
+        (and(json!({ "oldestPendingTime": RECENT })), Health::Degraded),
+        (json!({ "lastEventTime": "2026-12-15T00:00:00Z" }), Health::Idle),
+        (json!({ "lastEventTime": "2026-12-15T00:00:00Z", "usualGapSeconds": 30 * 86_400 }), Health::Healthy),
+    ] {
         let mut place = Place::whole();
         place.endpoints = vec![endpoint("github", 1, json!({}), &report("pod-1", 1, more.clone()))];
         assert_eq!(place.status().health, Some(expected), "{more}");
@@ -175,6 +189,60 @@ fn health_follows_what_receivers_say() {
     let mut refused = Place::whole();
     refused.endpoints = vec![endpoint("github", 1, json!({ "provider": "gihtub" }), &json!({}))];
     assert_eq!(refused.status().health, Some(Health::Failed));
+}
+
+#[test]
+fn a_status_says_what_a_person_should_do_next() {
+    let mut place = Place::whole();
+    let reported = json!({ "lastEventTime": RECENT, "signedRefused": true, "oldestPendingTime": RECENT });
+    place.endpoints = vec![endpoint("github", 1, json!({}), &report("pod-1", 1, reported))];
+    let sink = json!({ "receivers": [{ "pod": "pod-1", "generation": 1, "breaker": "Open" }] });
+    place.sinks[0].status = Some(serde_json::from_value(sink).unwrap());
+    let status = place.status();
+    assert_eq!(told(&status, "Receiving"), pair("False", "SignedRefused"));
+    let recommendations = &*status.recommendations;
+    let begins = ["all that the provider has signed", "the sink out fails", "a delivery has waited"];
+    assert_eq!(recommendations.len(), begins.len(), "{recommendations:?}");
+    for (sentence, begin) in recommendations.iter().zip(begins) {
+        assert!(sentence.starts_with(begin), "{sentence}");
+    }
+}
+
+#[test]
+fn silence_is_told_when_its_time_comes_and_lasts_over_a_restart_of_the_receiver() {
+    let mut place = Place::whole();
+    let reported = json!({ "lastEventTime": RECENT, "usualGapSeconds": 86_400 });
+    place.endpoints = vec![endpoint("github", 1, json!({}), &report("pod-1", 1, reported))];
+    let plan = place.plan();
+    let silent_at = RECENT.parse::<Timestamp>().unwrap() + SignedDuration::from_hours(3 * 24);
+    assert_eq!(plan.look_again, Some(silent_at));
+    let mut before = plan.endpoints[0].1.clone();
+    assert_eq!(before.usual_gap_seconds, Some(86_400));
+    // A new pod knows nothing of what came before it.
+    before.receivers = serde_json::from_value(report("pod-1", 1, json!({}))["receivers"].clone()).unwrap();
+    place.endpoints = vec![endpoint("github", 1, json!({}), &serde_json::to_value(before).unwrap())];
+    place.now = silent_at;
+    let status = place.status();
+    assert_eq!(status.health, Some(Health::Idle));
+    assert_eq!(told(&status, "Receiving"), pair("False", "Silent"));
+}
+
+#[test]
+fn a_secret_that_is_not_used_any_more_is_told() {
+    let mut place = Place::whole();
+    let names =
+        json!({ "secrets": [{ "name": "hook", "key": "secret" }, { "name": "hook", "key": "other" }] });
+    let secret = |key: &str, at: &str| json!({ "name": "hook", "key": key, "lastMatchTime": at });
+    let mut status =
+        report("pod-1", 1, json!({ "lastEventTime": RECENT, "secrets": [secret("other", RECENT)] }));
+    status["secrets"] =
+        json!([secret("secret", "2027-01-01T00:00:00Z"), secret("other", "2027-01-02T00:00:00Z")]);
+    place.endpoints = vec![endpoint("github", 1, names, &status)];
+    let status = place.status();
+    assert_eq!(status.health, Some(Health::Healthy));
+    let [told] = &*status.recommendations else { panic!("{:?}", status.recommendations) };
+    assert!(told.starts_with("the secret hook, key secret, was last used at 2027-01-01"), "{told}");
+    assert_eq!(status.secrets[1].last_match_time, RECENT.parse().ok());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{
     Error,
     limits::LIST_MAX,
     local::{
-        Shared, question, rejected, removal,
+        Shared, oldest, question, rejected, removal,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, FAILURE_COLUMNS, place},
         schema,
         writer::Sync,
@@ -77,6 +77,11 @@ impl Archive for LocalArchive {
             events: schema::meta(&snapshot, "events")?.unsigned_abs(),
             last_seq: schema::meta(&snapshot, "last_seq")?.unsigned_abs(),
         })
+    }
+
+    fn oldest_pending(&self) -> Result<Vec<(ObjectName, Timestamp)>, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        oldest::pending(&snapshot)
     }
 
     fn retain(&mut self, retentions: &Retentions, now: Timestamp) -> Result<u64, Error> {

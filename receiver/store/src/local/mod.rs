@@ -10,6 +10,7 @@ mod feed;
 pub(crate) mod head;
 mod lock;
 mod names;
+mod oldest;
 mod outcome;
 pub(crate) mod question;
 mod rejected;

@@ -18,12 +18,13 @@ use crate::{
         connection::{BEGIN_READ, Connection, Session},
         fault::Fault,
         flight::{Flight, Parameter, value},
+        oldest,
         options::Options,
         question, rejected, removal, replay,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow},
     },
     traits::{
-        Archive, Archived, ArchivedDelivery, DeliveryState, Found, Question, Replay, Replayed, Retention,
+        Archive, Archived, ArchivedDelivery, DeliveryState, Found, Question, Replay, Replayed, Retentions,
         Standing, Statistics,
     },
 };
@@ -91,8 +92,12 @@ impl Archive for PostgresArchive {
         self.connection.borrow_mut().work(&async |session| statistics(session).await)
     }
 
-    fn retain(&mut self, retention: Retention, now: Timestamp) -> Result<u64, Error> {
-        removal::retain(self.connection.get_mut(), retention, now)
+    fn oldest_pending(&self) -> Result<Vec<(ObjectName, Timestamp)>, Error> {
+        self.connection.borrow_mut().work(&oldest::pending)
+    }
+
+    fn retain(&mut self, retentions: &Retentions, now: Timestamp) -> Result<u64, Error> {
+        removal::retain(self.connection.get_mut(), retentions, now)
     }
 
     fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {

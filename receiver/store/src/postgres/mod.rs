@@ -10,6 +10,7 @@ mod fault;
 mod feed;
 mod flight;
 mod names;
+mod oldest;
 mod options;
 mod outcome;
 mod question;

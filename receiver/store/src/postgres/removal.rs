@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boathook_event::Uid;
+use boathook_event::{ObjectName, Retention, Uid};
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use crate::{
         tally::Tally,
         writer::{commit, locked},
     },
-    traits::Retention,
+    traits::Retentions,
 };
 
 /// Times up to which something is past its retention, in microseconds.
@@ -42,14 +42,25 @@ struct Candidate {
 /// long left alone after each. Several processes may do so at once; what one has deleted the others do not find.
 pub(super) fn retain(
     connection: &mut Connection,
-    retention: Retention,
+    retentions: &Retentions,
     now: Timestamp,
 ) -> Result<u64, Error> {
-    let Retention { delivered, parked, rejected } = retention;
-    let cuts = Cuts { delivered: before(now, delivered), parked: before(now, parked) };
+    let mut deleted = 0;
+    for (endpoint, name) in connection.work(&endpoints)? {
+        let Retention { delivered, parked, rejected } = retentions.of(&name);
+        let cuts = Cuts { delivered: before(now, delivered), parked: before(now, parked) };
+        deleted += retain_of(connection, endpoint, cuts)?;
+        forget_rejected(connection, endpoint, before(now, rejected))?;
+    }
+    while yielding(|| connection.work(&async |session| forget(session).await))? {}
+    Ok(deleted)
+}
+
+/// Deletes the events of one endpoint that are past their retention.
+fn retain_of(connection: &mut Connection, endpoint: i32, cuts: Cuts) -> Result<u64, Error> {
     let (mut deleted, mut after) = (0, 0);
     loop {
-        let slice = connection.work(&async |session| slice(session, after).await)?;
+        let slice = connection.work(&async |session| slice(session, endpoint, after).await)?;
         let Some(last) = slice.last() else { break };
         after = last.seq;
         let old = |candidate: &Candidate| candidate.received <= cuts.delivered.max(cuts.parked);
@@ -63,9 +74,6 @@ pub(super) fn retain(
         }
         deleted += yielding(|| connection.work(&async |session| delete_past(session, &old, cuts).await))?;
     }
-    while yielding(|| connection.work(&async |session| forget(session).await))? {}
-    let cut = before(now, rejected);
-    yielding(|| connection.work(&async |session| forget_rejected(session, cut).await))?;
     Ok(deleted)
 }
 
@@ -102,12 +110,21 @@ pub(super) async fn erase(session: &Session, uid: &Uid) -> Result<bool, Fault> {
     Ok(true)
 }
 
-async fn slice(session: &Session, after: i64) -> Result<Vec<Candidate>, Fault> {
+/// Every endpoint to which something has come, by its number.
+async fn endpoints(session: &Session) -> Result<Vec<(i32, ObjectName)>, Fault> {
+    let mut flight = Flight::new(&session.client);
+    let rows = flight
+        .ask("select id, name from names where exists (select from words where endpoint = id)", Vec::new());
+    let rows = flight.land().await?.take(rows);
+    rows.iter().map(|row| Ok((row.try_get(0)?, ObjectName::from_stored(row.try_get(1)?)))).collect()
+}
+
+async fn slice(session: &Session, endpoint: i32, after: i64) -> Result<Vec<Candidate>, Fault> {
     let mut flight = Flight::new(&session.client);
     let limit = i64::try_from(RETAIN_SLICE).unwrap_or(i64::MAX);
     let rows = flight.ask(
-        "select seq, received, sinks from events where seq > $1 order by seq limit $2",
-        vec![value(after, Type::INT8), value(limit, Type::INT8)],
+        "select seq, received, sinks from events where endpoint = $1 and seq > $2 order by seq limit $3",
+        vec![value(endpoint, Type::INT4), value(after, Type::INT8), value(limit, Type::INT8)],
     );
     let rows = flight.land().await?.take(rows);
     rows.iter()
@@ -190,11 +207,25 @@ async fn forget(session: &Session) -> Result<bool, Fault> {
 }
 
 /// Forgets refused requests: each endpoint has few.
-async fn forget_rejected(session: &Session, cut: i64) -> Result<(), Fault> {
-    let (_, ()) = locked(session, BEGIN_LATER, |_| ()).await?;
-    let mut flight = Flight::new(&session.client);
-    flight.ask("delete from rejected where received <= $1", vec![value(cut, Type::INT8)]);
-    commit(session, flight).await
+fn forget_rejected(connection: &mut Connection, endpoint: i32, cut: i64) -> Result<(), Error> {
+    let parameters = || vec![value(endpoint, Type::INT4), value(cut, Type::INT8)];
+    let any = connection.work(&async |session| {
+        let mut flight = Flight::new(&session.client);
+        let select = "select 1 from rejected where endpoint = $1 and received <= $2 limit 1";
+        let any = flight.ask(select, parameters());
+        Ok(!flight.land().await?.take(any).is_empty())
+    })?;
+    if !any {
+        return Ok(());
+    }
+    yielding(|| {
+        connection.work(&async |session| {
+            let (_, ()) = locked(session, BEGIN_LATER, |_| ()).await?;
+            let mut flight = Flight::new(&session.client);
+            flight.ask("delete from rejected where endpoint = $1 and received <= $2", parameters());
+            commit(session, flight).await
+        })
+    })
 }
 
 fn numbers(rows: &[tokio_postgres::Row]) -> Result<HashSet<i64>, Fault> {

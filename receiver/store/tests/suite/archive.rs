@@ -3,10 +3,10 @@ use std::{collections::HashMap, time::Duration};
 
 use boathook_event::{Count, Record, Rejected, Retention, Seq, Word};
 use boathook_store::{
-    limits::{REJECTED_KEPT_MAX, RETAIN_SLICE},
+    limits::{OLDEST_LOOKED_AT, REJECTED_KEPT_MAX, RETAIN_SLICE},
     traits::{Archived, Batch, DeliveryState, Retentions, Verdict},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Environment, build::*};
 
@@ -177,6 +177,28 @@ pub(crate) fn retention_forgets_keys_past_their_window_only<E: Environment>() {
         environment.append(&[draft(3).dedupe(&[key(1)]), draft(4).dedupe(&[key(2)])]),
         [Verdict::Stored { seq: 3 }, Verdict::Duplicate { of: 2, rearmed: false }]
     );
+}
+
+pub(crate) fn the_oldest_pending_delivery_of_each_endpoint_is_told<E: Environment>() {
+    let environment = E::new();
+    let told = || {
+        let mut told = environment.archive().oldest_pending().unwrap();
+        told.sort();
+        told
+    };
+    assert_eq!(told(), []);
+    let from = |endpoint, uid| Draft { endpoint, received: at(i64::try_from(uid).unwrap()), ..draft(uid) };
+    let many = OLDEST_LOOKED_AT as u64;
+    let ahead = (1..=many).map(|uid| from("a", uid).sinks(&["x"]));
+    let others = [from("b", many + 1).sinks(&["y"]), from("c", many + 2).sinks(&["x"])];
+    environment.append(&ahead.chain(others).collect::<Vec<_>>());
+    // That of `c` is behind all that is looked at: told with the last of these.
+    let last = at(i64::try_from(many).unwrap());
+    let second = last + SignedDuration::from_secs(1);
+    assert_eq!(told(), [(name("a"), at(1)), (name("b"), second), (name("c"), last)]);
+    record(&environment, vec![delivered(1, "x", 1, at(0)), delivered(many + 1, "y", 1, at(0))]);
+    let third = last + SignedDuration::from_secs(2);
+    assert_eq!(told(), [(name("a"), at(2)), (name("c"), third)]);
 }
 
 pub(crate) fn an_erased_event_is_gone_but_still_known<E: Environment>() {

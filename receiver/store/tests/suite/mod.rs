@@ -87,6 +87,7 @@ macro_rules! conformance {
             archive { each_endpoint_has_a_retention_of_its_own }
             archive { retention_goes_through_many_slices }
             archive { retention_forgets_keys_past_their_window_only }
+            archive { the_oldest_pending_delivery_of_each_endpoint_is_told }
             archive { an_erased_event_is_gone_but_still_known }
             archive { refused_requests_are_remembered_newest_first_within_their_endpoint_s_budget }
             archive { a_long_diagnosis_is_cut }

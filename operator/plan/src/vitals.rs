@@ -1,0 +1,85 @@
+//! What an endpoint's health is judged by, from what its receivers report and what was known before.
+use core::time::Duration;
+
+use boathook_crds::{
+    Breaker, EndpointReport, SecretStatus, Timestamp, WebhookEndpoint, WebhookEndpointStatus, WebhookSink,
+};
+use boathook_event::{SecretUse, Vitals};
+
+use crate::{World, limits::FAILURES_ARE_FAILED};
+
+/// See [`boathook_event::check_up`].
+pub(crate) fn of<'w>(
+    world: &World<'w>,
+    object: &'w WebhookEndpoint,
+    report: Option<&EndpointReport>,
+    last_event: Option<Timestamp>,
+) -> Vitals<'w> {
+    let usual_gap = object.status.as_ref().and_then(|before| usual_gap(report, before));
+    let known = secrets(object, report);
+    let secret_use = |secret: &'w boathook_crds::EndpointSecret| SecretUse {
+        place: (&secret.name, &secret.key),
+        not_after: secret.not_after,
+        last_match: known
+            .iter()
+            .find(|known| known.name == secret.name && known.key == secret.key)
+            .and_then(|known| known.last_match_time),
+    };
+    Vitals {
+        last_event,
+        usual_gap: usual_gap.and_then(|gap| u64::try_from(gap).ok()).map(Duration::from_secs),
+        refused_often: report.is_some_and(|report| report.refused_often),
+        signed_refused: report.is_some_and(|report| report.signed_refused),
+        oldest_pending: report.and_then(|report| report.oldest_pending_time),
+        consecutive_failures: report
+            .and_then(|report| u64::try_from(report.consecutive_failures).ok())
+            .unwrap_or(0),
+        failing_sinks: failing_sinks(world, object),
+        secrets: object.spec.secrets.iter().map(secret_use).collect(),
+    }
+}
+
+/// How long the oldest delivery had waited when it was reported.
+pub(crate) fn waited_seconds(report: &EndpointReport) -> i64 {
+    let waited = |since: Timestamp| report.report_time.map_or(0, |at| at.duration_since(since).as_secs());
+    report.oldest_pending_time.map_or(0, waited).max(0)
+}
+
+/// A receiver that has started a short while ago does not know it: then what was known before counts.
+pub(crate) fn usual_gap(report: Option<&EndpointReport>, before: &WebhookEndpointStatus) -> Option<i64> {
+    report.and_then(|report| report.usual_gap_seconds).or(before.usual_gap_seconds)
+}
+
+/// When each secret that is named last matched, as far as anybody has ever said.
+pub(crate) fn secrets(object: &WebhookEndpoint, report: Option<&EndpointReport>) -> Vec<SecretStatus> {
+    let before = object.status.iter().flat_map(|status| &status.secrets);
+    let reported = report.into_iter().flat_map(|report| &report.secrets);
+    let told: Vec<&SecretStatus> = before.chain(reported).collect();
+    let status = |secret: &boathook_crds::EndpointSecret| SecretStatus {
+        name: secret.name.clone(),
+        key: secret.key.clone(),
+        last_match_time: told
+            .iter()
+            .filter(|told| told.name == secret.name && told.key == secret.key)
+            .filter_map(|told| told.last_match_time)
+            .max(),
+    };
+    object.spec.secrets.iter().map(status).collect()
+}
+
+/// Those of its sinks that fail again and again, or are left alone.
+fn failing_sinks<'w>(world: &World<'w>, object: &'w WebhookEndpoint) -> Vec<&'w str> {
+    let named = object.spec.delivery.sinks.iter().map(|choice| &*choice.name);
+    let fails = |name: &&str| {
+        world.sinks.iter().any(|sink| sink.metadata.name.as_deref() == Some(*name) && sink_fails(sink))
+    };
+    named.filter(fails).collect()
+}
+
+fn sink_fails(sink: &WebhookSink) -> bool {
+    let reports = sink.status.iter().flat_map(|status| &status.receivers);
+    reports.max_by_key(|report| report.report_time).is_some_and(|report| {
+        report.consecutive_failures >= FAILURES_ARE_FAILED
+            || report.breaker.is_some_and(|breaker| breaker != Breaker::Closed)
+    })
+}

@@ -112,7 +112,7 @@ impl Delivery {
 }
 
 /// GitHub's `X-Hub-Signature-256`.
-fn signature(secret: &str, body: &str) -> String {
+pub(crate) fn signature(secret: &str, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(body.as_bytes());
     format!("sha256={}", faster_hex::hex_string(&mac.finalize().into_bytes()))

@@ -1,6 +1,7 @@
 //! The front door: `cargo xtask <command>`.
 mod addresses;
 mod delivery;
+mod faults;
 mod fuzz;
 mod http;
 mod idle;
@@ -59,6 +60,15 @@ enum Command {
         #[arg(long, default_value_t = 600)]
         seconds: u32,
     },
+    /// Break one thing after the other under load, and print what became of every delivery.
+    Faults {
+        /// Only faults with this text in their names.
+        #[arg(long)]
+        only: Option<String>,
+        /// Keep the table in `crds/docs/faults.md`.
+        #[arg(long)]
+        write: bool,
+    },
     /// Measure what verification costs beside the bare digest of the same bytes.
     Bench,
     /// Measure an idle receiver: how soon it is ready, how much memory it keeps.
@@ -84,6 +94,7 @@ fn run() -> anyhow::Result<()> {
         Command::Generate { check } => generate(check),
         Command::Lint => lint::run(),
         Command::Fuzz { seconds } => fuzz::run(seconds),
+        Command::Faults { only, write } => faults::run(only.as_deref(), write),
         Command::Bench => bench(),
         Command::Idle => idle::run(),
     }

@@ -71,6 +71,15 @@ impl Process {
         Ok(())
     }
 
+    /// Ends it at once.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.wait().map(drop)
+    }
+
     /// What messages call it.
     pub(crate) fn name(&self) -> &'static str {
         self.name

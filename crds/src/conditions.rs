@@ -47,6 +47,8 @@ pub enum Reason {
     InvalidScheme,
     /// A template does not compile. The author corrects it.
     InvalidTemplate,
+    /// A filter does not compile. The author corrects it.
+    InvalidFilter,
     /// A Secret, or the key in it, is not there. Whoever owns the secrets creates it.
     SecretMissing,
     /// A Secret's value cannot be used: it is empty or not of the form that the provider gives. Whoever owns the secrets
@@ -79,6 +81,7 @@ impl Reason {
             Self::UnknownProvider => "UnknownProvider",
             Self::InvalidScheme => "InvalidScheme",
             Self::InvalidTemplate => "InvalidTemplate",
+            Self::InvalidFilter => "InvalidFilter",
             Self::SecretMissing => "SecretMissing",
             Self::SecretInvalid => "SecretInvalid",
             Self::SinkMissing => "SinkMissing",
@@ -100,6 +103,7 @@ impl Reason {
             Self::UnknownProvider
             | Self::InvalidScheme
             | Self::InvalidTemplate
+            | Self::InvalidFilter
             | Self::PathConflict
             | Self::InvalidValue
             | Self::HostNotAllowed

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Acknowledge, Retention, SecretRef, WebhookEndpointStatus, schema};
+use crate::{Acknowledge, EventFilter, Retention, SecretRef, WebhookEndpointStatus, schema};
 
 /// Receives the deliveries of one provider at one URL, verifies and stores each, and hands it to sinks.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -200,6 +200,10 @@ pub struct Events {
     /// Default: Ignore where `types` is set, else Accept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_types: Option<UnknownTypes>,
+    /// Which events of these types are wanted, by what they say. Others are answered 2xx and forgotten: they count as
+    /// ignored. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<EventFilter>,
     /// Template for the provider's id of an event. Default: the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]

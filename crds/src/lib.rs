@@ -8,6 +8,7 @@
 mod acknowledge;
 mod conditions;
 pub mod endpoint;
+pub mod filter;
 mod providers;
 mod reference;
 mod retention;
@@ -19,6 +20,7 @@ mod status;
 pub use acknowledge::{Acknowledge, AcknowledgeMode};
 pub use conditions::{ConditionType, Notice, Reason};
 pub use endpoint::*;
+pub use filter::*;
 pub use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,

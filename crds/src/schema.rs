@@ -95,6 +95,11 @@ pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "date-time", "maxLength": 64 })
 }
 
+/// Any JSON value.
+pub(crate) fn anything(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
+}
+
 /// Removes what the derive writes and an API server refuses or warns of: `nullable`, the null in enums of options, and
 /// integer formats that Kubernetes does not know. Walks schema positions only, so that a property may have such a name.
 /// Descriptions lose the line ends of their source, which `kubectl explain` would keep beside its own.

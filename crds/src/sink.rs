@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{SecretRef, WebhookSinkStatus};
+use crate::{EventFilter, SecretRef, WebhookSinkStatus};
 
 /// A place that takes events, and how persistently they are offered to it.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -42,6 +42,9 @@ pub struct WebhookSinkSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 256)))]
     pub types: Vec<String>,
+    /// Which events of these types this sink wants, by what they say; others make no delivery. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<EventFilter>,
     /// When a failed delivery is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,

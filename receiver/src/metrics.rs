@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     delivery_age_seconds: HistogramVec,
     pub(crate) unrouted: IntCounter,
     key_fetches: IntCounterVec,
+    unevaluated: IntCounterVec,
     pub(crate) gauges: Gauges,
 }
 
@@ -119,6 +120,11 @@ impl Metrics {
                 "Fetches of the keys that senders publish, by how they ended: fetched, failed.",
                 &["outcome"],
             ),
+            unevaluated: maker.counters(
+                "boathook_filter_failures_total",
+                "Filters that could not be evaluated for an event, which was not wanted then; without a sink the endpoint's own.",
+                &["endpoint", "sink"],
+            ),
             gauges: Gauges::new(&maker),
             registry: maker.0,
         }
@@ -150,6 +156,12 @@ impl Metrics {
         self.events.with_label_values(&[endpoint.as_str(), label, word.as_str()]).inc();
     }
 
+    /// The endpoint's filter, or that of one of its sinks, could not be evaluated.
+    pub(crate) fn unevaluated(&self, endpoint: &ObjectName, sink: Option<&ObjectName>) {
+        let sink = sink.map_or("", ObjectName::as_str);
+        self.unevaluated.with_label_values(&[endpoint.as_str(), sink]).inc();
+    }
+
     /// A fetch of published keys has ended, whosever they are: a label of their URL would be a request's text.
     pub(crate) fn key_fetch(&self, fetched: bool) {
         self.key_fetches.with_label_values(&[if fetched { "fetched" } else { "failed" }]).inc();
@@ -161,12 +173,14 @@ impl Metrics {
         forget(&self.refusals, "endpoint", name);
         forget(&self.events, "endpoint", name);
         forget(&self.request_seconds, "endpoint", name);
+        forget(&self.unevaluated, "endpoint", name);
     }
 
     /// Drops the series of a sink that is gone.
     pub(crate) fn forget_sink(&self, name: &ObjectName) {
         forget(&self.deliveries, "sink", name);
         forget(&self.delivery_age_seconds, "sink", name);
+        forget(&self.unevaluated, "sink", name);
     }
 
     /// The text that Prometheus reads.

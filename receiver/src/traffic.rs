@@ -40,6 +40,8 @@ pub(crate) struct EndpointTraffic {
     pub(crate) handshakes: Flood,
     /// Refusals whose reasons are looked for.
     pub(crate) hints: Flood,
+    /// Lines about filters that could not be evaluated.
+    pub(crate) unevaluated: Flood,
     /// Bytes of its bodies that are held before they are stored.
     pub(crate) bodies: BodiesHeld,
 }
@@ -92,6 +94,7 @@ impl EndpointTraffic {
             refusals: Flood::default(),
             handshakes: Flood::default(),
             hints: Flood::default(),
+            unevaluated: Flood::default(),
             bodies: BodiesHeld::default(),
         }
     }

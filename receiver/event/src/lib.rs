@@ -1,8 +1,9 @@
 //! The life of an event, without a clock and without I/O: how it is made from a genuine request ([`Reading`]), whom
-//! it concerns ([`TypePatterns`]), and what becomes of each of its deliveries ([`RetryPolicy`], [`Next`]).
+//! it concerns ([`TypePatterns`], [`Filter`]), and what becomes of each of its deliveries ([`RetryPolicy`], [`Next`]).
 mod delivery;
 mod document;
 mod event;
+mod filter;
 mod health;
 mod hour;
 mod identity;
@@ -13,6 +14,7 @@ mod rejected;
 mod retention;
 mod retry;
 mod sources;
+mod subject;
 mod totals;
 mod types;
 
@@ -20,13 +22,15 @@ pub use delivery::{
     Attempt, Delivered, Delivery, Destination, Failure, FailureKind, Next, ParkReason, Record, Seq,
 };
 pub use event::{Event, EventParts, Head};
+pub use filter::{Filter, FilterError, FilterFailure, FilterSpec, Operator, RuleSpec};
 pub use health::{Checkup, Finding, Health, SecretUse, Vitals, check_up};
 pub use hour::{Hour, Requests};
 pub use identity::{DedupeKey, Digest, Uid};
 pub use name::ObjectName;
-pub use reading::{Facts, Read, ReadError, Reading, ReadingSpec};
+pub use reading::{Facts, Read, ReadError, ReadEvent, Reading, ReadingSpec};
 pub use rejected::Rejected;
 pub use retention::Retention;
 pub use retry::{Jitter, RetryPolicy};
+pub use subject::Subject;
 pub use totals::{Count, EndpointTotals, SinkTotals, Word};
 pub use types::TypePatterns;

@@ -45,3 +45,27 @@ pub const REFUSED_REQUESTS_MIN: u64 = 100;
 pub const REFUSED_ONE_IN: u64 = 100;
 /// Requests that the provider has signed and that were refused: fewer may be recorded ones that somebody sends again.
 pub const SIGNED_REFUSED_MIN: u64 = 3;
+/// Rules of one filter.
+pub const RULES_MAX: usize = 32;
+/// Bytes of a regular expression's text, and of what it is compiled to: a `\w{1000}` of a few characters would else take
+/// megabytes.
+pub const REGEX_BYTES_MAX: usize = 1024;
+/// See [`REGEX_BYTES_MAX`].
+pub const REGEX_COMPILED_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a CEL expression: what a person still reads.
+pub const CEL_BYTES_MAX: usize = 4 * 1024;
+/// Characters of a CEL expression that may be an operator or open a bracket, those in its texts included. The parser of CEL
+/// recurses with each, and this many fit into half of the 2 MiB of a thread.
+pub const CEL_OPERATORS_MAX: usize = 512;
+/// How deeply a CEL expression nests, by brackets and conditionals: for the same reason.
+pub const CEL_DEPTH_MAX: u16 = 16;
+/// Bytes of a body that a CEL expression looks at: each is turned into values first.
+pub const CEL_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Steps of the loops (`all`, `exists`, …) of a CEL expression, at most: the nodes of its loops times the values in the body.
+/// A step takes about 0.1 µs.
+pub const CEL_STEPS_MAX: usize = 2_000_000;
+/// Bytes that a CEL expression may touch: each time it names `body` or `event` counts as the size of that, for within a loop
+/// the expression may look through all of it (`item in body.items`).
+pub const CEL_TOUCHED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of what is told of a filter that could not be evaluated, and of a mistake in one.
+pub const FILTER_MESSAGE_BYTES_MAX: usize = 256;

@@ -52,10 +52,21 @@ pub struct Facts<'f> {
 /// What a genuine request carries.
 #[derive(Debug, Clone)]
 pub struct Read {
-    /// Its events with their dedupe keys, in the order of the batch; empty only when the batch is.
-    pub events: Vec<(Arc<Event>, Vec<DedupeKey>)>,
+    /// Its events, in the order of the batch; empty only when the batch is.
+    pub events: Vec<ReadEvent>,
     /// Members of the answer to an accepted request, taken from the first event; without a value: `null`.
     pub answer: BTreeMap<Box<str>, Option<Box<str>>>,
+}
+
+/// One event of a request.
+#[derive(Debug, Clone)]
+pub struct ReadEvent {
+    /// The event.
+    pub event: Arc<Event>,
+    /// The keys by which a repetition is known.
+    pub dedupe: Vec<DedupeKey>,
+    /// The JSON that pointers read, where that is another than the event's bytes: of a form, of XML, of a document inside.
+    pub document: Option<Bytes>,
 }
 
 /// Why a genuine request cannot be read; the sender is told.
@@ -256,7 +267,10 @@ impl Reading {
             read.answer = self.answer(&source);
         }
         let dedupe = self.dedupe_keys(&parts);
-        read.events.push((Arc::new(Event::from_verified(verified, parts)), dedupe));
+        let event = Arc::new(Event::from_verified(verified, parts));
+        let is_inner = inner.is_some();
+        let document = document.filter(|_| is_inner).map(Bytes::from).or_else(|| room.get().cloned());
+        read.events.push(ReadEvent { event, dedupe, document });
         Ok(())
     }
 

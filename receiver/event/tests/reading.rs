@@ -120,7 +120,7 @@ fn every_vector_that_names_ids_and_types_is_read_so() {
             let found: Vec<Value> = read_vector(&scheme, &vector)
                 .events
                 .iter()
-                .map(|(event, _)| serde_json::json!({ "id": event.id, "type": event.event_type }))
+                .map(|read| serde_json::json!({ "id": read.event.id, "type": read.event.event_type }))
                 .collect();
             assert_eq!(found, expected, "{id}/{}", vector["id"]);
             compared += 1;
@@ -134,7 +134,8 @@ fn items_of_a_batch_keep_their_bytes_and_share_the_head() {
     let scheme = preset("front-seed").unwrap();
     let body = r#"[ {"id" : "a"}, {"type":"x"} ]"#;
     let read = read_as(spec(&scheme), &[("X-Front-Event-ID", "e"), ("Cookie", "c=1")], body).unwrap();
-    let [(first, _), (second, _)] = &read.events[..] else { unreachable!("two items") };
+    let [first, second] = &read.events[..] else { unreachable!("two items") };
+    let (first, second) = (&first.event, &second.event);
     assert_eq!((&*first.body, &*second.body), (&br#"{"id" : "a"}"#[..], &br#"{"type":"x"}"#[..]));
     assert_eq!((first.index, second.index), (0, 1));
     assert!(std::sync::Arc::ptr_eq(&first.head, &second.head));
@@ -146,14 +147,14 @@ fn items_of_a_batch_keep_their_bytes_and_share_the_head() {
 fn a_token_is_not_kept_with_the_event() {
     let scheme = preset("jiwaku-seed").unwrap();
     let read = read_as(spec(&scheme), &[], r#"{"id":"1"}"#).unwrap();
-    assert!(!read.events[0].0.head.headers.contains_key("authorization"));
+    assert!(!read.events[0].event.head.headers.contains_key("authorization"));
 }
 
 #[test]
 fn a_token_in_the_query_is_not_kept_with_the_event() {
     let scheme = preset("azure-event-grid").unwrap();
     let read = read_as(spec(&scheme), &[], r#"[{"id":"1"}]"#).unwrap();
-    assert_eq!(read.events[0].0.head.query.as_deref(), Some("team=search"));
+    assert_eq!(read.events[0].event.head.query.as_deref(), Some("team=search"));
 }
 
 #[test]
@@ -161,7 +162,9 @@ fn fields_of_a_form_are_read_like_members() {
     let mut scheme = preset("github").unwrap();
     scheme.body = vec![BodyKind::Form];
     let of = ReadingSpec { event_type: Some("{/Status|'none'}"), id: Some("{/Sid}"), ..spec(&scheme) };
-    let event = read_as(of.clone(), &[], "Sid=S+1&Status=").unwrap().events.remove(0).0;
+    let read = read_as(of.clone(), &[], "Sid=S+1&Status=").unwrap().events.remove(0);
+    assert_eq!(read.document.as_deref(), Some(&br#"{"Sid":"S 1","Status":""}"#[..]), "what filters see");
+    let event = read.event;
     assert_eq!((event.id.as_deref(), event.event_type.as_deref()), (Some("S 1"), Some("none")));
     assert_eq!(event.body, "Sid=S+1&Status=");
     assert_eq!(read_as(of, &[], "Sid=%ff").unwrap_err(), ReadError::Form);
@@ -174,7 +177,8 @@ fn a_document_in_a_field_of_a_form_is_read_like_one_in_a_member() {
     scheme.event_type = vec!["{/type}".into()];
     scheme.payload = Some(Payload { pointer: "/payload".into(), encoding: PayloadEncoding::Text });
     let read = read_as(spec(&scheme), &[], "payload=%7B%22type%22%3A%22made%22%7D").unwrap();
-    assert_eq!(read.events[0].0.event_type.as_deref(), Some("made"));
+    assert_eq!(read.events[0].event.event_type.as_deref(), Some("made"));
+    assert_eq!(read.events[0].document.as_deref(), Some(&br#"{"type":"made"}"#[..]), "what filters see");
 }
 
 #[test]
@@ -191,18 +195,18 @@ fn items_of_xml_are_kept_as_json_and_one_is_a_batch_too() {
     let second = r##"{"@id":"2","kind":{"#text":"left","@lang":"en"}}"##;
     for (body, items) in [(one, &[first][..]), (several, &[first, second])] {
         let read = read_as(of.clone(), &xml, body).unwrap();
-        let bodies: Vec<&[u8]> = read.events.iter().map(|(event, _)| &*event.body).collect();
+        let bodies: Vec<&[u8]> = read.events.iter().map(|read| &*read.event.body).collect();
         assert_eq!(bodies, items.iter().map(|item| item.as_bytes()).collect::<Vec<_>>());
-        assert_eq!(read.events[0].0.id.as_deref(), Some("1"));
+        assert_eq!(read.events[0].event.id.as_deref(), Some("1"));
         assert_eq!(
-            read.events.last().unwrap().0.event_type.as_deref(),
+            read.events.last().unwrap().event.event_type.as_deref(),
             Some(["made", "left"][items.len() - 1])
         );
-        assert_eq!(read.events[0].0.head.headers["content-type"], "application/json");
+        assert_eq!(read.events[0].event.head.headers["content-type"], "application/json");
     }
     let whole = read_as(of.clone(), &xml, "<all/>").unwrap();
-    assert_eq!((&*whole.events[0].0.body, whole.events.len()), (&b"<all/>"[..], 1));
-    assert_eq!(whole.events[0].0.head.headers["content-type"], "text/xml");
+    assert_eq!((&*whole.events[0].event.body, whole.events.len()), (&b"<all/>"[..], 1));
+    assert_eq!(whole.events[0].event.head.headers["content-type"], "text/xml");
     assert!(matches!(read_as(of, &xml, "<all>").unwrap_err(), ReadError::Xml(_)));
 }
 
@@ -212,14 +216,18 @@ fn xml_without_a_batch_is_kept_as_it_came_and_read_like_members() {
     scheme.body = vec![BodyKind::Json, BodyKind::Xml];
     let of = ReadingSpec { id: Some("{/a/id}"), ..spec(&scheme) };
     for body in ["<a><id>7</id></a>", r#"{"a":{"id":"7"}}"#] {
-        let event = read_as(of.clone(), &[], body).unwrap().events.remove(0).0;
+        let event = read_as(of.clone(), &[], body).unwrap().events.remove(0).event;
         assert_eq!((event.id.as_deref(), &*event.body), (Some("7"), body.as_bytes()));
     }
     assert!(matches!(read_as(of, &[], "<a>").unwrap_err(), ReadError::Body(_)), "the first kind is told");
     scheme.body = vec![BodyKind::Form, BodyKind::Xml];
     let of = ReadingSpec { id: Some("{/a/id|/id}"), ..spec(&scheme) };
     for body in ["<a><id>7</id></a>", "id=7"] {
-        assert_eq!(read_as(of.clone(), &[], body).unwrap().events[0].0.id.as_deref(), Some("7"), "{body}");
+        assert_eq!(
+            read_as(of.clone(), &[], body).unwrap().events[0].event.id.as_deref(),
+            Some("7"),
+            "{body}"
+        );
     }
 }
 
@@ -227,7 +235,7 @@ fn xml_without_a_batch_is_kept_as_it_came_and_read_like_members() {
 fn dedupe_keys_follow_what_the_scheme_signs() {
     let keys = |id: &str, headers: &[(&str, &str)], body: &str| {
         let scheme = preset(id).unwrap();
-        read_as(spec(&scheme), headers, body).unwrap().events.remove(0).1
+        read_as(spec(&scheme), headers, body).unwrap().events.remove(0).dedupe
     };
     let signed = keys("notion-seed", &[], r#"{"id":"1"}"#);
     assert_eq!(signed.len(), 1);
@@ -271,7 +279,7 @@ fn an_endpoints_templates_replace_those_of_the_preset() {
         ..spec(&scheme)
     };
     let read = read_as(own, &[], r#"{"id":"evt","data":{"id":"7"}}"#).unwrap();
-    let event = &read.events[0].0;
+    let event = &read.events[0].event;
     assert_eq!(event.id.as_deref(), Some("7"));
     assert_eq!(event.event_type.as_deref(), Some("search.hook"));
     assert_eq!(event.key.as_deref(), Some("search.hook:7:nobody"));
@@ -283,8 +291,8 @@ fn long_ids_and_keys_are_kept_as_their_digest() {
     let scheme = preset("stripe").unwrap();
     let body = format!(r#"{{"id":"{}"}}"#, "x".repeat(300));
     let read = read_as(ReadingSpec { key: Some("{id}"), ..spec(&scheme) }, &[], &body).unwrap();
-    assert_eq!(read.events[0].0.id.as_deref().map(str::len), Some(64));
-    assert_eq!(read.events[0].0.key.as_deref().map(str::len), Some(64));
+    assert_eq!(read.events[0].event.id.as_deref().map(str::len), Some(64));
+    assert_eq!(read.events[0].event.key.as_deref().map(str::len), Some(64));
 }
 
 #[test]

@@ -2,12 +2,12 @@
 //! parsed before it is genuine, nothing acknowledged before it is durable.
 use std::{net::IpAddr, time::Instant};
 
-use boathook_event::{Event, Facts, Read, Uid, Word};
+use boathook_event::{Facts, Read, Uid, Word};
 use boathook_store::{
     SubmitError,
     traits::{Append, Verdict},
 };
-use boathook_table::{Choice, Endpoint};
+use boathook_table::Endpoint;
 use boathook_verify::{self as verify, Answered, RawRequest, Rejection, Verified};
 use bytes::Bytes;
 use http::{Method, request::Parts};
@@ -18,6 +18,7 @@ use tokio::time::timeout_at;
 
 use super::{
     Ingress, capture,
+    chosen::Chosen,
     exchange::Exchange,
     outcome::{Outcome, Refusal},
 };
@@ -59,8 +60,8 @@ impl Ingress {
             return self.visited(answered).await;
         }
         drop(request);
-        exchange.noted.first(read.events.first().map(|(event, _)| event));
-        let tenants = read.events.iter().filter_map(|(event, _)| event.tenant.as_deref());
+        exchange.noted.first(read.events.first().map(|read| &read.event));
+        let tenants = read.events.iter().filter_map(|read| read.event.tenant.as_deref());
         gate.admit_tenants(tenants).map_err(Refusal::TenantRate)?;
         self.keep(served, read, exchange).await
     }
@@ -124,7 +125,7 @@ impl Ingress {
     ) -> Result<Outcome, Refusal> {
         let Served { endpoint, traffic, .. } = served;
         let Read { events, answer } = read;
-        let Chosen { appends, labels, ignored } = Chosen::of(endpoint, events)?;
+        let Chosen { appends, labels, ignored, why_ignored } = Chosen::of(served, events, &self.metrics)?;
         let mut best = Word::Ignored;
         let deadline = endpoint.acknowledge.deadline().map(|deadline| exchange.started + deadline);
         let mut expected = self.expect(endpoint, &appends);
@@ -145,7 +146,7 @@ impl Ingress {
             traffic.pulse.event(exchange.received_at);
             self.happened(endpoint, expected, deadline).await.map_err(Refusal::NotDelivered)?;
         }
-        Ok(Outcome::Taken { word: best, answer })
+        Ok(Outcome::Taken { word: best, why_ignored, answer })
     }
 
     async fn stored(
@@ -175,49 +176,6 @@ impl Ingress {
         }
     }
 }
-
-/// What is to be stored of a request.
-struct Chosen<'e> {
-    appends: Vec<Append>,
-    /// The metrics label of each of them.
-    labels: Vec<&'e str>,
-    /// Those of the events that nobody wants.
-    ignored: Vec<&'e str>,
-}
-
-impl<'e> Chosen<'e> {
-    /// Chooses by type. A request that is refused whole gets a 400; where a batch has good events beside refused ones,
-    /// the sender must not send it again: the refused ones are stored, too, for nobody.
-    fn of(endpoint: &'e Endpoint, events: Vec<EventWithKeys>) -> Result<Self, Refusal> {
-        let mut chosen =
-            Self { appends: Vec::with_capacity(events.len()), labels: Vec::new(), ignored: Vec::new() };
-        let (all, mut rejected) = (events.len(), 0);
-        for (event, dedupe) in events {
-            let label = endpoint.type_label(event.event_type.as_deref());
-            let destinations = match endpoint.choose(event.event_type.as_deref()) {
-                Choice::Take(destinations) => destinations,
-                Choice::Ignore => {
-                    chosen.ignored.push(label);
-                    continue;
-                }
-                Choice::Reject => {
-                    rejected += 1;
-                    Vec::new()
-                }
-            };
-            chosen.labels.push(label);
-            chosen.appends.push(Append {
-                event,
-                dedupe,
-                dedupe_window: endpoint.dedupe_window,
-                destinations,
-            });
-        }
-        if rejected > 0 && rejected == all { Err(Refusal::UnknownType) } else { Ok(chosen) }
-    }
-}
-
-type EventWithKeys = (std::sync::Arc<Event>, Vec<boathook_event::DedupeKey>);
 
 /// Why it was refused, with what would explain it. Looking for that costs more than refusing: not for every request of a
 /// flood.

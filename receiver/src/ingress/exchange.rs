@@ -3,7 +3,7 @@
 use std::{borrow::Cow, net::IpAddr, time::Instant};
 
 use boathook_event::{Rejected, Word};
-use boathook_table::Profile;
+use boathook_table::{Ignored, Profile};
 use jiff::Timestamp;
 
 use super::{
@@ -94,7 +94,14 @@ impl<'x> Exchange<'x> {
             };
         }
         match outcome {
-            Outcome::Taken { word: Word::Ignored, .. } => line!(warn, "ignored: nobody wants this type"),
+            Outcome::Taken { word: Word::Ignored, why_ignored: Some(Ignored::Filtered), .. } => {
+                let reason = Ignored::Filtered.as_str();
+                line!(info, "ignored: the filter does not want it", reason);
+            }
+            Outcome::Taken { word: Word::Ignored, .. } => {
+                let reason = Ignored::UnknownType.as_str();
+                line!(warn, "ignored: nobody wants this type", reason);
+            }
             Outcome::Taken { word: Word::Duplicate, .. } => line!(info, "duplicate"),
             Outcome::Taken { .. } => line!(info, "accepted"),
             Outcome::Handshake(_) => {

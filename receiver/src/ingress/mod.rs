@@ -1,6 +1,7 @@
 //! A request comes in and is answered: [`capture`] reads it, [`accept`] decides, [`reply`] answers.
 mod accept;
 mod capture;
+mod chosen;
 mod code;
 mod exchange;
 mod noted;

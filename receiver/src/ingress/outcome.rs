@@ -3,7 +3,7 @@ use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use boathook_event::{ReadError, Word};
 use boathook_store::SubmitError;
-use boathook_table::Profile;
+use boathook_table::{Ignored, Profile};
 use boathook_verify::{Answered, Hint, Rejection};
 use http::StatusCode;
 
@@ -17,6 +17,8 @@ pub(crate) enum Outcome {
     Taken {
         /// Accepted, Duplicate or Ignored: that of its best event.
         word: Word,
+        /// Why its first ignored event was.
+        why_ignored: Option<Ignored>,
         /// Members of the answer that the provider's scheme asks for.
         answer: BTreeMap<Box<str>, Option<Box<str>>>,
     },

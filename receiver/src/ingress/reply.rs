@@ -131,7 +131,7 @@ mod tests {
     const OWN: Profile = Profile { success: 202, duplicate: 409, refused: 403, unavailable: 500, ..PLAIN };
 
     fn taken(word: Word) -> Outcome {
-        Outcome::Taken { word, answer: [].into() }
+        Outcome::Taken { word, why_ignored: None, answer: [].into() }
     }
 
     fn answered(status: u16) -> Answered {
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn what_the_scheme_asks_for_replaces_or_joins_the_default_members() {
         let answer = [("eventType".into(), Some("update".into())), ("kind\"".into(), None)].into();
-        let outcome = Outcome::Taken { word: Word::Accepted, answer };
+        let outcome = Outcome::Taken { word: Word::Accepted, why_ignored: None, answer };
         let told = body(reply(&outcome, &PLAIN, &Noted::default()));
         assert_eq!(
             told,

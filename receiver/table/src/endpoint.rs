@@ -1,11 +1,11 @@
 //! An endpoint as a receiver uses it.
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use boathook_crds::{
     Events, Limits, Mode, Notice, Ordering, Reason, SecretRef, Timestamp, UnknownTypes, Verification,
     WebhookEndpointSpec,
 };
-use boathook_event::{Destination, ObjectName, Reading, ReadingSpec, Retention, TypePatterns};
+use boathook_event::{Filter, ObjectName, Reading, ReadingSpec, Retention, TypePatterns};
 use boathook_verify::{
     AnswerType, Handshakes, Kind as Proof, Scheme, SchemeError, TimestampRule, Verifier,
     limits::TOLERANCE_DEFAULT, nearest, preset,
@@ -16,6 +16,7 @@ use crate::{
     Acknowledge, Capture, Input, Kind, Problem, Sink, Written,
     capture::capture,
     checks::{self, Checked, Checks, checks},
+    filter,
     limits::{
         BODY_BYTES_DEFAULT, BODY_BYTES_MAX, DEDUPE_WINDOW_DEFAULT, DEDUPE_WINDOW_MAX, HOST_BYTES_MAX,
         RATE_PER_MINUTE_MAX, TYPE_PATTERNS_MAX,
@@ -71,9 +72,10 @@ pub struct Endpoint {
     pub sinks: Vec<SinkRoute>,
     /// What a person should know of it.
     pub notices: Vec<Notice>,
-    types: TypePatterns,
-    catalogue: TypePatterns,
-    unknown_types: UnknownTypes,
+    pub(crate) types: TypePatterns,
+    pub(crate) catalogue: TypePatterns,
+    pub(crate) unknown_types: UnknownTypes,
+    pub(crate) filter: Option<Filter>,
 }
 
 /// What a provider wants to hear: HTTP statuses by outcome, and a text.
@@ -103,18 +105,9 @@ pub struct SinkRoute {
     /// An event that goes there is delivered only once this sink has it.
     pub required: bool,
     /// Types that go there.
-    types: [TypePatterns; 2],
-}
-
-/// What becomes of an event by its type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
-    /// It is taken, for these sinks.
-    Take(Vec<Destination>),
-    /// It is acknowledged and forgotten.
-    Ignore,
-    /// It is refused.
-    Reject,
+    pub(crate) types: [TypePatterns; 2],
+    /// What the sink wants of them.
+    pub(crate) filter: Option<Arc<Filter>>,
 }
 
 impl Profile {
@@ -138,28 +131,10 @@ impl Endpoint {
         self.secrets.contains(&checks::digest(text))
     }
 
-    /// Decides by the type. An event that no sink wants is taken all the same: it can be shown and replayed.
-    pub fn choose(&self, event_type: Option<&str>) -> Choice {
-        match self.unknown_types {
-            _ if self.is_known(event_type) => {}
-            UnknownTypes::Accept => {}
-            UnknownTypes::Ignore => return Choice::Ignore,
-            UnknownTypes::Reject => return Choice::Reject,
-        }
-        let wants = |route: &&SinkRoute| route.types.iter().all(|types| types.matches(event_type));
-        let destination =
-            |route: &SinkRoute| Destination { sink: route.sink.clone(), ordered: route.ordered };
-        Choice::Take(self.sinks.iter().filter(wants).map(destination).collect())
-    }
-
     /// The type as a metrics label: the pattern that lists it, of the endpoint or else of the catalogue, or `other`. There
     /// are as many as are written, whatever senders send.
     pub fn type_label(&self, event_type: Option<&str>) -> &str {
         self.types.pattern(event_type).or_else(|| self.catalogue.pattern(event_type)).unwrap_or("other")
-    }
-
-    fn is_known(&self, event_type: Option<&str>) -> bool {
-        if self.types.is_empty() { self.catalogue.matches(event_type) } else { self.types.lists(event_type) }
     }
 }
 
@@ -199,6 +174,7 @@ pub(crate) fn compile(
         rate.into_iter().for_each(|rate| problems.within(field, rate, 1..=RATE_PER_MINUTE_MAX));
     }
     problems.at_most("spec.events.types", events.types.len(), TYPE_PATTERNS_MAX);
+    let filter = filter::compile(events.filter.as_ref(), "spec.events.filter", &mut problems);
     host(spec, &mut problems);
     let route = SinkRoutes { sinks, problems: &mut problems }.all(spec);
     let acknowledge = Acknowledge::compile(spec, &mut problems);
@@ -236,6 +212,7 @@ pub(crate) fn compile(
         },
         types: TypePatterns::new(&events.types),
         catalogue: catalogue(&scheme),
+        filter,
         name: name.clone(),
         verifier,
         handshakes,
@@ -333,7 +310,8 @@ impl SinkRoutes<'_, '_, '_> {
             let ordered = keyed && choice.ordering != Some(Ordering::None);
             let types = [TypePatterns::new(&choice.types), sink.types.clone()];
             let required = choice.required.unwrap_or(true);
-            routes.push(SinkRoute { sink: name, ordered, required, types });
+            let filter = sink.filter.clone();
+            routes.push(SinkRoute { sink: name, ordered, required, types, filter });
         }
         let max = boathook_event::limits::SINKS_PER_EVENT_MAX;
         self.problems.at_most("spec.delivery.sinks", routes.len(), max);

@@ -1,13 +1,13 @@
 //! A sink as a receiver uses it.
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use boathook_crds::{HttpHeader, HttpSink, Jitter, Reason, Retry, WebhookSinkSpec};
-use boathook_event::{ObjectName, RetryPolicy, TypePatterns};
+use boathook_event::{Filter, ObjectName, RetryPolicy, TypePatterns};
 use boathook_template::{Place, Pointers, Template};
 use zeroize::Zeroizing;
 
 use crate::{
-    Keys, Kind, Problem,
+    Keys, Kind, Problem, filter,
     limits::{
         CONCURRENCY_DEFAULT, RATE_PER_MINUTE_MAX, RETRY_AGE_MAX, RETRY_DELAY_MAX, TIMEOUT_DEFAULT,
         TIMEOUT_MAX, TYPE_PATTERNS_MAX,
@@ -24,6 +24,8 @@ pub struct Sink {
     pub target: Target,
     /// The types that it wants.
     pub types: TypePatterns,
+    /// What it wants of these.
+    pub filter: Option<Arc<Filter>>,
     /// When a failed delivery is tried again.
     pub retry: RetryPolicy,
     /// Deliveries under way at once.
@@ -93,6 +95,7 @@ pub(crate) fn compile(name: &ObjectName, spec: &WebhookSinkSpec, keys: &Keys) ->
         name: name.clone(),
         target: target.unwrap_or(Target::Log),
         types: TypePatterns::new(&spec.types),
+        filter: filter::compile(spec.filter.as_ref(), "spec.filter", &mut problems).map(Arc::new),
         retry: retry(spec.retry.as_ref().unwrap_or(&Retry::default()), &mut problems),
         concurrency: concurrency(spec.concurrency, &mut problems),
         attempts_per_minute: attempts_per_minute(spec, &mut problems),

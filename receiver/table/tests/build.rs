@@ -1,9 +1,11 @@
 //! What objects compile to, and what is said of those that do not.
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use boathook_crds::{Notice, Reason, WebhookEndpoint, WebhookSink};
-use boathook_event::{Destination, ObjectName};
-use boathook_table::{Accepted, Acknowledge, Choice, Input, Keys, Objects, Problem, Table};
+use boathook_event::{Destination, Event, EventParts, Head, ObjectName, Subject, Uid};
+use boathook_table::{
+    Accepted, Acknowledge, Choice, Endpoint, Ignored, Input, Keys, Objects, Problem, Table,
+};
 use serde_json::{Value, json};
 
 fn keys() -> Keys {
@@ -45,6 +47,33 @@ fn built(endpoints: Vec<WebhookEndpoint>) -> (Table, Vec<Problem>) {
     build(&Objects { endpoints, sinks: vec![sink("out", &out)] }, &keys())
 }
 
+/// What becomes of an event of this type and body, and the sinks whose filters could not say.
+fn chosen(endpoint: &Endpoint, event_type: Option<&str>, body: &str) -> (Choice, Vec<String>) {
+    let event = Event::restore(EventParts {
+        uid: Uid::from_bytes([0; 16]),
+        endpoint: endpoint.name.clone(),
+        received_at: boathook_crds::Timestamp::UNIX_EPOCH,
+        id: None,
+        event_type: event_type.map(Into::into),
+        key: None,
+        tenant: None,
+        entity: None,
+        index: 0,
+        head: Arc::new(Head {
+            method: http::Method::POST,
+            path: "/".into(),
+            query: None,
+            headers: http::HeaderMap::new(),
+        }),
+        body: body.to_owned().into(),
+    });
+    let mut unsaid = Vec::new();
+    let choice = endpoint.choose(&Subject::new(&event, None), |unevaluated| {
+        unsaid.push(unevaluated.sink.map_or(String::new(), |sink| sink.name().to_owned()));
+    });
+    (choice, unsaid)
+}
+
 #[test]
 fn a_sound_endpoint_is_found_by_its_path() {
     let (table, problems) = built(vec![
@@ -65,7 +94,7 @@ fn types_decide_what_is_taken_and_where_it_goes() {
     let take = |spec: Value, event_type: Option<&str>| {
         let (table, problems) = built(vec![endpoint("a", &spec)]);
         assert_eq!(problems, []);
-        table.lookup(None, "/default/a").map(|endpoint| endpoint.choose(event_type))
+        table.lookup(None, "/default/a").map(|endpoint| chosen(endpoint, event_type, "{}").0)
     };
     let destination = || Destination { sink: ObjectName::new("default", "out"), ordered: false };
     let out = || Some(Choice::Take(vec![destination()]));
@@ -76,13 +105,45 @@ fn types_decide_what_is_taken_and_where_it_goes() {
     };
     assert_eq!(take(json!({}), Some("push")), out());
     assert_eq!(take(json!({}), Some("fork")), Some(Choice::Take(vec![])), "stored, though no sink wants it");
-    assert_eq!(take(events(&["push"], None), Some("fork")), Some(Choice::Ignore));
+    assert_eq!(take(events(&["push"], None), Some("fork")), Some(Choice::Ignore(Ignored::UnknownType)));
     assert_eq!(take(events(&["push"], Some("Reject")), Some("fork")), Some(Choice::Reject));
     assert_eq!(take(events(&["push"], Some("Accept")), Some("push.x")), out());
     assert_eq!(take(events(&[], Some("Reject")), Some("issues.opened")), out(), "the catalogue knows it");
     assert_eq!(take(events(&[], Some("Reject")), Some("made_up")), Some(Choice::Reject));
     let own = json!({ "delivery": { "sinks": [{ "name": "out", "types": ["issues.*"] }] } });
     assert_eq!(take(own, Some("push")), Some(Choice::Take(vec![])));
+}
+
+#[test]
+fn filters_decide_after_types_what_is_taken_and_where_it_goes() {
+    let objects = |endpoint_filter: Value, sink_filter: Value| {
+        let spec = json!({ "events": { "types": ["push"], "filter": endpoint_filter } });
+        let out = json!({ "log": {}, "filter": sink_filter });
+        let objects = Objects { endpoints: vec![endpoint("a", &spec)], sinks: vec![sink("out", &out)] };
+        build(&objects, &keys())
+    };
+    let high = json!({ "match": [{ "field": "data.priority", "operator": "In", "value": ["high"] }] });
+    let (table, problems) = objects(high, json!({ "cel": "body.data.n > 1" }));
+    assert_eq!(problems, []);
+    let endpoint = table.endpoints().next().expect("it was built");
+    let choice = |event_type, body| chosen(endpoint, Some(event_type), body);
+    let out = Destination { sink: ObjectName::new("default", "out"), ordered: false };
+    let take = |sinks| Choice::Take(sinks);
+    assert_eq!(choice("fork", "{}").0, Choice::Ignore(Ignored::UnknownType));
+    assert_eq!(choice("push", "{}").0, Choice::Ignore(Ignored::Filtered));
+    let body = r#"{"data":{"priority":"high","n":2}}"#;
+    assert_eq!(choice("push", body), (take(vec![out]), vec![]));
+    assert_eq!(choice("push", r#"{"data":{"priority":"high","n":1}}"#), (take(vec![]), vec![]));
+    let unsaid = choice("push", r#"{"data":{"priority":"high"}}"#);
+    assert_eq!(unsaid, (take(vec![]), vec!["out".into()]));
+
+    let (_, problems) = objects(json!({ "cel": "boddy" }), json!({ "match": [], "cel": "true" }));
+    let told: Vec<_> = problems.iter().map(|problem| (&*problem.field, problem.reason)).collect();
+    // The filter of the sink is whole: no rule is written.
+    assert_eq!(told, [("spec.events.filter.cel", Reason::InvalidFilter)]);
+    let (_, problems) = objects(json!({}), json!({ "cel": "true" }));
+    assert_eq!(problems[0].field, "spec.events.filter");
+    assert!(problems[0].message.contains("exactly one of match and cel"), "{problems:?}");
 }
 
 #[test]
@@ -318,7 +379,7 @@ fn events_are_ordered_where_they_have_a_key_and_nobody_says_otherwise() {
         let (table, problems) = built(vec![endpoint("a", &spec)]);
         let endpoint = table.endpoints().next().cloned();
         let problems: Vec<String> = problems.into_iter().map(|problem| problem.field).collect();
-        match endpoint.map(|endpoint| endpoint.choose(Some("push"))) {
+        match endpoint.map(|endpoint| chosen(&endpoint, Some("push"), "{}").0) {
             Some(Choice::Take(destinations)) => Ok(destinations[0].ordered),
             _ => Err(problems),
         }

@@ -210,6 +210,33 @@ fn an_unwanted_type_is_ignored_with_2xx_or_refused_with_400_and_not_stored() {
 }
 
 #[test]
+fn an_event_that_the_filter_does_not_want_is_ignored_with_2xx_after_its_type_and_before_it_is_stored() {
+    let program = start(
+        "events: { types: [push], unknownTypes: Reject, filter: { cel: \"body.ref == 'refs/heads/main'\" } }",
+    );
+    refused(&program.send("1", "fork", "{\"ref\":\"refs/heads/main\"}"), 400, "unknown_type");
+    assert_eq!(program.send("2", "push", "{\"ref\":\"refs/heads/dev\"}").status, 200);
+    let line = program.logged("ignored: the filter does not want it");
+    assert_eq!(
+        (&line["reason"], &line["event_id"], &line["level"]),
+        (&"filtered".into(), &"2".into(), &"INFO".into())
+    );
+    assert_eq!(program.metric("boathook_filter_failures_total{endpoint=\"default/in\",sink=\"\"}"), 0.0);
+    // What cannot be said is not wanted either, and is told.
+    assert_eq!(program.send("3", "push", "{}").status, 200);
+    let line = program.logged("a filter could not be evaluated: the event counts as not wanted");
+    assert_eq!(line["reason"], "there is no `ref`: ask has(…) first");
+    assert_eq!(program.metric("boathook_filter_failures_total{endpoint=\"default/in\",sink=\"\"}"), 1.0);
+    assert_eq!(program.report()["events"], 0);
+    assert_eq!(
+        program.metric("boathook_events_total{endpoint=\"default/in\",outcome=\"ignored\",type=\"push\"}"),
+        2.0
+    );
+    assert_eq!(program.send("4", "push", "{\"ref\":\"refs/heads/main\"}").status, 200);
+    assert_eq!(program.report()["events"], 1);
+}
+
+#[test]
 fn a_head_over_its_bounds_gets_431_and_reaches_no_endpoint() {
     let program = start("");
     let signed = || Request::signed("1", "push", "{}");

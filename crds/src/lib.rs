@@ -15,6 +15,7 @@ mod retention;
 mod schema;
 mod shared;
 pub mod sink;
+pub mod sink_body;
 mod status;
 
 pub use acknowledge::{Acknowledge, AcknowledgeMode};
@@ -33,6 +34,7 @@ pub use retention::Retention;
 pub use schema::{SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION, crds, generated, members};
 pub use shared::SecretRef;
 pub use sink::*;
+pub use sink_body::*;
 pub use status::*;
 
 /// The API group.

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{EventFilter, SecretRef, WebhookSinkStatus};
+use crate::{BodyField, EventFilter, SecretRef, SinkBody, WebhookSinkStatus};
 
 /// A place that takes events, and how persistently they are offered to it.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -32,12 +32,20 @@ use crate::{EventFilter, SecretRef, WebhookSinkStatus};
 #[x_kube(validation = Rule::new("has(self.http) != has(self.log)").message("exactly one of http and log must be set"))]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookSinkSpec {
-    /// An HTTP server that gets each event as a POST with the provider's bytes and headers.
+    /// An HTTP server that gets each event as a POST.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpSink>,
     /// The receiver's standard output, one JSON line per event: for trying things out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogSink>,
+    /// What is sent: `Raw` the provider's bytes and headers; `CloudEvents` a CloudEvent 1.0 in JSON; `Envelope` the JSON object
+    /// `{id, timestamp, event, teamId, data, previousData, metadata}`; `Fields` a flat JSON object of `fields`. Default: Raw.
+    #[serde(default)]
+    pub body: SinkBody,
+    /// The members of the object for `body: Fields`, and only for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub fields: Vec<BodyField>,
     /// Types that this sink wants, whatever endpoint they come from; `*` is any run of characters. Default: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 256)))]
@@ -71,7 +79,7 @@ pub struct RateLimit {
     pub per_minute: Option<u32>,
 }
 
-/// An HTTP server that gets each event as a POST with the provider's bytes and headers.
+/// An HTTP server that gets each event as a POST.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpSink {
@@ -86,6 +94,10 @@ pub struct HttpSink {
     /// How long one attempt may take, from connecting to the last byte of the answer. Default: 30s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Bytes of the body as it is sent; a delivery with a larger one is parked (`body_too_large`). Default: 1048576.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 52428800))]
+    pub body_bytes_max: Option<u32>,
 }
 
 /// A header to add: exactly one of `value` and `secretRef`.

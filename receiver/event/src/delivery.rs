@@ -104,6 +104,8 @@ pub enum FailureKind {
     ForbiddenAddress,
     /// The event cannot be rendered for this sink.
     Unrenderable,
+    /// The body is larger than the sink takes.
+    BodyTooLarge,
 }
 
 impl FailureKind {
@@ -116,6 +118,7 @@ impl FailureKind {
             Self::Throttled => "throttled",
             Self::ForbiddenAddress => "forbidden_address",
             Self::Unrenderable => "unrenderable",
+            Self::BodyTooLarge => "body_too_large",
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The `http` sink: posts an event's bytes and headers to a URL.
+//! The `http` sink: posts an event to a URL.
 //!
-//! Nothing is added to the body and no redirect is followed. Any 2xx means taken; what the other answers mean stands
+//! What the body is stands in `body.rs`. No redirect is followed. Any 2xx means taken; what the other answers mean stands
 //! in `http/answer.rs`, what is sent beside the body in `http/headers.rs`.
 mod answer;
 mod headers;
@@ -16,7 +16,8 @@ use tokio::time::{Instant, timeout_at};
 
 use self::{answer::Answer, headers::Headers};
 use crate::{
-    BuildError, Secret, Sending, Sink,
+    BodySpec, BuildError, Secret, Sending, Sink,
+    body::{Body, BodyMaker},
     client::{GuardedClient, SendError, SharedClient},
     error::{passing, permanent},
     limits,
@@ -31,6 +32,10 @@ pub struct HttpSpec {
     pub headers: Vec<HeaderSpec>,
     /// Time for one attempt from looking the name up to the head of the answer, at most [`limits::TIMEOUT_MAX`].
     pub timeout: Duration,
+    /// What is sent.
+    pub body: BodySpec,
+    /// Bytes of a body, at most [`limits::BODY_BYTES_MAX`]; a larger one is not sent, and parked.
+    pub body_bytes_max: usize,
 }
 
 /// One header of the sink's own.
@@ -59,28 +64,39 @@ pub(crate) struct HttpSink {
     place: String,
     headers: Headers,
     timeout: Duration,
+    body: BodyMaker,
+    body_bytes_max: usize,
 }
 
 impl HttpSink {
     pub(crate) fn build(spec: &HttpSpec, client: &SharedClient) -> Result<Self, BuildError> {
-        let HttpSpec { url, headers, timeout } = spec;
+        let HttpSpec { url, headers, timeout, body, body_bytes_max } = spec;
         let url = parse_url(url)?;
         let headers = Headers::compile(headers)?;
         if timeout.is_zero() || *timeout > limits::TIMEOUT_MAX {
             let message = format!("is {timeout:?}: write more than 0s and at most {:?}", limits::TIMEOUT_MAX);
             return Err(BuildError::new("http.timeout", message));
         }
+        if !(1..=limits::BODY_BYTES_MAX).contains(body_bytes_max) {
+            let message = format!("is {body_bytes_max}: write 1 to {}", limits::BODY_BYTES_MAX);
+            return Err(BuildError::new("http.bodyBytesMax", message));
+        }
+        let body = BodyMaker::compile(body)?;
         let client = client.guarded().map_err(|error| {
             BuildError::new("http", format!("no TLS client: are CA certificates installed? ({error:?})"))
         })?;
         client.check(&url).map_err(|forbidden| BuildError::new("http.url", forbidden.to_string()))?;
-        Ok(Self { client, place: place(&url), url, headers, timeout: *timeout })
+        let (timeout, body_bytes_max) = (*timeout, *body_bytes_max);
+        Ok(Self { client, place: place(&url), url, headers, timeout, body, body_bytes_max })
     }
 
     async fn deliver(&self, sending: &Sending) -> Result<Delivered, Failure> {
+        let now = Timestamp::now();
+        let body = self.body.make(sending, now)?;
+        self.fits(&body)?;
         let mut request = Request::new(Method::POST, self.url.clone());
-        *request.headers_mut() = self.headers.of(sending, Timestamp::now())?;
-        *request.body_mut() = Some(sending.delivery.event.body.clone().into());
+        *request.headers_mut() = self.headers.of(sending, &body, now)?;
+        *request.body_mut() = Some(body.bytes.into());
         let deadline = Instant::now() + self.timeout;
         match timeout_at(deadline, self.client.send(request)).await {
             Ok(Ok(response)) => self.judge(response, deadline).await,
@@ -90,6 +106,15 @@ impl HttpSink {
                 Err(passing(FailureKind::Timeout, message))
             }
         }
+    }
+
+    fn fits(&self, body: &Body) -> Result<(), Failure> {
+        let (bytes, max) = (body.bytes.len(), self.body_bytes_max);
+        if bytes <= max {
+            return Ok(());
+        }
+        let message = format!("the body has {bytes} bytes, more than the {max} of http.bodyBytesMax");
+        Err(permanent(FailureKind::BodyTooLarge, message))
     }
 
     /// Once the head of the answer is here the outcome stands, whatever happens to the body.
@@ -189,7 +214,13 @@ mod tests {
     use crate::AddressGuard;
 
     fn spec(url: &str) -> HttpSpec {
-        HttpSpec { url: url.into(), headers: Vec::new(), timeout: Duration::from_secs(30) }
+        HttpSpec {
+            url: url.into(),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(30),
+            body: BodySpec::Raw,
+            body_bytes_max: 1024,
+        }
     }
 
     fn refusal(spec: &HttpSpec) -> String {
@@ -219,6 +250,14 @@ mod tests {
         for timeout in [Duration::ZERO, limits::TIMEOUT_MAX + Duration::from_millis(1)] {
             let message = refusal(&HttpSpec { timeout, ..spec("https://example.com/") });
             assert!(message.starts_with("http.timeout: is "), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_no_endpoint_takes_is_no_bound() {
+        for body_bytes_max in [0, limits::BODY_BYTES_MAX + 1] {
+            let message = refusal(&HttpSpec { body_bytes_max, ..spec("https://example.com/") });
+            assert!(message.starts_with("http.bodyBytesMax: is "), "{message}");
         }
     }
 

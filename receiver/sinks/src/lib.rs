@@ -2,6 +2,7 @@
 //!
 //! A sink tries once and says how that ended. It never retries, logs or measures: dispatch does, alike for all.
 //! A driver is one file and one line in the [`Registry`], and passes the suite in `tests/suite`.
+mod body;
 mod client;
 mod error;
 mod fetch;
@@ -19,6 +20,7 @@ use boathook_event::{Delivered, Delivery, Failure};
 use futures::future::BoxFuture;
 
 pub use crate::{
+    body::{BodySpec, FieldSpec},
     error::BuildError,
     fetch::{Fetched, Fetcher},
     guard::{AddressGuard, Forbidden, ForbiddenKind},

@@ -34,3 +34,9 @@ pub const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
 pub const LOG_BODY_BYTES_MAX: usize = 64 * 1024;
 /// How long a small document may take: somebody may wait for it.
 pub const FETCH_TIME_MAX: Duration = Duration::from_secs(10);
+/// Members of a body that is a flat object: as many as a row has columns.
+pub const FIELDS_MAX: usize = 64;
+/// Bytes of such a member's name.
+pub const FIELD_NAME_BYTES_MAX: usize = 256;
+/// Bytes of a body that an `http` sink sends, at most: what an endpoint may take, and as much again for what is put around it.
+pub const BODY_BYTES_MAX: usize = 50 * 1024 * 1024;

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{Sending, Sink, error::passing, limits::LOG_BODY_BYTES_MAX};
+use crate::{BodySpec, BuildError, Sending, Sink, body::BodyMaker, error::passing, limits::LOG_BODY_BYTES_MAX};
 
 /// Where the lines go; shared by all `log` sinks, so that lines do not mix.
 pub(crate) type Output = Arc<Mutex<Box<dyn Write + Send>>>;
@@ -20,6 +20,7 @@ pub(crate) type Output = Arc<Mutex<Box<dyn Write + Send>>>;
 /// Writes events as lines.
 pub(crate) struct LogSink {
     name: ObjectName,
+    body: BodyMaker,
     output: Output,
 }
 
@@ -49,12 +50,13 @@ struct Line<'l> {
 }
 
 impl LogSink {
-    pub(crate) fn new(name: ObjectName, output: Output) -> Self {
-        Self { name, output }
+    pub(crate) fn build(name: ObjectName, body: &BodySpec, output: Output) -> Result<Self, BuildError> {
+        Ok(Self { name, body: BodyMaker::compile(body)?, output })
     }
 
     async fn deliver(&self, sending: &Sending) -> Result<Delivered, Failure> {
-        let line = self.line(sending);
+        let body = self.body.make(sending, Timestamp::now())?.bytes;
+        let line = self.line(sending, &body);
         let output = Arc::clone(&self.output);
         // Whoever reads standard output may stop reading: only a thread that may block waits for that.
         let written = tokio::task::spawn_blocking(move || write(&output, &line?)).await;
@@ -66,11 +68,11 @@ impl LogSink {
         }
     }
 
-    fn line(&self, sending: &Sending) -> io::Result<Vec<u8>> {
+    fn line(&self, sending: &Sending, sent: &[u8]) -> io::Result<Vec<u8>> {
         let Sending { delivery, attempt } = sending;
         let event = &*delivery.event;
-        let cut = event.body.get(..LOG_BODY_BYTES_MAX).filter(|kept| kept.len() < event.body.len());
-        let body = if cut.is_some() { None } else { on_one_line(&event.body) };
+        let cut = sent.get(..LOG_BODY_BYTES_MAX).filter(|kept| kept.len() < sent.len());
+        let body = if cut.is_some() { None } else { on_one_line(sent) };
         let line = Line {
             sink: self.name.as_str(),
             endpoint: event.endpoint.as_str(),
@@ -80,7 +82,7 @@ impl LogSink {
             attempt: *attempt,
             replay: Some(delivery.replay).filter(|replay| *replay > 0),
             received_at: event.received_at,
-            body_base64: body.is_none().then(|| STANDARD.encode(cut.unwrap_or(&event.body))),
+            body_base64: body.is_none().then(|| STANDARD.encode(cut.unwrap_or(sent))),
             body,
             body_truncated: cut.is_some(),
         };

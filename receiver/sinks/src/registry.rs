@@ -8,7 +8,7 @@ use std::{
 use boathook_event::ObjectName;
 
 use crate::{
-    AddressGuard, BuildError, Fetcher, HttpSpec, Sink,
+    AddressGuard, BodySpec, BuildError, Fetcher, HttpSpec, Sink,
     client::SharedClient,
     http::HttpSink,
     log::{LogSink, Output},
@@ -19,8 +19,8 @@ use crate::{
 pub enum SinkSpec {
     /// Posts to a URL.
     Http(HttpSpec),
-    /// Writes lines to standard output.
-    Log,
+    /// Writes lines to standard output, each with such a body.
+    Log(BodySpec),
 }
 
 /// Makes sinks, and holds what they share.
@@ -42,7 +42,7 @@ impl Registry {
     pub fn build(&self, name: &ObjectName, spec: &SinkSpec) -> Result<Arc<dyn Sink>, BuildError> {
         Ok(match spec {
             SinkSpec::Http(spec) => Arc::new(HttpSink::build(spec, &self.client)?),
-            SinkSpec::Log => Arc::new(LogSink::new(name.clone(), Arc::clone(&self.output))),
+            SinkSpec::Log(body) => Arc::new(LogSink::build(name.clone(), body, Arc::clone(&self.output))?),
         })
     }
 

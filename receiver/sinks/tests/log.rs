@@ -9,7 +9,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use boathook_event::{FailureKind, ObjectName};
-use boathook_sinks::{AddressGuard, Registry, Sink, SinkSpec, limits::LOG_BODY_BYTES_MAX};
+use boathook_sinks::{AddressGuard, BodySpec, Registry, Sink, SinkSpec, limits::LOG_BODY_BYTES_MAX};
 use serde_json::{Value, value::RawValue};
 
 use self::suite::{Environment, Received, deliver_one, parts, sending, suite};
@@ -49,7 +49,7 @@ impl Write for Broken {
 
 fn log_to(output: impl Write + Send + 'static) -> Arc<dyn Sink> {
     Registry::new(AddressGuard::default(), Box::new(output))
-        .build(&ObjectName::new("platform", "lines"), &SinkSpec::Log)
+        .build(&ObjectName::new("platform", "lines"), &SinkSpec::Log(BodySpec::Raw))
         .unwrap()
 }
 

@@ -1,9 +1,9 @@
 //! From the table's sinks to drivers.
 use std::{collections::HashMap, sync::Arc};
 
-use boathook_crds::Reason;
+use boathook_crds::{BodyField, Reason};
 use boathook_event::ObjectName;
-use boathook_sinks::{HeaderContent, HeaderSpec, HttpSpec, Registry, Secret, Sink, SinkSpec};
+use boathook_sinks::{BodySpec, FieldSpec, HeaderContent, HeaderSpec, HttpSpec, Registry, Secret, Sink, SinkSpec};
 use boathook_table::{self as table, Kind, Problem, Target};
 
 /// Drivers by the names of their sinks.
@@ -16,7 +16,7 @@ pub(super) fn drivers<'t>(
 ) -> (Drivers, Vec<Problem>) {
     let (mut drivers, mut problems) = (Drivers::new(), Vec::new());
     for sink in sinks {
-        match registry.build(&sink.name, &spec(&sink.target)) {
+        match registry.build(&sink.name, &spec(sink)) {
             Ok(driver) => drop(drivers.insert(sink.name.clone(), driver)),
             Err(error) => problems.push(Problem {
                 kind: Kind::Sink,
@@ -30,14 +30,28 @@ pub(super) fn drivers<'t>(
     (drivers, problems)
 }
 
-fn spec(target: &Target) -> SinkSpec {
-    match target {
-        Target::Log => SinkSpec::Log,
-        Target::Http { url, headers, timeout } => SinkSpec::Http(HttpSpec {
+fn spec(sink: &table::Sink) -> SinkSpec {
+    let body = body(&sink.body);
+    match &sink.target {
+        Target::Log => SinkSpec::Log(body),
+        Target::Http { url, headers, timeout, body_bytes_max } => SinkSpec::Http(HttpSpec {
             url: url.clone(),
             headers: headers.iter().map(header).collect(),
             timeout: *timeout,
+            body,
+            body_bytes_max: *body_bytes_max,
         }),
+    }
+}
+
+fn body(body: &table::Body) -> BodySpec {
+    let field =
+        |BodyField { name, value }: &BodyField| FieldSpec { name: name.clone(), value: value.clone() };
+    match body {
+        table::Body::Raw => BodySpec::Raw,
+        table::Body::CloudEvents => BodySpec::CloudEvents,
+        table::Body::Envelope => BodySpec::Envelope,
+        table::Body::Fields(fields) => BodySpec::Fields(fields.iter().map(field).collect()),
     }
 }
 

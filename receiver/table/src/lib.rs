@@ -19,6 +19,7 @@ mod problem;
 mod retention;
 mod sealed;
 mod sink;
+mod sink_body;
 mod table;
 
 use boathook_crds::{WebhookEndpoint, WebhookSink};
@@ -36,6 +37,7 @@ pub use problem::{Kind, Problem};
 pub use retention::RETENTION_DEFAULT;
 pub use sealed::{OpenKey, SealKey};
 pub use sink::{Header, HeaderContent, Sink, Target};
+pub use sink_body::Body;
 pub use table::Table;
 
 /// Everything that was written.

@@ -41,3 +41,9 @@ pub const RETENTION_PARKED_DEFAULT: Duration = Duration::from_secs(30 * 86_400);
 pub const RETENTION_REJECTED_DEFAULT: Duration = Duration::from_secs(86_400);
 /// The longest that events are kept: a store is no archive.
 pub const RETENTION_MAX: Duration = Duration::from_secs(365 * 86_400);
+/// Bytes of the body that an HTTP sink sends where nothing is said: what most servers take.
+pub const SENT_BYTES_DEFAULT: u32 = 1024 * 1024;
+/// The largest of them: what an endpoint may take, and as much again for what is put around it.
+pub const SENT_BYTES_MAX: u32 = 50 * 1024 * 1024;
+/// Members of a body that is a flat object.
+pub const FIELDS_MAX: usize = 64;

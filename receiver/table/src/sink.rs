@@ -7,12 +7,13 @@ use boathook_template::{Place, Pointers, Template};
 use zeroize::Zeroizing;
 
 use crate::{
-    Keys, Kind, Problem, filter,
+    Body, Keys, Kind, Problem, filter,
     limits::{
-        CONCURRENCY_DEFAULT, RATE_PER_MINUTE_MAX, RETRY_AGE_MAX, RETRY_DELAY_MAX, TIMEOUT_DEFAULT,
-        TIMEOUT_MAX, TYPE_PATTERNS_MAX,
+        CONCURRENCY_DEFAULT, RATE_PER_MINUTE_MAX, RETRY_AGE_MAX, RETRY_DELAY_MAX, SENT_BYTES_DEFAULT,
+        SENT_BYTES_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, TYPE_PATTERNS_MAX,
     },
     problem::Problems,
+    sink_body::body,
 };
 
 /// A place that takes events.
@@ -22,6 +23,8 @@ pub struct Sink {
     pub name: ObjectName,
     /// What it is.
     pub target: Target,
+    /// What it gets.
+    pub body: Body,
     /// The types that it wants.
     pub types: TypePatterns,
     /// What it wants of these.
@@ -47,6 +50,8 @@ pub enum Target {
         headers: Vec<Header>,
         /// One attempt.
         timeout: Duration,
+        /// Bytes of a body.
+        body_bytes_max: usize,
     },
     /// Standard output.
     Log,
@@ -94,6 +99,7 @@ pub(crate) fn compile(name: &ObjectName, spec: &WebhookSinkSpec, keys: &Keys) ->
     let sink = Sink {
         name: name.clone(),
         target: target.unwrap_or(Target::Log),
+        body: body(spec, &mut problems),
         types: TypePatterns::new(&spec.types),
         filter: filter::compile(spec.filter.as_ref(), "spec.filter", &mut problems).map(Arc::new),
         retry: retry(spec.retry.as_ref().unwrap_or(&Retry::default()), &mut problems),
@@ -123,7 +129,10 @@ fn http_target(http: &HttpSink, keys: &Keys, problems: &mut Problems<'_>) -> Tar
     let headers = http.headers.iter().enumerate().filter_map(header).collect();
     let timeout = http.timeout.map_or(TIMEOUT_DEFAULT, |timeout| timeout.std());
     problems.at_most("spec.http.timeout", timeout, TIMEOUT_MAX);
-    Target::Http { url: http.url.clone(), headers, timeout }
+    let body_bytes_max = http.body_bytes_max.unwrap_or(SENT_BYTES_DEFAULT);
+    problems.within("spec.http.bodyBytesMax", body_bytes_max, 1..=SENT_BYTES_MAX);
+    let body_bytes_max = usize::try_from(body_bytes_max).unwrap_or(usize::MAX);
+    Target::Http { url: http.url.clone(), headers, timeout, body_bytes_max }
 }
 
 fn header_content(

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::{HeaderContent, HeaderSpec};
 use crate::{
     BuildError, Secret, Sending,
+    body::Body,
     error::permanent,
     limits,
     source::{DeliverySource, never_known},
@@ -83,11 +84,16 @@ impl Headers {
 
     /// All headers of one attempt. `Host` is the client's, and so is `Content-Length` where there is a body; it sends
     /// none for an empty one, although a POST should have it (RFC 9110 § 8.6) and some servers insist (411).
-    pub(super) fn of(&self, sending: &Sending, now: Timestamp) -> Result<HeaderMap, Failure> {
+    ///
+    /// The provider's headers go along with its own bytes only: of another body they would not be true.
+    pub(super) fn of(&self, sending: &Sending, body: &Body, now: Timestamp) -> Result<HeaderMap, Failure> {
         let event = &*sending.delivery.event;
-        let mut headers = forwarded(&event.head.headers);
+        let mut headers = match &body.content_type {
+            None => forwarded(&event.head.headers),
+            Some(content_type) => HeaderMap::from_iter([(header::CONTENT_TYPE, content_type.clone())]),
+        };
         add_ours(&mut headers, sending);
-        if event.body.is_empty() {
+        if body.bytes.is_empty() {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let values = match self.pointers.is_empty() {

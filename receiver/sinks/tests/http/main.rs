@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use boathook_event::{Delivered, EventParts, Failure, FailureKind, Head, ObjectName};
 use boathook_sinks::{
-    AddressGuard, HeaderContent, HeaderSpec, HttpSpec, Registry, Secret, Sink, SinkSpec,
+    AddressGuard, BodySpec, FieldSpec, HeaderContent, HeaderSpec, HttpSpec, Registry, Secret, Sink, SinkSpec,
     limits::{DRAIN_BYTES_MAX, HEADER_VALUE_BYTES_MAX},
 };
 use http::HeaderMap;
@@ -31,7 +31,7 @@ fn secret(name: &str, text: &str) -> HeaderSpec {
 }
 
 fn spec(url: String, headers: Vec<HeaderSpec>) -> HttpSpec {
-    HttpSpec { url, headers, timeout: PATIENT }
+    HttpSpec { url, headers, timeout: PATIENT, body: BodySpec::Raw, body_bytes_max: 1024 * 1024 }
 }
 
 fn guarded(guard: AddressGuard, spec: HttpSpec) -> Arc<dyn Sink> {
@@ -311,4 +311,30 @@ async fn a_secret_that_the_target_echoes_is_not_in_the_failure() {
         failure.message,
         format!("{} answered 401 Unauthorized: {{\"authorization\":\"[secret]\"}}", server.place())
     );
+}
+
+#[tokio::test]
+async fn another_body_goes_out_with_its_own_content_type_and_without_the_providers_headers() {
+    let server = Server::start([]).await;
+    let field = |name: &str, value: &str| FieldSpec { name: name.into(), value: value.into() };
+    let fields = vec![field("amount", "{/amount}"), field("what", "{type} of {/amount}"), field("none", "{/none}")];
+    let spec = HttpSpec { body: BodySpec::Fields(fields), ..spec(server.url(), vec![template("x-type", "{type}")]) };
+    let event = with_headers(parts(1, r#"{"amount": 10.50}"#), &[("content-type", "text/plain"), ("x-signature", "of it")]);
+    assert_eq!(deliver_one(&*sink(spec), sending(event, 1)).await, TAKEN);
+    let got = server.requests().pop().unwrap();
+    assert_eq!(&got.body[..], br#"{"amount":10.50,"what":"push of 10.50","none":null}"#);
+    assert_eq!(got.header("content-type"), Some("application/json"));
+    assert_eq!((got.header("x-type"), got.header("x-signature")), (Some("push"), None));
+    assert!(got.header("idempotency-key").is_some());
+}
+
+#[tokio::test]
+async fn a_body_over_its_bound_is_parked_and_not_sent() {
+    let server = Server::start([]).await;
+    let of = |body_bytes_max| sink(HttpSpec { body_bytes_max, ..spec(server.url(), Vec::new()) });
+    let failure = deliver_one(&*of(10), sending(parts(1, "x".repeat(11)), 1)).await.unwrap_err();
+    assert_eq!((failure.kind, failure.permanent), (FailureKind::BodyTooLarge, true));
+    assert_eq!(failure.message, "the body has 11 bytes, more than the 10 of http.bodyBytesMax");
+    assert_eq!(server.requests().len(), 0);
+    assert_eq!(deliver_one(&*of(11), sending(parts(1, "x".repeat(11)), 1)).await, TAKEN);
 }

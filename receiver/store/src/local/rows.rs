@@ -126,13 +126,14 @@ pub(crate) fn kind(text: &str) -> Option<FailureKind> {
     KINDS.into_iter().find(|known| known.as_str() == text)
 }
 
-const KINDS: [FailureKind; 6] = [
+const KINDS: [FailureKind; 7] = [
     FailureKind::Unreachable,
     FailureKind::Timeout,
     FailureKind::Refused,
     FailureKind::Throttled,
     FailureKind::ForbiddenAddress,
     FailureKind::Unrenderable,
+    FailureKind::BodyTooLarge,
 ];
 
 /// A column that does not hold what it should.

@@ -49,6 +49,8 @@ pub enum Reason {
     InvalidTemplate,
     /// A filter does not compile. The author corrects it.
     InvalidFilter,
+    /// A JSON Schema cannot be used. The author corrects it.
+    InvalidSchema,
     /// A Secret, or the key in it, is not there. Whoever owns the secrets creates it.
     SecretMissing,
     /// A Secret's value cannot be used: it is empty or not of the form that the provider gives. Whoever owns the secrets
@@ -82,6 +84,7 @@ impl Reason {
             Self::InvalidScheme => "InvalidScheme",
             Self::InvalidTemplate => "InvalidTemplate",
             Self::InvalidFilter => "InvalidFilter",
+            Self::InvalidSchema => "InvalidSchema",
             Self::SecretMissing => "SecretMissing",
             Self::SecretInvalid => "SecretInvalid",
             Self::SinkMissing => "SinkMissing",
@@ -104,6 +107,7 @@ impl Reason {
             | Self::InvalidScheme
             | Self::InvalidTemplate
             | Self::InvalidFilter
+            | Self::InvalidSchema
             | Self::PathConflict
             | Self::InvalidValue
             | Self::HostNotAllowed
@@ -133,6 +137,8 @@ pub enum Notice {
     NoReplayGuard,
     /// The provider's secret is still to come, in a handshake.
     SecretAwaited,
+    /// `mode: Shadow`: nothing goes out.
+    Shadow,
 }
 
 impl Notice {
@@ -147,6 +153,9 @@ impl Notice {
                 "the provider does not sign its timestamp: deduplication is what stops replays"
             }
             Self::NoSink => "it names no sink: what arrives is stored and goes nowhere",
+            Self::Shadow => {
+                "it only watches (mode: Shadow): deliveries are put aside and none goes out; set mode: Active when what is put aside is what you expect"
+            }
             Self::SecretAwaited => {
                 "the provider's secret is still to come (secretCapture): have the provider send it; until then only what another secret has made is taken"
             }

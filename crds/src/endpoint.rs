@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Acknowledge, EventFilter, Retention, SecretRef, WebhookEndpointStatus, schema};
+use crate::{Acknowledge, EventFilter, EventSchema, Retention, SecretRef, WebhookEndpointStatus, schema};
 
 /// Receives the deliveries of one provider at one URL, verifies and stores each, and hands it to sinks.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -98,8 +98,9 @@ pub struct WebhookEndpointSpec {
     /// How long events are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
-    /// `Active` takes deliveries. `Paused` answers 503, so that the provider retries; what is stored still goes out.
-    /// Default: Active.
+    /// `Active` takes deliveries. `Shadow` verifies, stores and answers like it, and sends nothing out: each delivery is put
+    /// aside for its sink (parked, `shadow`), so that what would have gone where can be compared. `Paused` answers 503, so
+    /// that the provider retries; what is stored still goes out. Default: Active.
     #[serde(default)]
     pub mode: Mode,
 }
@@ -200,6 +201,10 @@ pub struct Events {
     /// Default: Ignore where `types` is set, else Accept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_types: Option<UnknownTypes>,
+    /// What the bodies of events must look like, by type; looked at before `filter`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub schemas: Vec<EventSchema>,
     /// Which events of these types are wanted, by what they say. Others are answered 2xx and forgotten: they count as
     /// ignored. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -319,6 +324,8 @@ pub enum Mode {
     Active,
     /// It answers 503; stored events still go out.
     Paused,
+    /// It takes deliveries, and sends nothing out.
+    Shadow,
 }
 
 fn default_class() -> String {

@@ -8,6 +8,7 @@
 mod acknowledge;
 mod conditions;
 pub mod endpoint;
+pub mod event_schema;
 pub mod filter;
 mod providers;
 mod reference;
@@ -21,6 +22,7 @@ mod status;
 pub use acknowledge::{Acknowledge, AcknowledgeMode};
 pub use conditions::{ConditionType, Notice, Reason};
 pub use endpoint::*;
+pub use event_schema::*;
 pub use filter::*;
 pub use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},

@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     pub(crate) unrouted: IntCounter,
     key_fetches: IntCounterVec,
     unevaluated: IntCounterVec,
+    mismatches: IntCounterVec,
     pub(crate) gauges: Gauges,
 }
 
@@ -125,6 +126,11 @@ impl Metrics {
                 "Filters that could not be evaluated for an event, which was not wanted then; without a sink the endpoint's own.",
                 &["endpoint", "sink"],
             ),
+            mismatches: maker.counters(
+                "boathook_schema_mismatches_total",
+                "Events that do not fit their schema, by what became of them: rejected, parked, reported.",
+                &["endpoint", "outcome"],
+            ),
             gauges: Gauges::new(&maker),
             registry: maker.0,
         }
@@ -162,6 +168,11 @@ impl Metrics {
         self.unevaluated.with_label_values(&[endpoint.as_str(), sink]).inc();
     }
 
+    /// An event does not fit its schema.
+    pub(crate) fn mismatch(&self, endpoint: &ObjectName, outcome: &str) {
+        self.mismatches.with_label_values(&[endpoint.as_str(), outcome]).inc();
+    }
+
     /// A fetch of published keys has ended, whosever they are: a label of their URL would be a request's text.
     pub(crate) fn key_fetch(&self, fetched: bool) {
         self.key_fetches.with_label_values(&[if fetched { "fetched" } else { "failed" }]).inc();
@@ -174,6 +185,7 @@ impl Metrics {
         forget(&self.events, "endpoint", name);
         forget(&self.request_seconds, "endpoint", name);
         forget(&self.unevaluated, "endpoint", name);
+        forget(&self.mismatches, "endpoint", name);
     }
 
     /// Drops the series of a sink that is gone.

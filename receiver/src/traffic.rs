@@ -42,6 +42,8 @@ pub(crate) struct EndpointTraffic {
     pub(crate) hints: Flood,
     /// Lines about filters that could not be evaluated.
     pub(crate) unevaluated: Flood,
+    /// Lines about events that are taken although they do not fit their schema.
+    pub(crate) mismatches: Flood,
     /// Bytes of its bodies that are held before they are stored.
     pub(crate) bodies: BodiesHeld,
 }
@@ -95,6 +97,7 @@ impl EndpointTraffic {
             handshakes: Flood::default(),
             hints: Flood::default(),
             unevaluated: Flood::default(),
+            mismatches: Flood::default(),
             bodies: BodiesHeld::default(),
         }
     }

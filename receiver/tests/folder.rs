@@ -151,7 +151,7 @@ fn each_mistake_of_form_names_line_field_and_next_step() {
         (spec("  mod: Paused"), "a.yaml:20: spec.mod: unknown field; there are: dedupe, delivery, events,"),
         (
             spec("  events: { typs: [a] }"),
-            "spec.events.typs: unknown field; there are: id, key, type, types, unknownTypes",
+            "spec.events.typs: unknown field; there are: filter, id, key, schemas, tenant, type, types, unknownTypes",
         ),
         (spec("  mode: paused"), "a.yaml:20: spec.mode: unknown variant `paused`, expected"),
         (

@@ -32,8 +32,8 @@ const ROOMS: [Room; 16] = [
 ];
 
 /// Crates that a pure one may use: data and arithmetic. kube, for its object types, is looked at by its features.
-const PURE_DEPENDENCIES: &str = "aws-lc-rs base64 bytes cel crc32fast faster-hex hmac hpke http ipnet jiff quick-xml regex \
-    schemars serde serde-saphyr serde_json sha1 sha2 smallvec subtle thiserror unicode-normalization uuid x509-cert zeroize";
+const PURE_DEPENDENCIES: &str = "aws-lc-rs base64 bytes cel crc32fast faster-hex hmac hpke http ipnet jiff jsonschema \
+    quick-xml regex schemars serde serde-saphyr serde_json sha1 sha2 smallvec subtle thiserror unicode-normalization uuid x509-cert zeroize";
 
 /// What pure code may not say.
 const EDGE: &str = "std::env std::fs std::net std::process std::thread Instant::now SystemTime::now Timestamp::now \

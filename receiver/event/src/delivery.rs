@@ -149,6 +149,10 @@ pub enum ParkReason {
     AttemptsExhausted,
     /// `retry.maxAge` has passed since the event was received.
     TooOld,
+    /// The event does not fit its schema, and the endpoint puts such aside.
+    SchemaMismatch,
+    /// The endpoint only watches (`mode: Shadow`).
+    Shadow,
 }
 
 impl ParkReason {
@@ -158,6 +162,8 @@ impl ParkReason {
             Self::Permanent => "permanent",
             Self::AttemptsExhausted => "attempts_exhausted",
             Self::TooOld => "too_old",
+            Self::SchemaMismatch => "schema_mismatch",
+            Self::Shadow => "shadow",
         }
     }
 }

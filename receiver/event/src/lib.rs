@@ -1,5 +1,5 @@
 //! The life of an event, without a clock and without I/O: how it is made from a genuine request ([`Reading`]), whom
-//! it concerns ([`TypePatterns`], [`Filter`]), and what becomes of each of its deliveries ([`RetryPolicy`], [`Next`]).
+//! it concerns ([`TypePatterns`], [`Schema`], [`Filter`]), and what becomes of each of its deliveries ([`RetryPolicy`], [`Next`]).
 mod delivery;
 mod document;
 mod event;
@@ -13,6 +13,7 @@ mod reading;
 mod rejected;
 mod retention;
 mod retry;
+mod schema;
 mod sources;
 mod subject;
 mod totals;
@@ -31,6 +32,7 @@ pub use reading::{Facts, Read, ReadError, ReadEvent, Reading, ReadingSpec};
 pub use rejected::Rejected;
 pub use retention::Retention;
 pub use retry::{Jitter, RetryPolicy};
+pub use schema::{Fault, Mismatch, Schema};
 pub use subject::Subject;
 pub use totals::{Count, EndpointTotals, SinkTotals, Word};
 pub use types::TypePatterns;

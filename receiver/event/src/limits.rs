@@ -67,5 +67,14 @@ pub const CEL_STEPS_MAX: usize = 2_000_000;
 /// Bytes that a CEL expression may touch: each time it names `body` or `event` counts as the size of that, for within a loop
 /// the expression may look through all of it (`item in body.items`).
 pub const CEL_TOUCHED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of a JSON Schema: the object that carries it has about 1 MiB for all.
+pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
+/// Faults that are told of one body.
+pub const FAULTS_MAX: usize = 10;
+/// Bytes of a fault's field: it is the sender's text in parts.
+pub const FAULT_FIELD_BYTES_MAX: usize = 128;
+/// The largest body of which all faults are looked for; of a larger one it is the first, for a list may have a fault in each
+/// of its items.
+pub const SCHEMA_FAULTS_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of what is told of a filter that could not be evaluated, and of a mistake in one.
 pub const FILTER_MESSAGE_BYTES_MAX: usize = 256;

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{BodySpec, BuildError, Sending, Sink, body::BodyMaker, error::passing, limits::LOG_BODY_BYTES_MAX};
+use crate::{
+    BodySpec, BuildError, Sending, Sink, body::BodyMaker, error::passing, limits::LOG_BODY_BYTES_MAX,
+};
 
 /// Where the lines go; shared by all `log` sinks, so that lines do not mix.
 pub(crate) type Output = Arc<Mutex<Box<dyn Write + Send>>>;

@@ -3,7 +3,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use boathook_crds::{BodyField, Reason};
 use boathook_event::ObjectName;
-use boathook_sinks::{BodySpec, FieldSpec, HeaderContent, HeaderSpec, HttpSpec, Registry, Secret, Sink, SinkSpec};
+use boathook_sinks::{
+    BodySpec, FieldSpec, HeaderContent, HeaderSpec, HttpSpec, Registry, Secret, Sink, SinkSpec,
+};
 use boathook_table::{self as table, Kind, Problem, Target};
 
 /// Drivers by the names of their sinks.

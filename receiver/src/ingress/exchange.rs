@@ -111,8 +111,8 @@ impl<'x> Exchange<'x> {
             }
             Outcome::Refused(refusal) => {
                 if self.traffic.refusals.admits() {
-                    let (error_code, reason) = (refusal.code().as_str(), reason(refusal));
-                    let reason = &*reason;
+                    let (error_code, reason) = (refusal.public_code(), reason(refusal));
+                    let (error_code, reason) = (&*error_code, &*reason);
                     line!(error, "refused", error_code, reason);
                     self.traffic.refuse(Rejected {
                         endpoint: endpoint.clone(),

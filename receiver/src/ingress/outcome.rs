@@ -1,7 +1,7 @@
 //! What becomes of a request: every way it can end, with the words that senders, people and counters get.
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
-use boathook_event::{ReadError, Word};
+use boathook_event::{Mismatch, ReadError, Word};
 use boathook_store::SubmitError;
 use boathook_table::{Ignored, Profile};
 use boathook_verify::{Answered, Hint, Rejection};
@@ -66,6 +66,8 @@ pub(crate) enum Refusal {
     Unreadable(ReadError),
     /// Its type is not wanted, and the endpoint refuses such.
     UnknownType,
+    /// It does not fit its schema, and the endpoint refuses such.
+    Mismatch(Mismatch),
     /// It was not stored.
     NotStored(SubmitError),
     /// It is stored, and not everything that was waited for has happened.
@@ -109,7 +111,8 @@ impl Refusal {
             | Self::BodyLate
             | Self::NotGenuine(..)
             | Self::Unreadable(_)
-            | Self::UnknownType => Word::Rejected,
+            | Self::UnknownType
+            | Self::Mismatch(_) => Word::Rejected,
             Self::SourceRate(_)
             | Self::Rate(_)
             | Self::TenantRate(_)
@@ -132,7 +135,7 @@ impl Refusal {
             Self::SourceRate(_) | Self::Rate(_) | Self::TenantRate(_) => 429,
             Self::BodyTooLarge { .. } => 413,
             Self::BodyLate => 408,
-            Self::BodyBroken | Self::Unreadable(_) | Self::UnknownType => 400,
+            Self::BodyBroken | Self::Unreadable(_) | Self::UnknownType | Self::Mismatch(_) => 400,
             Self::Paused | Self::Crowded => 503,
             Self::NotGenuine(..) => profile.refused,
             Self::NotStored(_) | Self::Unchecked(_) | Self::NotVisited(_) | Self::NotDelivered(_) => {
@@ -154,6 +157,8 @@ impl Refusal {
             Self::NotGenuine(rejection, _) => rejection.code.into(),
             Self::Unreadable(error) => error.into(),
             Self::UnknownType => Code::UnknownType,
+            Self::Mismatch(mismatch) if mismatch.is_missing() => Code::MissingField,
+            Self::Mismatch(_) => Code::InvalidField,
             Self::Crowded | Self::NotStored(_) | Self::Unchecked(_) | Self::NotVisited(_) => {
                 Code::Unavailable
             }
@@ -167,8 +172,16 @@ impl Refusal {
             Self::NotGenuine(rejection, hint) => {
                 rejection.is_signed() || hint.as_ref().is_some_and(Hint::is_signed)
             }
-            Self::Unreadable(_) | Self::UnknownType => true,
+            Self::Unreadable(_) | Self::UnknownType | Self::Mismatch(_) => true,
             _ => false,
+        }
+    }
+
+    /// The code as the sender gets it: that of a member names it.
+    pub(crate) fn public_code(&self) -> Cow<'static, str> {
+        match self {
+            Self::Mismatch(mismatch) => mismatch.code(),
+            _ => self.code().as_str().into(),
         }
     }
 
@@ -177,6 +190,7 @@ impl Refusal {
         match self {
             Self::BodyTooLarge { bytes_max } => format!("the body is larger than {bytes_max} bytes").into(),
             Self::Unreadable(error) => error.to_string().into(),
+            Self::Mismatch(mismatch) => mismatch.to_string().into(),
             _ => self.code().message().into(),
         }
     }

@@ -59,7 +59,7 @@ pub(super) fn reply(outcome: &Outcome, profile: &Profile, noted: &Noted) -> Repl
         }
         Outcome::Refused(refusal) => {
             let mut reply =
-                with_body(status, Some(JSON), failure(refusal.code().as_str(), &refusal.message()));
+                with_body(status, Some(JSON), failure(&refusal.public_code(), &refusal.message()));
             if let Refusal::Method { allow } = refusal {
                 let allow = HeaderValue::from_str(allow).expect("methods are visible ASCII");
                 reply.headers_mut().insert(header::ALLOW, allow);
@@ -118,7 +118,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use boathook_event::{ReadError, Word};
+    use boathook_event::{Fault, Mismatch, ReadError, Word};
     use boathook_store::SubmitError;
     use boathook_verify::{Code, Diagnosis, Rejection, XmlError, xml_as_json};
     use futures::FutureExt as _;
@@ -151,6 +151,10 @@ mod tests {
     fn unchecked() -> Outcome {
         let (code, diagnosis) = (Code::Unavailable, Diagnosis::KeysNotThere);
         Refusal::Unchecked(Rejection { code, diagnosis }).into()
+    }
+
+    fn mismatch(field: &str, missing: bool) -> Outcome {
+        Refusal::Mismatch(Mismatch { faults: vec![Fault { field: field.into(), missing }] }).into()
     }
 
     fn no_xml() -> XmlError {
@@ -209,6 +213,9 @@ mod tests {
                 Word::Rejected,
             ),
             (UnknownType.into(), [400, 400], "unknown_type", Word::Rejected),
+            (mismatch("a.b", true), [400, 400], "missing_a.b", Word::Rejected),
+            (mismatch("a", false), [400, 400], "invalid_a", Word::Rejected),
+            (mismatch("", false), [400, 400], "invalid_body", Word::Rejected),
             (NotStored(SubmitError::Busy).into(), [503, 500], "unavailable", Word::Busy),
             (NotStored(unavailable()).into(), [503, 500], "unavailable", Word::Unanswered),
             (

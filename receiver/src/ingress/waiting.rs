@@ -49,7 +49,10 @@ impl Ingress {
         }
         let wait = |append: &Append| {
             let destinations = append.distinct_destinations().map(|destination| &destination.sink);
-            let required: Vec<_> = destinations.filter(|sink| is_required(endpoint, sink)).cloned().collect();
+            // What is put aside is not delivered.
+            let sent = |_: &&ObjectName| append.parked.is_none();
+            let required = destinations.filter(sent).filter(|sink| is_required(endpoint, sink));
+            let required: Vec<_> = required.cloned().collect();
             self.awaited.wait(append.event.uid, &required)
         };
         Expected { fresh: appends.iter().map(wait).collect(), repeated: Vec::new() }

@@ -354,6 +354,9 @@ fn handover(appends: &[Append], verdicts: &[Verdict]) -> Option<Handover> {
     let mut deliveries = Vec::new();
     for (append, seq) in stored {
         places = Some((places.map_or(seq, |(first, _)| first), seq));
+        if append.parked.is_some() {
+            continue;
+        }
         deliveries.extend(append.distinct_destinations().map(|destination| Delivery {
             seq,
             sink: destination.sink.clone(),

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use boathook_event::{
-    Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, ObjectName, Record, Rejected,
-    Retention, Seq, SinkTotals, Uid,
+    Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, ObjectName, ParkReason, Record,
+    Rejected, Retention, Seq, SinkTotals, Uid,
 };
 use jiff::Timestamp;
 
@@ -20,6 +20,8 @@ pub struct Append {
     pub dedupe: Vec<DedupeKey>,
     /// How long the keys are remembered, from the commit on.
     pub dedupe_window: Duration,
+    /// Its deliveries are put aside at once, for this; else they are pending.
+    pub parked: Option<ParkReason>,
     /// The sinks that want it; at most [`boathook_event::limits::SINKS_PER_EVENT_MAX`]. Only an event with a key is ordered.
     pub destinations: Vec<Destination>,
 }
@@ -61,7 +63,8 @@ pub enum Verdict {
     Duplicate {
         /// The place of the first one.
         of: Seq,
-        /// It had parked deliveries, which are pending again: a person pressed "Redeliver". Nothing hands them over.
+        /// It had parked deliveries, which are pending again: a person pressed "Redeliver". Nothing hands them over. Never
+        /// where the repetition itself would be put aside ([`Append::parked`]).
         rearmed: bool,
     },
     /// Stored as new, and durable, although the id was seen: the body differs and the id is not signed.

@@ -1,7 +1,7 @@
 //! When an endpoint's deliveries are acknowledged.
 use std::time::Duration;
 
-use boathook_crds::{AcknowledgeMode, Reason, WebhookEndpointSpec};
+use boathook_crds::{AcknowledgeMode, Mode, Reason, WebhookEndpointSpec};
 
 use crate::{
     limits::{ACKNOWLEDGE_DEADLINE_DEFAULT, ACKNOWLEDGE_DEADLINE_MAX},
@@ -43,7 +43,12 @@ impl Acknowledge {
                            spec.delivery.sinks, leave out its `required: false`, or write OnStored";
             problems.add("spec.acknowledge.mode", Reason::InvalidValue, message);
         }
-        Self::OnDelivered { deadline: deadline.unwrap_or(ACKNOWLEDGE_DEADLINE_DEFAULT) }
+        let deadline = deadline.unwrap_or(ACKNOWLEDGE_DEADLINE_DEFAULT);
+        // Of an endpoint in shadow nothing is delivered.
+        if spec.mode == Mode::Shadow {
+            return Self::OnStored { deadline: Some(deadline) };
+        }
+        Self::OnDelivered { deadline }
     }
 
     /// Time from the end of the request's head to the answer, where the endpoint has one.

@@ -1,18 +1,31 @@
 //! What becomes of an event at its endpoint, and which sinks it goes to.
-use boathook_crds::UnknownTypes;
-use boathook_event::{Destination, Filter, FilterFailure, ObjectName, Subject};
+use boathook_crds::{OnMismatch, UnknownTypes};
+use boathook_event::{Destination, Filter, FilterFailure, Mismatch, ObjectName, ParkReason, Subject};
 
 use crate::{Endpoint, SinkRoute};
 
 /// What becomes of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
-    /// It is taken, for these sinks.
-    Take(Vec<Destination>),
+    /// It is taken.
+    Take(Taken),
     /// It is acknowledged and forgotten.
     Ignore(Ignored),
-    /// It is refused.
-    Reject,
+    /// Its type is not wanted, and the endpoint refuses such.
+    RejectType,
+    /// It does not fit its schema, and the endpoint refuses such.
+    RejectBody(Mismatch),
+}
+
+/// An event that is taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// The sinks that want it.
+    pub destinations: Vec<Destination>,
+    /// Its deliveries are put aside at once, for this.
+    pub parked: Option<ParkReason>,
+    /// How it does not fit its schema.
+    pub mismatch: Option<Mismatch>,
 }
 
 /// Why an event is acknowledged and forgotten.
@@ -44,16 +57,31 @@ impl Ignored {
 }
 
 impl Endpoint {
-    /// Decides: by type, then by filter, then by what each sink wants. An event that no sink wants is taken all the same: it
-    /// can be shown and replayed. `tell` hears of filters that could not be evaluated.
-    pub fn choose<'e>(&'e self, subject: &Subject<'_>, mut tell: impl FnMut(Unevaluated<'e>)) -> Choice {
+    /// Decides: by type, by schema, by filter, and by what each sink wants. An event that no sink wants is taken all the same:
+    /// it can be shown and replayed. One that is not `alone` in its request is not refused for its body, but put aside: the
+    /// sender must not send the others again. `tell` hears of filters that could not be evaluated.
+    pub fn choose<'e>(
+        &'e self,
+        subject: &Subject<'_>,
+        alone: bool,
+        mut tell: impl FnMut(Unevaluated<'e>),
+    ) -> Choice {
         let event_type = subject.event().event_type.as_deref();
         match self.unknown_types {
             _ if self.is_known(event_type) => {}
             UnknownTypes::Accept => {}
             UnknownTypes::Ignore => return Choice::Ignore(Ignored::UnknownType),
-            UnknownTypes::Reject => return Choice::Reject,
+            UnknownTypes::Reject => return Choice::RejectType,
         }
+        let shadow = self.shadow.then_some(ParkReason::Shadow);
+        let (mismatch, parked) = match self.schemas.mismatch(subject) {
+            None => (None, shadow),
+            Some((mismatch, OnMismatch::Reject)) if alone => return Choice::RejectBody(mismatch),
+            Some((mismatch, OnMismatch::Report)) => (Some(mismatch), shadow),
+            Some((mismatch, OnMismatch::Reject | OnMismatch::Park)) => {
+                (Some(mismatch), Some(ParkReason::SchemaMismatch))
+            }
+        };
         let mut admits = |filter: Option<&Filter>, sink: Option<&'e ObjectName>| {
             let admitted = filter.map_or(Ok(true), |filter| filter.admits(subject));
             admitted.unwrap_or_else(|why| {
@@ -70,7 +98,8 @@ impl Endpoint {
         };
         let destination =
             |route: &SinkRoute| Destination { sink: route.sink.clone(), ordered: route.ordered };
-        Choice::Take(self.sinks.iter().filter(|route| wants(route)).map(destination).collect())
+        let destinations = self.sinks.iter().filter(|route| wants(route)).map(destination).collect();
+        Choice::Take(Taken { destinations, parked, mismatch })
     }
 
     fn is_known(&self, event_type: Option<&str>) -> bool {

@@ -23,6 +23,7 @@ use crate::{
     },
     problem::Problems,
     retention::retention,
+    schemas::Schemas,
 };
 
 /// Receives what one provider sends.
@@ -76,6 +77,9 @@ pub struct Endpoint {
     pub(crate) catalogue: TypePatterns,
     pub(crate) unknown_types: UnknownTypes,
     pub(crate) filter: Option<Filter>,
+    pub(crate) schemas: Schemas,
+    /// Nothing goes out.
+    pub(crate) shadow: bool,
 }
 
 /// What a provider wants to hear: HTTP statuses by outcome, and a text.
@@ -174,6 +178,7 @@ pub(crate) fn compile(
         rate.into_iter().for_each(|rate| problems.within(field, rate, 1..=RATE_PER_MINUTE_MAX));
     }
     problems.at_most("spec.events.types", events.types.len(), TYPE_PATTERNS_MAX);
+    let schemas = Schemas::compile(&events.schemas, &mut problems);
     let filter = filter::compile(events.filter.as_ref(), "spec.events.filter", &mut problems);
     host(spec, &mut problems);
     let route = SinkRoutes { sinks, problems: &mut problems }.all(spec);
@@ -193,7 +198,7 @@ pub(crate) fn compile(
         generation: *generation,
         host: host.map(str::to_ascii_lowercase),
         path,
-        notices: notices(&scheme, &route, capture.as_ref()),
+        notices: notices(&scheme, &route, capture.as_ref(), spec.mode),
         profile: Profile::of(&scheme),
         allowed_sources,
         body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
@@ -213,6 +218,8 @@ pub(crate) fn compile(
         types: TypePatterns::new(&events.types),
         catalogue: catalogue(&scheme),
         filter,
+        schemas,
+        shadow: spec.mode == Mode::Shadow,
         name: name.clone(),
         verifier,
         handshakes,
@@ -382,7 +389,7 @@ fn per_minute(limits: &Limits, which: impl Fn(&Limits) -> Option<u32>) -> Option
     which(limits).and_then(NonZeroU32::new)
 }
 
-fn notices(scheme: &Scheme, sinks: &[SinkRoute], capture: Option<&Capture>) -> Vec<Notice> {
+fn notices(scheme: &Scheme, sinks: &[SinkRoute], capture: Option<&Capture>, mode: Mode) -> Vec<Notice> {
     let clock = scheme.timestamp.as_ref();
     let identified = (!scheme.id.is_empty() && scheme.id_stable) || scheme.body_unique;
     let fresh = clock.is_some_and(|rule| rule.signed && rule.enforce);
@@ -394,6 +401,7 @@ fn notices(scheme: &Scheme, sinks: &[SinkRoute], capture: Option<&Capture>) -> V
     notices.extend((!identified && !fresh).then_some(Notice::NoReplayGuard));
     let awaited = capture.is_some_and(|capture| capture.awaited);
     notices.extend(awaited.then_some(Notice::SecretAwaited));
+    notices.extend((mode == Mode::Shadow).then_some(Notice::Shadow));
     notices.extend(sinks.is_empty().then_some(Notice::NoSink));
     notices
 }

@@ -29,6 +29,8 @@ pub const BODY_BYTES_MAX: u32 = 25 * 1024 * 1024;
 pub const RATE_PER_MINUTE_MAX: u32 = 10_000_000;
 /// Patterns of one `types` list.
 pub const TYPE_PATTERNS_MAX: usize = boathook_event::limits::TYPE_PATTERNS_MAX;
+/// Schemas of one endpoint: one for each type of a large catalogue.
+pub const SCHEMAS_MAX: usize = 64;
 /// Bytes of a host name (RFC 1035).
 pub const HOST_BYTES_MAX: usize = 253;
 /// Bytes of an object's name (RFC 1123, as Kubernetes takes it).

@@ -2,9 +2,9 @@
 use std::{sync::Arc, time::Duration};
 
 use boathook_crds::{Notice, Reason, WebhookEndpoint, WebhookSink};
-use boathook_event::{Destination, Event, EventParts, Head, ObjectName, Subject, Uid};
+use boathook_event::{Destination, Event, EventParts, Head, ObjectName, ParkReason, Subject, Uid};
 use boathook_table::{
-    Accepted, Acknowledge, Choice, Endpoint, Ignored, Input, Keys, Objects, Problem, Table,
+    Accepted, Acknowledge, Choice, Endpoint, Ignored, Input, Keys, Objects, Problem, Table, Taken,
 };
 use serde_json::{Value, json};
 
@@ -47,9 +47,9 @@ fn built(endpoints: Vec<WebhookEndpoint>) -> (Table, Vec<Problem>) {
     build(&Objects { endpoints, sinks: vec![sink("out", &out)] }, &keys())
 }
 
-/// What becomes of an event of this type and body, and the sinks whose filters could not say.
-fn chosen(endpoint: &Endpoint, event_type: Option<&str>, body: &str) -> (Choice, Vec<String>) {
-    let event = Event::restore(EventParts {
+/// An event of this type and body.
+fn event(endpoint: &Endpoint, event_type: Option<&str>, body: &str) -> Event {
+    Event::restore(EventParts {
         uid: Uid::from_bytes([0; 16]),
         endpoint: endpoint.name.clone(),
         received_at: boathook_crds::Timestamp::UNIX_EPOCH,
@@ -66,9 +66,14 @@ fn chosen(endpoint: &Endpoint, event_type: Option<&str>, body: &str) -> (Choice,
             headers: http::HeaderMap::new(),
         }),
         body: body.to_owned().into(),
-    });
+    })
+}
+
+/// What becomes of an event of this type and body, and the sinks whose filters could not say.
+fn chosen(endpoint: &Endpoint, event_type: Option<&str>, body: &str) -> (Choice, Vec<String>) {
+    let event = event(endpoint, event_type, body);
     let mut unsaid = Vec::new();
-    let choice = endpoint.choose(&Subject::new(&event, None), |unevaluated| {
+    let choice = endpoint.choose(&Subject::new(&event, None), true, |unevaluated| {
         unsaid.push(unevaluated.sink.map_or(String::new(), |sink| sink.name().to_owned()));
     });
     (choice, unsaid)
@@ -97,21 +102,22 @@ fn types_decide_what_is_taken_and_where_it_goes() {
         table.lookup(None, "/default/a").map(|endpoint| chosen(endpoint, event_type, "{}").0)
     };
     let destination = || Destination { sink: ObjectName::new("default", "out"), ordered: false };
-    let out = || Some(Choice::Take(vec![destination()]));
+    let to = |destinations| Some(Choice::Take(Taken { destinations, ..Taken::default() }));
+    let out = || to(vec![destination()]);
     let events = |types: &[&str], unknown: Option<&str>| {
         let mut events = json!({ "types": types });
         unknown.into_iter().for_each(|unknown| events["unknownTypes"] = unknown.into());
         json!({ "events": events })
     };
     assert_eq!(take(json!({}), Some("push")), out());
-    assert_eq!(take(json!({}), Some("fork")), Some(Choice::Take(vec![])), "stored, though no sink wants it");
+    assert_eq!(take(json!({}), Some("fork")), to(vec![]), "stored, though no sink wants it");
     assert_eq!(take(events(&["push"], None), Some("fork")), Some(Choice::Ignore(Ignored::UnknownType)));
-    assert_eq!(take(events(&["push"], Some("Reject")), Some("fork")), Some(Choice::Reject));
+    assert_eq!(take(events(&["push"], Some("Reject")), Some("fork")), Some(Choice::RejectType));
     assert_eq!(take(events(&["push"], Some("Accept")), Some("push.x")), out());
     assert_eq!(take(events(&[], Some("Reject")), Some("issues.opened")), out(), "the catalogue knows it");
-    assert_eq!(take(events(&[], Some("Reject")), Some("made_up")), Some(Choice::Reject));
+    assert_eq!(take(events(&[], Some("Reject")), Some("made_up")), Some(Choice::RejectType));
     let own = json!({ "delivery": { "sinks": [{ "name": "out", "types": ["issues.*"] }] } });
-    assert_eq!(take(own, Some("push")), Some(Choice::Take(vec![])));
+    assert_eq!(take(own, Some("push")), to(vec![]));
 }
 
 #[test]
@@ -128,7 +134,7 @@ fn filters_decide_after_types_what_is_taken_and_where_it_goes() {
     let endpoint = table.endpoints().next().expect("it was built");
     let choice = |event_type, body| chosen(endpoint, Some(event_type), body);
     let out = Destination { sink: ObjectName::new("default", "out"), ordered: false };
-    let take = |sinks| Choice::Take(sinks);
+    let take = |destinations| Choice::Take(Taken { destinations, ..Taken::default() });
     assert_eq!(choice("fork", "{}").0, Choice::Ignore(Ignored::UnknownType));
     assert_eq!(choice("push", "{}").0, Choice::Ignore(Ignored::Filtered));
     let body = r#"{"data":{"priority":"high","n":2}}"#;
@@ -144,6 +150,50 @@ fn filters_decide_after_types_what_is_taken_and_where_it_goes() {
     let (_, problems) = objects(json!({}), json!({ "cel": "true" }));
     assert_eq!(problems[0].field, "spec.events.filter");
     assert!(problems[0].message.contains("exactly one of match and cel"), "{problems:?}");
+}
+
+#[test]
+fn an_event_that_does_not_fit_its_schema_is_refused_parked_or_reported_before_the_filter_sees_it() {
+    let schema = json!({ "required": ["id"], "properties": { "id": { "type": "string" } } });
+    let become_of = |on_mismatch: &str, mode: &str, alone: bool| {
+        let schemas = json!([{ "types": ["push"], "schema": schema, "onMismatch": on_mismatch }]);
+        let spec = json!({ "mode": mode, "events": { "schemas": schemas, "filter": { "cel": "event.type == 'push'" } } });
+        let (table, problems) = built(vec![endpoint("a", &spec)]);
+        assert_eq!(problems, []);
+        let endpoint = Arc::clone(table.endpoints().next().expect("it was built"));
+        move |event_type: &str, body: &str| {
+            let event = event(&endpoint, Some(event_type), body);
+            match endpoint.choose(&Subject::new(&event, None), alone, |_| {}) {
+                Choice::Take(Taken { destinations, parked, mismatch }) => {
+                    assert_eq!(destinations.len(), 1);
+                    (parked, mismatch.map(|mismatch| mismatch.code().into_owned()))
+                }
+                Choice::RejectBody(mismatch) => (None, Some(format!("rejected: {}", mismatch.code()))),
+                other => (None, Some(format!("{other:?}"))),
+            }
+        }
+    };
+    let mismatch = |parked| (parked, Some("missing_id".to_owned()));
+    let aside = Some(ParkReason::SchemaMismatch);
+    assert_eq!(
+        become_of("Reject", "Active", true)("push", "{}"),
+        (None, Some("rejected: missing_id".into()))
+    );
+    assert_eq!(become_of("Reject", "Active", false)("push", "{}"), mismatch(aside), "in a batch");
+    assert_eq!(become_of("Park", "Active", true)("push", "{}"), mismatch(aside));
+    assert_eq!(become_of("Report", "Active", true)("push", "{}"), mismatch(None));
+    assert_eq!(become_of("Report", "Shadow", true)("push", "{}"), mismatch(Some(ParkReason::Shadow)));
+    assert_eq!(become_of("Reject", "Active", true)("push", r#"{"id":"1"}"#), (None, None));
+    assert_eq!(
+        become_of("Reject", "Shadow", true)("push", r#"{"id":"1"}"#),
+        (Some(ParkReason::Shadow), None)
+    );
+    assert_eq!(become_of("Reject", "Active", true)("fork", "{}").1.as_deref(), Some("Ignore(Filtered)"));
+
+    let broken = json!([{ "schema": {} }, { "schema": { "type": "objekt" } }]);
+    let (_, problems) = built(vec![endpoint("a", &json!({ "events": { "schemas": broken } }))]);
+    let told: Vec<_> = problems.iter().map(|problem| (&*problem.field, problem.reason)).collect();
+    assert_eq!(told, [("spec.events.schemas[1].schema", Reason::InvalidSchema)]);
 }
 
 #[test]
@@ -380,7 +430,7 @@ fn events_are_ordered_where_they_have_a_key_and_nobody_says_otherwise() {
         let endpoint = table.endpoints().next().cloned();
         let problems: Vec<String> = problems.into_iter().map(|problem| problem.field).collect();
         match endpoint.map(|endpoint| chosen(&endpoint, Some("push"), "{}").0) {
-            Some(Choice::Take(destinations)) => Ok(destinations[0].ordered),
+            Some(Choice::Take(taken)) => Ok(taken.destinations[0].ordered),
             _ => Err(problems),
         }
     };

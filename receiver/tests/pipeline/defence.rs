@@ -237,6 +237,30 @@ fn an_event_that_the_filter_does_not_want_is_ignored_with_2xx_after_its_type_and
 }
 
 #[test]
+fn a_body_that_does_not_fit_its_schema_gets_400_after_its_type_and_before_the_filter() {
+    let schema = r#"{ required: [ref, pusher], properties: { ref: { type: string }, pusher: { properties: { email: { format: email } } } } }"#;
+    let program = start(&format!(
+        "events: {{ types: [push], unknownTypes: Reject, filter: {{ cel: \"false\" }}, schemas: [{{ schema: {schema} }}] }}"
+    ));
+    refused(&program.send("1", "fork", "{}"), 400, "unknown_type");
+    let answer = program.send("2", "push", r#"{"ref":1,"pusher":{"email":"nobody"}}"#);
+    refused(&answer, 400, "invalid_ref");
+    assert_eq!(
+        answer.json()["error"]["message"],
+        "the body does not fit: ref is not valid, pusher.email is not valid"
+    );
+    refused(&program.send("3", "push", r#"{"ref":"main"}"#), 400, "missing_pusher");
+    assert_eq!(program.logged("refused")["error_code"], "missing_pusher");
+    let refusals = |code: &str| format!("boathook_refusals_total{{code=\"{code}\",endpoint=\"default/in\"}}");
+    assert_eq!(program.metric(&refusals("missing_field")), 1.0, "a label is never a sender's text");
+    assert_eq!(program.metric(&refusals("invalid_field")), 1.0);
+    let fits = r#"{"ref":"main","pusher":{"email":"a@example.com"}}"#;
+    assert_eq!(program.send("4", "push", fits).status, 200);
+    program.logged("ignored: the filter does not want it");
+    assert_eq!(program.report()["events"], 0);
+}
+
+#[test]
 fn a_head_over_its_bounds_gets_431_and_reaches_no_endpoint() {
     let program = start("");
     let signed = || Request::signed("1", "push", "{}");

@@ -317,9 +317,14 @@ async fn a_secret_that_the_target_echoes_is_not_in_the_failure() {
 async fn another_body_goes_out_with_its_own_content_type_and_without_the_providers_headers() {
     let server = Server::start([]).await;
     let field = |name: &str, value: &str| FieldSpec { name: name.into(), value: value.into() };
-    let fields = vec![field("amount", "{/amount}"), field("what", "{type} of {/amount}"), field("none", "{/none}")];
-    let spec = HttpSpec { body: BodySpec::Fields(fields), ..spec(server.url(), vec![template("x-type", "{type}")]) };
-    let event = with_headers(parts(1, r#"{"amount": 10.50}"#), &[("content-type", "text/plain"), ("x-signature", "of it")]);
+    let fields =
+        vec![field("amount", "{/amount}"), field("what", "{type} of {/amount}"), field("none", "{/none}")];
+    let spec =
+        HttpSpec { body: BodySpec::Fields(fields), ..spec(server.url(), vec![template("x-type", "{type}")]) };
+    let event = with_headers(
+        parts(1, r#"{"amount": 10.50}"#),
+        &[("content-type", "text/plain"), ("x-signature", "of it")],
+    );
     assert_eq!(deliver_one(&*sink(spec), sending(event, 1)).await, TAKEN);
     let got = server.requests().pop().unwrap();
     assert_eq!(&got.body[..], br#"{"amount":10.50,"what":"push of 10.50","none":null}"#);

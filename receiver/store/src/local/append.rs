@@ -1,5 +1,5 @@
 //! Storing one event: is it a repetition, and if not, what must be durable with it.
-use boathook_event::{DedupeKey, Destination, Event, Seq, Word, limits::SINKS_PER_EVENT_MAX};
+use boathook_event::{DedupeKey, Destination, Event, ParkReason, Seq, Word, limits::SINKS_PER_EVENT_MAX};
 use jiff::SignedDuration;
 use rusqlite::{CachedStatement, params};
 
@@ -26,7 +26,7 @@ enum Known {
 impl Work<'_> {
     /// Stores the event unless it is a repetition.
     pub(super) fn append(&mut self, append: &Append) -> Result<Verdict, Error> {
-        let Append { event, dedupe, dedupe_window, destinations } = append;
+        let Append { event, dedupe, dedupe_window, parked, destinations } = append;
         if destinations.len() > SINKS_PER_EVENT_MAX {
             return Err(Error::Rejected(format!(
                 "it has {} sinks, more than {SINKS_PER_EVENT_MAX}",
@@ -37,7 +37,7 @@ impl Work<'_> {
         let known = self.known(dedupe)?;
         if let Known::Repeats(of) = known {
             self.tally.word(endpoint, Word::Duplicate, 1);
-            let rearmed = self.rearm(of)?;
+            let rearmed = parked.is_none() && self.rearm(of)?;
             return Ok(Verdict::Duplicate { of, rearmed });
         }
         let seq = self.last_seq + 1;
@@ -51,6 +51,11 @@ impl Work<'_> {
             .collect::<Result<Vec<_>, Error>>()?;
         self.insert(seq, endpoint, event, &encode_sinks(&sinks))?;
         for (sink, ordered) in sinks {
+            if let Some(reason) = parked {
+                self.put_aside(seq, sink, *reason)?;
+                self.tally.route(endpoint, sink).parked += 1;
+                continue;
+            }
             self.prepared("insert into pending (sink, seq, attempts, key) values (?1, ?2, 0, ?3)")?
                 .execute(params![sink, place(seq), event.key.as_ref().filter(|_| ordered)])?;
             self.tally.route(endpoint, sink).pending += 1;
@@ -127,6 +132,15 @@ impl Work<'_> {
             head::encode(&event.head),
             &event.body[..],
         ])?;
+        Ok(())
+    }
+
+    /// A delivery that is parked before anybody has tried it.
+    fn put_aside(&self, seq: Seq, sink: i64, reason: ParkReason) -> Result<(), Error> {
+        self.prepared(
+            "insert into deliveries (seq, sink, replay, outcome, attempts, completed) values (?1, ?2, 0, ?3, 0, ?4)",
+        )?
+        .execute(params![place(seq), sink, reason.as_str(), self.now.as_microsecond()])?;
         Ok(())
     }
 }

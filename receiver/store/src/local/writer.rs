@@ -205,6 +205,7 @@ mod tests {
             event,
             dedupe: Vec::new(),
             dedupe_window: std::time::Duration::ZERO,
+            parked: None,
             destinations: Vec::new(),
         }
     }

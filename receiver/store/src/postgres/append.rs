@@ -32,6 +32,10 @@ pub(super) struct Decided<'b> {
     /// The place of the last event then.
     pub(super) last_seq: Seq,
     stored: Vec<Stored<'b>>,
+    /// Repetitions that arm again what is parked: their verdicts, and the events.
+    repeated: Vec<(usize, i64)>,
+    /// The database's time.
+    now: i64,
     /// By hash and body: the event and when it is forgotten. In the order of their keys, as everybody writes them.
     keys: BTreeMap<(Digest, Vec<u8>), (i64, i64)>,
 }
@@ -67,16 +71,21 @@ pub(super) fn decide<'b>(
 ) -> Result<Decided<'b>, Fault> {
     let mut known = read(known)?;
     let verdicts = Vec::with_capacity(batch.appends.len());
-    let mut decided = Decided { verdicts, last_seq, stored: Vec::new(), keys: BTreeMap::new() };
+    let (stored, repeated, keys) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut decided = Decided { verdicts, last_seq, stored, repeated, now, keys };
     for append in &batch.appends {
         let endpoint = names.expect(&append.event.endpoint)?;
         let (of, conflicts) = look_up(&known, &append.dedupe);
         if let Some(of) = of {
             tally.word(endpoint, Word::Duplicate, 1);
+            // Who puts its own deliveries aside arms nobody's.
+            if append.parked.is_none() {
+                decided.repeated.push((decided.verdicts.len(), place(of)));
+            }
             decided.verdicts.push(Verdict::Duplicate { of, rearmed: false });
             continue;
         }
-        let seq = decided.store(append, endpoint, now, names, tally)?;
+        let seq = decided.store(append, endpoint, names, tally)?;
         for DedupeKey { hash, body } in &append.dedupe {
             let body = body.as_ref().map_or(&[][..], |body| &body[..]);
             known.entry(*hash).or_default().push((body.into(), seq));
@@ -96,7 +105,6 @@ impl<'b> Decided<'b> {
         &mut self,
         append: &'b Append,
         endpoint: i32,
-        now: i64,
         names: &Lookup<'_>,
         tally: &mut Tally,
     ) -> Result<Seq, Fault> {
@@ -108,7 +116,7 @@ impl<'b> Decided<'b> {
         self.last_seq += 1;
         let seq = place(self.last_seq);
         let window = SignedDuration::try_from(append.dedupe_window).unwrap_or(SignedDuration::MAX);
-        let expires = now.saturating_add(i64::try_from(window.as_micros()).unwrap_or(i64::MAX));
+        let expires = self.now.saturating_add(i64::try_from(window.as_micros()).unwrap_or(i64::MAX));
         for DedupeKey { hash, body } in &append.dedupe {
             let body = body.as_ref().map_or_else(Vec::new, |body| body.to_vec());
             self.keys.insert((*hash, body), (seq, expires));
@@ -118,7 +126,11 @@ impl<'b> Decided<'b> {
             .map(|destination| Ok((names.expect(&destination.sink)?, destination.ordered)))
             .collect::<Result<Vec<_>, Fault>>()?;
         for (sink, _) in &sinks {
-            tally.route(endpoint, *sink).pending += 1;
+            let route = tally.route(endpoint, *sink);
+            match append.parked {
+                Some(_) => route.parked += 1,
+                None => route.pending += 1,
+            }
         }
         tally.events += 1;
         tally.word(endpoint, Word::Accepted, 1);
@@ -126,13 +138,9 @@ impl<'b> Decided<'b> {
         Ok(self.last_seq)
     }
 
-    /// The events that were repeated.
+    /// The events whose repetition arms again what is parked of them.
     pub(super) fn repeated(&self) -> Vec<i64> {
-        let of = self.verdicts.iter().filter_map(|verdict| match verdict {
-            Verdict::Duplicate { of, .. } => Some(place(*of)),
-            Verdict::Stored { .. } | Verdict::IdConflict { .. } => None,
-        });
-        let mut of = of.collect::<Vec<_>>();
+        let mut of = self.repeated.iter().map(|(_, of)| *of).collect::<Vec<_>>();
         of.sort_unstable();
         of.dedup();
         of
@@ -141,11 +149,11 @@ impl<'b> Decided<'b> {
     /// Marks the first repetition of each of these events as the one that armed it again.
     pub(super) fn rearmed(&mut self, events: &[i64]) {
         for event in events {
-            let first = self.verdicts.iter_mut().find_map(|verdict| match verdict {
-                Verdict::Duplicate { of, rearmed } if place(*of) == *event => Some(rearmed),
-                _ => None,
-            });
-            first.into_iter().for_each(|rearmed| *rearmed = true);
+            let first = self.repeated.iter().find(|(_, of)| of == event);
+            let verdict = first.and_then(|(at, _)| self.verdicts.get_mut(*at));
+            if let Some(Verdict::Duplicate { rearmed, .. }) = verdict {
+                *rearmed = true;
+            }
         }
     }
 
@@ -156,6 +164,7 @@ impl<'b> Decided<'b> {
         }
         self.write_events(flight);
         self.write_pending(flight);
+        self.write_put_aside(flight);
         if !self.keys.is_empty() {
             let hashes = self.keys.keys().map(|(hash, _)| &hash[..]).collect::<Vec<_>>();
             let bodies = self.keys.keys().map(|(_, body)| &body[..]).collect::<Vec<_>>();
@@ -219,7 +228,8 @@ impl<'b> Decided<'b> {
 
     fn write_pending<'f>(&'f self, flight: &mut Flight<'f>) {
         let (mut sinks, mut seqs, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-        for Stored { seq, append, sinks: of, .. } in &self.stored {
+        let pending = self.stored.iter().filter(|stored| stored.append.parked.is_none());
+        for Stored { seq, append, sinks: of, .. } in pending {
             for (sink, ordered) in of {
                 sinks.push(*sink);
                 seqs.push(*seq);
@@ -236,6 +246,34 @@ impl<'b> Decided<'b> {
                 value(sinks, Type::INT4_ARRAY),
                 value(seqs, Type::INT8_ARRAY),
                 value(keys, Type::TEXT_ARRAY),
+            ],
+        );
+    }
+}
+
+impl Decided<'_> {
+    /// Deliveries that are parked before anybody has tried them.
+    fn write_put_aside(&self, flight: &mut Flight<'_>) {
+        let (mut seqs, mut sinks, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+        for Stored { seq, append, sinks: of, .. } in &self.stored {
+            let Some(reason) = append.parked else { continue };
+            for (sink, _) in of {
+                seqs.push(*seq);
+                sinks.push(*sink);
+                reasons.push(reason.as_str());
+            }
+        }
+        if sinks.is_empty() {
+            return;
+        }
+        flight.ask(
+            "insert into deliveries (seq, sink, replay, outcome, attempts, completed)
+             select seq, sink, 0, outcome, 0, $4 from unnest($1, $2, $3) as new (seq, sink, outcome)",
+            vec![
+                value(seqs, Type::INT8_ARRAY),
+                value(sinks, Type::INT4_ARRAY),
+                value(reasons, Type::TEXT_ARRAY),
+                value(self.now, Type::INT8),
             ],
         );
     }

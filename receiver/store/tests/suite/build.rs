@@ -55,6 +55,7 @@ pub(crate) struct Draft {
     pub(crate) sinks: Vec<&'static str>,
     /// Its sinks get it in the order of its key, if it has one.
     pub(crate) ordered: bool,
+    pub(crate) parked: Option<ParkReason>,
 }
 
 /// An event with this number for its uid, for the sink `a`.
@@ -69,6 +70,7 @@ pub(crate) fn draft(uid: u64) -> Draft {
         window: WINDOW,
         sinks: vec!["a"],
         ordered: true,
+        parked: None,
     }
 }
 
@@ -83,6 +85,10 @@ impl Draft {
 
     pub(crate) fn sinks(self, sinks: &[&'static str]) -> Self {
         Self { sinks: sinks.to_vec(), ..self }
+    }
+
+    pub(crate) fn put_aside(self, reason: ParkReason) -> Self {
+        Self { parked: Some(reason), ..self }
     }
 
     pub(crate) fn unordered(self) -> Self {
@@ -123,6 +129,7 @@ impl Draft {
             event: Arc::new(self.event()),
             dedupe: self.dedupe.clone(),
             dedupe_window: self.window,
+            parked: self.parked,
             destinations: self.sinks.iter().map(|sink| self.destination(sink)).collect(),
         }
     }

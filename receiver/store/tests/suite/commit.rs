@@ -1,5 +1,5 @@
 //! Verdicts, sequence, outcomes, epochs.
-use boathook_event::{Record, Seq, SinkTotals, Word};
+use boathook_event::{ParkReason, Record, Seq, SinkTotals, Word};
 use boathook_store::{
     Error,
     traits::{Batch, Committer, DeliveryState, Epoch, Verdict},
@@ -61,6 +61,26 @@ pub(crate) fn a_known_id_is_a_duplicate_of_the_first_event<E: Environment>() {
     );
     let endpoint = environment.archive().statistics().unwrap().endpoints.remove(0);
     assert_eq!((endpoint.of(Word::Accepted), endpoint.of(Word::Duplicate)), (3, 2));
+}
+
+pub(crate) fn an_event_that_is_put_aside_is_parked_at_once_and_only_a_repetition_that_is_not_arms_it<
+    E: Environment,
+>() {
+    let environment = E::new();
+    let aside = |uid| draft(uid).sinks(&["a", "b"]).dedupe(&[key(7)]).put_aside(ParkReason::SchemaMismatch);
+    assert_eq!(environment.append(&[aside(1), draft(2)]), [stored(1), stored(2)]);
+    assert_eq!((pending(&environment, "a"), pending(&environment, "b")), (vec![2], vec![]));
+    assert_eq!((totals(&environment, "a"), totals(&environment, "b")), ((0, 1, 1, 0), (0, 1, 0, 0)));
+    let shown = environment.archive().show(&uid(1)).unwrap().unwrap().deliveries;
+    let stand: Vec<_> = shown.iter().map(|delivery| (delivery.state, delivery.attempts)).collect();
+    assert_eq!(stand, [(DeliveryState::Parked, 0), (DeliveryState::Parked, 0)]);
+    assert!(shown.iter().all(|delivery| delivery.completed_at.is_some()));
+
+    assert_eq!(environment.append(&[aside(3)]), [duplicate(1)]);
+    assert!(pending(&environment, "b").is_empty());
+    let armed = Verdict::Duplicate { of: 1, rearmed: true };
+    assert_eq!(environment.append(&[draft(4).dedupe(&[key(7)])]), [armed]);
+    assert_eq!((totals(&environment, "a"), totals(&environment, "b")), ((0, 0, 2, 0), (0, 0, 1, 0)));
 }
 
 pub(crate) fn a_repetition_within_one_batch_is_a_duplicate<E: Environment>() {

@@ -57,6 +57,7 @@ macro_rules! conformance {
             commit { events_are_stored_in_a_contiguous_sequence }
             commit { a_known_id_is_a_duplicate_of_the_first_event }
             commit { a_repetition_within_one_batch_is_a_duplicate }
+            commit { an_event_that_is_put_aside_is_parked_at_once_and_only_a_repetition_that_is_not_arms_it }
             commit { the_same_unsigned_id_with_another_body_is_a_conflict_and_both_are_remembered }
             commit { any_known_key_makes_a_duplicate }
             commit { an_event_without_keys_is_never_a_duplicate }

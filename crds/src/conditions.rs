@@ -139,6 +139,8 @@ pub enum Notice {
     SecretAwaited,
     /// `mode: Shadow`: nothing goes out.
     Shadow,
+    /// Its selector means more sinks than an event may go to.
+    SinksLeftOut,
 }
 
 impl Notice {
@@ -152,9 +154,12 @@ impl Notice {
             Self::TimestampNotSigned => {
                 "the provider does not sign its timestamp: deduplication is what stops replays"
             }
-            Self::NoSink => "it names no sink: what arrives is stored and goes nowhere",
+            Self::NoSink => "it names no sink and selects none: what arrives is stored and goes nowhere",
             Self::Shadow => {
                 "it only watches (mode: Shadow): deliveries are put aside and none goes out; set mode: Active when what is put aside is what you expect"
+            }
+            Self::SinksLeftOut => {
+                "its sinkSelector means more sinks than an event may go to: the last by name get nothing, so use fewer labelled sinks"
             }
             Self::SecretAwaited => {
                 "the provider's secret is still to come (secretCapture): have the provider send it; until then only what another secret has made is taken"

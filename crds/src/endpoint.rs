@@ -6,7 +6,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Acknowledge, EventFilter, EventSchema, Retention, SecretRef, WebhookEndpointStatus, schema};
+use crate::{
+    Acknowledge, EventFilter, EventSchema, Retention, SecretRef, SinkSelector, WebhookEndpointStatus, schema,
+};
 
 /// Receives the deliveries of one provider at one URL, verifies and stores each, and hands it to sinks.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -283,6 +285,9 @@ pub struct DeliverySpec {
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<SinkChoice>,
+    /// More sinks, by their labels. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sink_selector: Option<SinkSelector>,
 }
 
 /// One sink, and the types that go there.

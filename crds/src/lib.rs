@@ -17,6 +17,7 @@ mod schema;
 mod shared;
 pub mod sink;
 pub mod sink_body;
+pub mod sink_selector;
 mod status;
 
 pub use acknowledge::{Acknowledge, AcknowledgeMode};
@@ -37,6 +38,7 @@ pub use schema::{SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION, crds, generated, mem
 pub use shared::SecretRef;
 pub use sink::*;
 pub use sink_body::*;
+pub use sink_selector::*;
 pub use status::*;
 
 /// The API group.

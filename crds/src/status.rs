@@ -113,7 +113,7 @@ pub struct EventTotals {
     /// Known already, acknowledged.
     #[schemars(range(min = 0))]
     pub duplicate: i64,
-    /// Genuine, of a type that nobody wants.
+    /// Genuine and not wanted: by its type, or by the filter.
     #[schemars(range(min = 0))]
     pub ignored: i64,
     /// Refused: not genuine, or not acceptable.
@@ -125,7 +125,7 @@ pub struct EventTotals {
     /// Deliveries on their way.
     #[schemars(range(min = 0))]
     pub pending: i64,
-    /// Deliveries put aside: they need a person.
+    /// Deliveries put aside: they need a person, or their endpoint is in shadow.
     #[schemars(range(min = 0))]
     pub parked: i64,
 }
@@ -226,7 +226,7 @@ pub struct WebhookSinkStatus {
     /// time tries whether it is back. What waits for it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
-    /// Endpoints that name it.
+    /// Endpoints that name or select it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub endpoints: Option<i64>,

@@ -1,7 +1,9 @@
 //! What a sink's status says.
 use std::collections::BTreeMap;
 
-use boathook_crds::{Breaker, ConditionType, SinkReport, WebhookSink, WebhookSinkStatus};
+use boathook_crds::{
+    Breaker, ConditionType, DeliverySpec, SinkReport, SinkSelector, WebhookSink, WebhookSinkStatus,
+};
 use boathook_event::ObjectName;
 use boathook_table::{Accepted, Input, Objects, Problem, build};
 
@@ -47,9 +49,12 @@ fn status(
     conditions.add(ConditionType::Ready, ready(problems));
     conditions.add(ConditionType::Delivering, delivering(failures, delivered.is_some(), report));
     conditions.add(ConditionType::Stalled, stalled(problems));
-    let named = |choice: &boathook_crds::SinkChoice| choice.name == name.name();
-    let endpoints =
-        world.endpoints.iter().filter(|endpoint| endpoint.spec.delivery.sinks.iter().any(named)).count();
+    let goes_there = |delivery: &DeliverySpec| {
+        let selects = |selector: &SinkSelector| selector.selects(object.metadata.labels.as_ref());
+        delivery.sinks.iter().any(|choice| choice.name == name.name())
+            || delivery.sink_selector.as_ref().is_some_and(selects)
+    };
+    let endpoints = world.endpoints.iter().filter(|endpoint| goes_there(&endpoint.spec.delivery)).count();
     WebhookSinkStatus {
         observed_generation: object.metadata.generation,
         conditions: conditions.finish(),

@@ -8,7 +8,7 @@ pub enum Word {
     Accepted,
     /// Seen before.
     Duplicate,
-    /// Genuine, but of a type that nobody wants.
+    /// Genuine, but not wanted: by its type, or by the filter.
     Ignored,
     /// Answered as a handshake.
     Handshake,

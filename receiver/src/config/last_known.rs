@@ -83,12 +83,12 @@ impl LastKnown {
     }
 }
 
-/// Of the objects' specs: another one when an object comes, goes, changes or is made anew under its name.
+/// Of the objects' specs and labels: another one when an object comes, goes, changes or is made anew under its name.
 fn version(objects: &Objects) -> u64 {
     let mut hasher = DefaultHasher::new();
     let endpoints = objects.endpoints.iter().map(Resource::meta);
     for metadata in endpoints.chain(objects.sinks.iter().map(Resource::meta)) {
-        (&metadata.name, &metadata.uid, metadata.generation).hash(&mut hasher);
+        (&metadata.name, &metadata.uid, metadata.generation, &metadata.labels).hash(&mut hasher);
     }
     hasher.finish()
 }

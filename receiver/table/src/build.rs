@@ -76,7 +76,7 @@ impl Built {
             Written { generation: object.metadata.generation.unwrap_or(0), spec: object.spec.clone() };
         let candidates = [Some(&written), input.accepted.sinks.get(&name)];
         for (place, written) in candidates.into_iter().flatten().enumerate() {
-            match sink::compile(&name, &written.spec, input.keys) {
+            match sink::compile(&name, object.metadata.labels.as_ref(), &written.spec, input.keys) {
                 Ok(sink) => {
                     self.accepted.sinks.insert(name.clone(), written.clone());
                     self.table.sinks.insert(name, sink);

@@ -1,8 +1,8 @@
 //! An endpoint as a receiver uses it.
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use boathook_crds::{
-    Events, Limits, Mode, Notice, Ordering, Reason, SecretRef, Timestamp, UnknownTypes, Verification,
+    Events, Limits, Mode, Notice, Reason, SecretRef, Timestamp, UnknownTypes, Verification,
     WebhookEndpointSpec,
 };
 use boathook_event::{Filter, ObjectName, Reading, ReadingSpec, Retention, TypePatterns};
@@ -23,6 +23,7 @@ use crate::{
     },
     problem::Problems,
     retention::retention,
+    routes::{Routes, SinkRoute},
     schemas::Schemas,
 };
 
@@ -99,21 +100,6 @@ pub struct Profile {
     pub text_type: AnswerType,
 }
 
-/// One sink of an endpoint.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SinkRoute {
-    /// The sink.
-    pub sink: ObjectName,
-    /// Events of one key go there one after the other.
-    pub ordered: bool,
-    /// An event that goes there is delivered only once this sink has it.
-    pub required: bool,
-    /// Types that go there.
-    pub(crate) types: [TypePatterns; 2],
-    /// What the sink wants of them.
-    pub(crate) filter: Option<Arc<Filter>>,
-}
-
 impl Profile {
     fn of(scheme: &Scheme) -> Self {
         let answer = scheme.answer.clone().unwrap_or_default();
@@ -181,7 +167,7 @@ pub(crate) fn compile(
     let schemas = Schemas::compile(&events.schemas, &mut problems);
     let filter = filter::compile(events.filter.as_ref(), "spec.events.filter", &mut problems);
     host(spec, &mut problems);
-    let route = SinkRoutes { sinks, problems: &mut problems }.all(spec);
+    let routes = Routes::of(spec, sinks, &mut problems);
     let acknowledge = Acknowledge::compile(spec, &mut problems);
     let allowed_sources = sources(&verification, &mut problems);
     let dedupe_window = window(spec, &scheme, &mut problems);
@@ -198,7 +184,7 @@ pub(crate) fn compile(
         generation: *generation,
         host: host.map(str::to_ascii_lowercase),
         path,
-        notices: notices(&scheme, &route, capture.as_ref(), spec.mode),
+        notices: notices(&scheme, &routes, capture.as_ref(), spec.mode),
         profile: Profile::of(&scheme),
         allowed_sources,
         body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
@@ -209,7 +195,7 @@ pub(crate) fn compile(
         dedupe_window,
         retention,
         paused: spec.mode == Mode::Paused,
-        sinks: route,
+        sinks: routes.sinks,
         unknown_types: match (events.unknown_types, events.types.is_empty()) {
             (Some(written), _) => written,
             (None, true) => UnknownTypes::Accept,
@@ -289,43 +275,6 @@ fn kept<T>(
     None
 }
 
-struct SinkRoutes<'s, 'p, 'o> {
-    sinks: &'s BTreeMap<ObjectName, Sink>,
-    problems: &'p mut Problems<'o>,
-}
-
-impl SinkRoutes<'_, '_, '_> {
-    fn all(&mut self, spec: &WebhookEndpointSpec) -> Vec<SinkRoute> {
-        let mut routes: Vec<SinkRoute> = Vec::with_capacity(spec.delivery.sinks.len());
-        for (index, choice) in spec.delivery.sinks.iter().enumerate() {
-            let field = format!("spec.delivery.sinks[{index}].name");
-            let name = ObjectName::new(self.problems.object.namespace(), &choice.name);
-            let Some(sink) = self.sinks.get(&name) else {
-                let message = format!("there is no usable WebhookSink {name}: create or correct it");
-                self.problems.add(field, Reason::SinkMissing, message);
-                continue;
-            };
-            if routes.iter().any(|route| route.sink == name) {
-                self.problems.add(field, Reason::InvalidValue, format!("{} is named twice", choice.name));
-            }
-            let keyed = spec.events.as_ref().is_some_and(|events| events.key.is_some());
-            if choice.ordering == Some(Ordering::ByKey) && !keyed {
-                let message = "needs a key: set events.key, or leave it out";
-                let field = format!("spec.delivery.sinks[{index}].ordering");
-                self.problems.add(field, Reason::InvalidValue, message);
-            }
-            let ordered = keyed && choice.ordering != Some(Ordering::None);
-            let types = [TypePatterns::new(&choice.types), sink.types.clone()];
-            let required = choice.required.unwrap_or(true);
-            let filter = sink.filter.clone();
-            routes.push(SinkRoute { sink: name, ordered, required, types, filter });
-        }
-        let max = boathook_event::limits::SINKS_PER_EVENT_MAX;
-        self.problems.at_most("spec.delivery.sinks", routes.len(), max);
-        routes
-    }
-}
-
 fn sources(verification: &Verification, problems: &mut Problems<'_>) -> Vec<IpNet> {
     let mut sources = Vec::with_capacity(verification.allowed_sources.len());
     for (index, text) in verification.allowed_sources.iter().enumerate() {
@@ -389,7 +338,7 @@ fn per_minute(limits: &Limits, which: impl Fn(&Limits) -> Option<u32>) -> Option
     which(limits).and_then(NonZeroU32::new)
 }
 
-fn notices(scheme: &Scheme, sinks: &[SinkRoute], capture: Option<&Capture>, mode: Mode) -> Vec<Notice> {
+fn notices(scheme: &Scheme, routes: &Routes, capture: Option<&Capture>, mode: Mode) -> Vec<Notice> {
     let clock = scheme.timestamp.as_ref();
     let identified = (!scheme.id.is_empty() && scheme.id_stable) || scheme.body_unique;
     let fresh = clock.is_some_and(|rule| rule.signed && rule.enforce);
@@ -402,6 +351,7 @@ fn notices(scheme: &Scheme, sinks: &[SinkRoute], capture: Option<&Capture>, mode
     let awaited = capture.is_some_and(|capture| capture.awaited);
     notices.extend(awaited.then_some(Notice::SecretAwaited));
     notices.extend((mode == Mode::Shadow).then_some(Notice::Shadow));
-    notices.extend(sinks.is_empty().then_some(Notice::NoSink));
+    notices.extend(routes.left_out.then_some(Notice::SinksLeftOut));
+    notices.extend(routes.sinks.is_empty().then_some(Notice::NoSink));
     notices
 }

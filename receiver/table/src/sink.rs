@@ -1,5 +1,5 @@
 //! A sink as a receiver uses it.
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use boathook_crds::{HttpHeader, HttpSink, Jitter, Reason, Retry, WebhookSinkSpec};
 use boathook_event::{Filter, ObjectName, RetryPolicy, TypePatterns};
@@ -21,6 +21,8 @@ use crate::{
 pub struct Sink {
     /// Its name.
     pub name: ObjectName,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
     /// What it is.
     pub target: Target,
     /// What it gets.
@@ -85,7 +87,12 @@ impl std::fmt::Debug for HeaderContent {
 }
 
 /// Compiles one sink.
-pub(crate) fn compile(name: &ObjectName, spec: &WebhookSinkSpec, keys: &Keys) -> Result<Sink, Vec<Problem>> {
+pub(crate) fn compile(
+    name: &ObjectName,
+    labels: Option<&BTreeMap<String, String>>,
+    spec: &WebhookSinkSpec,
+    keys: &Keys,
+) -> Result<Sink, Vec<Problem>> {
     let mut problems = Problems { kind: Kind::Sink, object: name, found: Vec::new() };
     let target = match (&spec.http, &spec.log) {
         (Some(http), None) => Some(http_target(http, keys, &mut problems)),
@@ -98,6 +105,7 @@ pub(crate) fn compile(name: &ObjectName, spec: &WebhookSinkSpec, keys: &Keys) ->
     problems.at_most("spec.types", spec.types.len(), TYPE_PATTERNS_MAX);
     let sink = Sink {
         name: name.clone(),
+        labels: labels.cloned().unwrap_or_default(),
         target: target.unwrap_or(Target::Log),
         body: body(spec, &mut problems),
         types: TypePatterns::new(&spec.types),

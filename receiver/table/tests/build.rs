@@ -197,6 +197,66 @@ fn an_event_that_does_not_fit_its_schema_is_refused_parked_or_reported_before_th
 }
 
 #[test]
+fn sinks_come_by_their_labels_beside_those_that_are_named_and_each_once() {
+    let labelled = |name: &str, team: &str, spec: Value| {
+        let mut sink = sink(name, &spec);
+        sink.metadata.labels = Some([("team".to_owned(), team.to_owned())].into());
+        sink
+    };
+    let spec = json!({
+        "events": { "key": "{/id}" },
+        "delivery": {
+            "sinks": [{ "name": "b", "ordering": "None", "types": ["push"] }],
+            "sinkSelector": { "matchLabels": { "team": "search" } },
+        },
+    });
+    let log = || json!({ "log": {} });
+    let with = |sinks| build(&Objects { endpoints: vec![endpoint("a", &spec)], sinks }, &keys());
+    let goes_to = |sinks: Vec<WebhookSink>, event_type: &str| {
+        let (table, problems) = with(sinks);
+        assert_eq!(problems, []);
+        let endpoint = table.endpoints().next().expect("it was built");
+        match chosen(endpoint, Some(event_type), "{}").0 {
+            Choice::Take(taken) => {
+                let to = |to: Destination| (to.sink.name().to_owned(), to.ordered);
+                taken.destinations.into_iter().map(to).collect::<Vec<_>>()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let sinks = || {
+        let mut elsewhere = labelled("z", "search", log());
+        elsewhere.metadata.namespace = Some("other".into());
+        vec![
+            labelled("d", "search", json!({ "log": {}, "types": ["push"] })),
+            labelled("c", "search", log()),
+            labelled("b", "search", log()),
+            labelled("e", "other", log()),
+            elsewhere,
+        ]
+    };
+    let to = |names: &[(&str, bool)]| {
+        names.iter().map(|(name, ordered)| ((*name).to_owned(), *ordered)).collect::<Vec<_>>()
+    };
+    assert_eq!(goes_to(sinks(), "push"), to(&[("b", false), ("c", true), ("d", true)]));
+    assert_eq!(goes_to(sinks(), "fork"), to(&[("c", true)]));
+
+    let many: Vec<_> =
+        (0..20).map(|n| labelled(&format!("s{n:02}"), "search", log())).chain([sink("b", &log())]).collect();
+    let notices = |sinks| {
+        with(sinks)
+            .0
+            .endpoints()
+            .map(|endpoint| (endpoint.sinks.len(), endpoint.notices.clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(notices(many), [(16, vec![Notice::SinksLeftOut])]);
+    let none = json!({ "delivery": { "sinkSelector": { "matchLabels": {} } } });
+    let (_, problems) = built(vec![endpoint("a", &none)]);
+    assert_eq!(problems[0].field, "spec.delivery.sinkSelector.matchLabels");
+}
+
+#[test]
 fn metrics_labels_are_only_what_the_configuration_lists() {
     let (table, _) =
         built(vec![endpoint("a", &json!({ "events": { "types": ["mine"], "unknownTypes": "Accept" } }))]);

@@ -221,7 +221,7 @@ impl<'f> Facts<'f> {
     }
 
     fn check_up(&self, world: &World<'_>) -> Checkup {
-        check_up(&vitals::of(world, self.object, self.latest, self.last_event()), self.now)
+        check_up(&vitals::of(world, self.object, self.latest, self.last_event(), self.served), self.now)
     }
 
     fn receiving(&self, world: &World<'_>, checkup: &Checkup) -> State {

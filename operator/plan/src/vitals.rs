@@ -5,6 +5,7 @@ use boathook_crds::{
     Breaker, EndpointReport, SecretStatus, Timestamp, WebhookEndpoint, WebhookEndpointStatus, WebhookSink,
 };
 use boathook_event::{SecretUse, Vitals};
+use boathook_table::Endpoint;
 
 use crate::{World, limits::FAILURES_ARE_FAILED};
 
@@ -14,6 +15,7 @@ pub(crate) fn of<'w>(
     object: &'w WebhookEndpoint,
     report: Option<&EndpointReport>,
     last_event: Option<Timestamp>,
+    served: Option<&'w Endpoint>,
 ) -> Vitals<'w> {
     let usual_gap = object.status.as_ref().and_then(|before| usual_gap(report, before));
     let known = secrets(object, report);
@@ -34,7 +36,7 @@ pub(crate) fn of<'w>(
         consecutive_failures: report
             .and_then(|report| u64::try_from(report.consecutive_failures).ok())
             .unwrap_or(0),
-        failing_sinks: failing_sinks(world, object),
+        failing_sinks: served.map_or_else(Vec::new, |served| failing_sinks(world, served)),
         secrets: object.spec.secrets.iter().map(secret_use).collect(),
     }
 }
@@ -68,12 +70,11 @@ pub(crate) fn secrets(object: &WebhookEndpoint, report: Option<&EndpointReport>)
 }
 
 /// Those of its sinks that fail again and again, or are left alone.
-fn failing_sinks<'w>(world: &World<'w>, object: &'w WebhookEndpoint) -> Vec<&'w str> {
-    let named = object.spec.delivery.sinks.iter().map(|choice| &*choice.name);
+fn failing_sinks<'w>(world: &World<'w>, served: &'w Endpoint) -> Vec<&'w str> {
     let fails = |name: &&str| {
         world.sinks.iter().any(|sink| sink.metadata.name.as_deref() == Some(*name) && sink_fails(sink))
     };
-    named.filter(fails).collect()
+    served.sinks.iter().map(|route| route.sink.name()).filter(fails).collect()
 }
 
 fn sink_fails(sink: &WebhookSink) -> bool {

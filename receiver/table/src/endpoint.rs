@@ -154,15 +154,7 @@ pub(crate) fn compile(
     };
     let checks = checks(&written, input, at, &mut problems);
     let reading = reading(name, &scheme, &events, at, &mut problems);
-    let body_bytes_max = limits.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT);
-    problems.within("spec.limits.bodyBytesMax", body_bytes_max, 1..=BODY_BYTES_MAX);
-    for (field, rate) in [
-        ("spec.limits.requestsPerMinute", limits.requests_per_minute),
-        ("spec.limits.perSourcePerMinute", limits.per_source_per_minute),
-        ("spec.limits.perTenantPerMinute", limits.per_tenant_per_minute),
-    ] {
-        rate.into_iter().for_each(|rate| problems.within(field, rate, 1..=RATE_PER_MINUTE_MAX));
-    }
+    let body_bytes_max = check_limits(&limits, &mut problems);
     problems.at_most("spec.events.types", events.types.len(), TYPE_PATTERNS_MAX);
     let schemas = Schemas::compile(&events.schemas, &mut problems);
     let filter = filter::compile(events.filter.as_ref(), "spec.events.filter", &mut problems);
@@ -187,7 +179,7 @@ pub(crate) fn compile(
         notices: notices(&scheme, &routes, capture.as_ref(), spec.mode),
         profile: Profile::of(&scheme),
         allowed_sources,
-        body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
+        body_bytes_max,
         requests_per_minute: per_minute(&limits, |limits| limits.requests_per_minute),
         per_source_per_minute: per_minute(&limits, |limits| limits.per_source_per_minute),
         per_tenant_per_minute: per_minute(&limits, |limits| limits.per_tenant_per_minute),
@@ -196,11 +188,7 @@ pub(crate) fn compile(
         retention,
         paused: spec.mode == Mode::Paused,
         sinks: routes.sinks,
-        unknown_types: match (events.unknown_types, events.types.is_empty()) {
-            (Some(written), _) => written,
-            (None, true) => UnknownTypes::Accept,
-            (None, false) => UnknownTypes::Ignore,
-        },
+        unknown_types: unknown_types(&events),
         types: TypePatterns::new(&events.types),
         catalogue: catalogue(&scheme),
         filter,
@@ -327,6 +315,29 @@ fn path(name: &ObjectName, spec: &WebhookEndpointSpec, problems: &mut Problems<'
         problems.add("spec.path", Reason::InvalidValue, message);
     }
     path
+}
+
+/// Where nothing is said, a list of types is a list of all that is wanted.
+fn unknown_types(events: &Events) -> UnknownTypes {
+    match (events.unknown_types, events.types.is_empty()) {
+        (Some(written), _) => written,
+        (None, true) => UnknownTypes::Accept,
+        (None, false) => UnknownTypes::Ignore,
+    }
+}
+
+/// Checks rates, and gives the bytes of a body.
+fn check_limits(limits: &Limits, problems: &mut Problems<'_>) -> usize {
+    for (field, rate) in [
+        ("spec.limits.requestsPerMinute", limits.requests_per_minute),
+        ("spec.limits.perSourcePerMinute", limits.per_source_per_minute),
+        ("spec.limits.perTenantPerMinute", limits.per_tenant_per_minute),
+    ] {
+        rate.into_iter().for_each(|rate| problems.within(field, rate, 1..=RATE_PER_MINUTE_MAX));
+    }
+    let bytes = limits.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT);
+    problems.within("spec.limits.bodyBytesMax", bytes, 1..=BODY_BYTES_MAX);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 fn catalogue(scheme: &Scheme) -> TypePatterns {

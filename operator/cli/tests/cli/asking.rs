@@ -52,11 +52,11 @@ fn events_are_listed_over_pages_with_the_filters_that_were_given() {
     let page = json!({ "events": [event("parked")], "next": "a" });
     let api = Api::answering(vec![
         (
-            "GET /v1/events?endpoint=default%2Fin&state=parked&order=newestFirst&limit=2&cursor=a",
+            "GET /v1/events?cursor=a&endpoint=default%2Fin&limit=2&order=newestFirst&state=parked",
             200,
             json!({ "events": [event("delivered")] }),
         ),
-        ("GET /v1/events?endpoint=default%2Fin&state=parked&order=newestFirst&limit=3", 200, page),
+        ("GET /v1/events?endpoint=default%2Fin&limit=3&order=newestFirst&state=parked", 200, page),
     ]);
     let exit = ask(&api, &["events", "--endpoint", "in", "--state", "parked", "--limit", "3"]);
     assert_eq!((exit.status, &*exit.errors), (0, ""), "{}", exit.output);
@@ -125,7 +125,11 @@ fn an_endpoint_is_explained_with_what_was_refused_lately() {
     let api = Api::answering(vec![
         ("GET /v1/endpoints", 200, endpoints(0)),
         ("GET /v1/rejections?endpoint=default%2Fin&limit=5", 200, json!({ "rejections": [rejection] })),
-        ("GET /v1/events?endpoint=default%2Fin&state=parked", 200, json!({ "events": [event("parked")] })),
+        (
+            "GET /v1/events?endpoint=default%2Fin&limit=10&state=parked",
+            200,
+            json!({ "events": [event("parked")] }),
+        ),
     ]);
     let exit = ask(&api, &["explain", "in"]);
     for part in [

@@ -148,7 +148,10 @@ fn each_mistake_of_form_names_line_field_and_next_step() {
             spec("  limits: { requestsPerMinute: five }"),
             "a.yaml:20: spec.limits.requestsPerMinute: invalid u32",
         ),
-        (spec("  mod: Paused"), "a.yaml:20: spec.mod: unknown field; there are: acknowledge, dedupe, delivery, events,"),
+        (
+            spec("  mod: Paused"),
+            "a.yaml:20: spec.mod: unknown field; there are: acknowledge, dedupe, delivery, events,",
+        ),
         (
             spec("  events: { typs: [a] }"),
             "spec.events.typs: unknown field; there are: filter, id, key, schemas, tenant, type, types, unknownTypes",

@@ -1,8 +1,11 @@
 //! What becomes of an event at its endpoint, and which sinks it goes to.
-use boathook_crds::{OnMismatch, UnknownTypes};
-use boathook_event::{Destination, Filter, FilterFailure, Mismatch, ObjectName, ParkReason, Subject};
+use boathook_crds::{Events, Mode, OnMismatch, UnknownTypes};
+use boathook_event::{
+    Destination, Filter, FilterFailure, Mismatch, ObjectName, ParkReason, Subject, TypePatterns,
+};
+use boathook_verify::Scheme;
 
-use crate::{Endpoint, SinkRoute};
+use crate::{Endpoint, SinkRoute, filter, limits::TYPE_PATTERNS_MAX, problem::Problems, schemas::Schemas};
 
 /// What becomes of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,41 @@ pub struct Unevaluated<'e> {
     pub why: FilterFailure,
 }
 
+/// By what an endpoint chooses.
+#[derive(Debug)]
+pub(crate) struct Choosing {
+    types: TypePatterns,
+    catalogue: TypePatterns,
+    unknown_types: UnknownTypes,
+    schemas: Schemas,
+    filter: Option<Filter>,
+    /// Nothing goes out.
+    shadow: bool,
+}
+
+impl Choosing {
+    pub(crate) fn compile(events: &Events, scheme: &Scheme, mode: Mode, problems: &mut Problems<'_>) -> Self {
+        problems.at_most("spec.events.types", events.types.len(), TYPE_PATTERNS_MAX);
+        let catalogue: Vec<&str> = scheme.catalogue.iter().map(|entry| &*entry.event_type).collect();
+        Self {
+            types: TypePatterns::new(&events.types),
+            catalogue: TypePatterns::new(&catalogue),
+            unknown_types: match (events.unknown_types, events.types.is_empty()) {
+                (Some(written), _) => written,
+                (None, true) => UnknownTypes::Accept,
+                (None, false) => UnknownTypes::Ignore,
+            },
+            schemas: Schemas::compile(&events.schemas, problems),
+            filter: filter::compile(events.filter.as_ref(), "spec.events.filter", problems),
+            shadow: mode == Mode::Shadow,
+        }
+    }
+
+    fn is_known(&self, event_type: Option<&str>) -> bool {
+        if self.types.is_empty() { self.catalogue.matches(event_type) } else { self.types.lists(event_type) }
+    }
+}
+
 impl Ignored {
     /// As it is written in logs.
     pub const fn as_str(self) -> &'static str {
@@ -67,14 +105,15 @@ impl Endpoint {
         mut tell: impl FnMut(Unevaluated<'e>),
     ) -> Choice {
         let event_type = subject.event().event_type.as_deref();
-        match self.unknown_types {
-            _ if self.is_known(event_type) => {}
+        let Choosing { unknown_types, schemas, filter, shadow, .. } = &self.choosing;
+        match unknown_types {
+            _ if self.choosing.is_known(event_type) => {}
             UnknownTypes::Accept => {}
             UnknownTypes::Ignore => return Choice::Ignore(Ignored::UnknownType),
             UnknownTypes::Reject => return Choice::RejectType,
         }
-        let shadow = self.shadow.then_some(ParkReason::Shadow);
-        let (mismatch, parked) = match self.schemas.mismatch(subject) {
+        let shadow = shadow.then_some(ParkReason::Shadow);
+        let (mismatch, parked) = match schemas.mismatch(subject) {
             None => (None, shadow),
             Some((mismatch, OnMismatch::Reject)) if alone => return Choice::RejectBody(mismatch),
             Some((mismatch, OnMismatch::Report)) => (Some(mismatch), shadow),
@@ -89,7 +128,7 @@ impl Endpoint {
                 false
             })
         };
-        if !admits(self.filter.as_ref(), None) {
+        if !admits(filter.as_ref(), None) {
             return Choice::Ignore(Ignored::Filtered);
         }
         let mut wants = |route: &&'e SinkRoute| {
@@ -102,7 +141,10 @@ impl Endpoint {
         Choice::Take(Taken { destinations, parked, mismatch })
     }
 
-    fn is_known(&self, event_type: Option<&str>) -> bool {
-        if self.types.is_empty() { self.catalogue.matches(event_type) } else { self.types.lists(event_type) }
+    /// The type as a metrics label: the pattern that lists it, of the endpoint or else of the catalogue, or `other`. There
+    /// are as many as are written, whatever senders send.
+    pub fn type_label(&self, event_type: Option<&str>) -> &str {
+        let Choosing { types, catalogue, .. } = &self.choosing;
+        types.pattern(event_type).or_else(|| catalogue.pattern(event_type)).unwrap_or("other")
     }
 }

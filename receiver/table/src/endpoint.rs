@@ -2,10 +2,9 @@
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use boathook_crds::{
-    Events, Limits, Mode, Notice, Reason, SecretRef, Timestamp, UnknownTypes, Verification,
-    WebhookEndpointSpec,
+    Events, Limits, Mode, Notice, Reason, SecretRef, Timestamp, Verification, WebhookEndpointSpec,
 };
-use boathook_event::{Filter, ObjectName, Reading, ReadingSpec, Retention, TypePatterns};
+use boathook_event::{ObjectName, Reading, ReadingSpec, Retention};
 use boathook_verify::{
     AnswerType, Handshakes, Kind as Proof, Scheme, SchemeError, TimestampRule, Verifier,
     limits::TOLERANCE_DEFAULT, nearest, preset,
@@ -16,15 +15,14 @@ use crate::{
     Acknowledge, Capture, Input, Kind, Problem, Sink, Written,
     capture::capture,
     checks::{self, Checked, Checks, checks},
-    filter,
+    choosing::Choosing,
     limits::{
         BODY_BYTES_DEFAULT, BODY_BYTES_MAX, DEDUPE_WINDOW_DEFAULT, DEDUPE_WINDOW_MAX, HOST_BYTES_MAX,
-        RATE_PER_MINUTE_MAX, TYPE_PATTERNS_MAX,
+        RATE_PER_MINUTE_MAX,
     },
     problem::Problems,
     retention::retention,
     routes::{Routes, SinkRoute},
-    schemas::Schemas,
 };
 
 /// Receives what one provider sends.
@@ -74,13 +72,7 @@ pub struct Endpoint {
     pub sinks: Vec<SinkRoute>,
     /// What a person should know of it.
     pub notices: Vec<Notice>,
-    pub(crate) types: TypePatterns,
-    pub(crate) catalogue: TypePatterns,
-    pub(crate) unknown_types: UnknownTypes,
-    pub(crate) filter: Option<Filter>,
-    pub(crate) schemas: Schemas,
-    /// Nothing goes out.
-    pub(crate) shadow: bool,
+    pub(crate) choosing: Choosing,
 }
 
 /// What a provider wants to hear: HTTP statuses by outcome, and a text.
@@ -120,12 +112,6 @@ impl Endpoint {
     pub fn has_secret(&self, text: &[u8]) -> bool {
         self.secrets.contains(&checks::digest(text))
     }
-
-    /// The type as a metrics label: the pattern that lists it, of the endpoint or else of the catalogue, or `other`. There
-    /// are as many as are written, whatever senders send.
-    pub fn type_label(&self, event_type: Option<&str>) -> &str {
-        self.types.pattern(event_type).or_else(|| self.catalogue.pattern(event_type)).unwrap_or("other")
-    }
 }
 
 /// Compiles one endpoint against the sinks that are there.
@@ -155,9 +141,7 @@ pub(crate) fn compile(
     let checks = checks(&written, input, at, &mut problems);
     let reading = reading(name, &scheme, &events, at, &mut problems);
     let body_bytes_max = check_limits(&limits, &mut problems);
-    problems.at_most("spec.events.types", events.types.len(), TYPE_PATTERNS_MAX);
-    let schemas = Schemas::compile(&events.schemas, &mut problems);
-    let filter = filter::compile(events.filter.as_ref(), "spec.events.filter", &mut problems);
+    let choosing = Choosing::compile(&events, &scheme, spec.mode, &mut problems);
     host(spec, &mut problems);
     let routes = Routes::of(spec, sinks, &mut problems);
     let acknowledge = Acknowledge::compile(spec, &mut problems);
@@ -188,12 +172,7 @@ pub(crate) fn compile(
         retention,
         paused: spec.mode == Mode::Paused,
         sinks: routes.sinks,
-        unknown_types: unknown_types(&events),
-        types: TypePatterns::new(&events.types),
-        catalogue: catalogue(&scheme),
-        filter,
-        schemas,
-        shadow: spec.mode == Mode::Shadow,
+        choosing,
         name: name.clone(),
         verifier,
         handshakes,
@@ -317,15 +296,6 @@ fn path(name: &ObjectName, spec: &WebhookEndpointSpec, problems: &mut Problems<'
     path
 }
 
-/// Where nothing is said, a list of types is a list of all that is wanted.
-fn unknown_types(events: &Events) -> UnknownTypes {
-    match (events.unknown_types, events.types.is_empty()) {
-        (Some(written), _) => written,
-        (None, true) => UnknownTypes::Accept,
-        (None, false) => UnknownTypes::Ignore,
-    }
-}
-
 /// Checks rates, and gives the bytes of a body.
 fn check_limits(limits: &Limits, problems: &mut Problems<'_>) -> usize {
     for (field, rate) in [
@@ -338,11 +308,6 @@ fn check_limits(limits: &Limits, problems: &mut Problems<'_>) -> usize {
     let bytes = limits.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT);
     problems.within("spec.limits.bodyBytesMax", bytes, 1..=BODY_BYTES_MAX);
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-fn catalogue(scheme: &Scheme) -> TypePatterns {
-    let types: Vec<&str> = scheme.catalogue.iter().map(|entry| &*entry.event_type).collect();
-    TypePatterns::new(&types)
 }
 
 fn per_minute(limits: &Limits, which: impl Fn(&Limits) -> Option<u32>) -> Option<NonZeroU32> {

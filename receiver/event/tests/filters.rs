@@ -211,7 +211,9 @@ fn the_largest_and_deepest_expressions_fit_into_half_a_threads_stack_and_larger_
             let filter = Filter::compile(FilterSpec::Cel(text.clone()));
             let event = event(r#"{"b":1}"#);
             // Whatever comes of it.
-            filter.as_ref().is_ok_and(|filter| filter.admits(&Subject::new(&event, None)) != Ok(true));
+            if let Ok(filter) = &filter {
+                drop(filter.admits(&Subject::new(&event, None)));
+            }
             filter.map(drop).map_err(|error| format!("{error} in {text}"))
         })
     });

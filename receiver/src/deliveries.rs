@@ -282,7 +282,10 @@ impl Deliveries {
             *told = true;
             let event = Arc::clone(event);
             self.tell(&record, &event);
-            self.tell_waiting(&event, &record.sink, &record.next);
+            // That it is parked is told once that is recorded: only then does a repetition arm it again.
+            if matches!(record.next, Next::Delivered { .. }) {
+                self.tell_waiting(&event, &record.sink, &record.next);
+            }
         }
         self.records.push(record);
     }

@@ -35,6 +35,8 @@ fn event(state: &str) -> Value {
 fn endpoints(failures: u64) -> Value {
     json!({ "endpoints": [{
         "name": "default/in", "path": "/in", "paused": false, "consecutiveFailures": failures, "notices": ["mind this"],
+        "health": if failures < 10 { "Healthy" } else { "Failed" }, "recommendations": ["look at the sink"],
+        "oldestPendingSeconds": 3,
         "events": { "accepted": 7, "rejected": 2, "delivered": 6, "pending": 1, "parked": 0 },
         "lastEventTime": "2026-11-26T12:00:00Z",
     }] })
@@ -135,6 +137,7 @@ fn an_endpoint_is_explained_with_what_was_refused_lately() {
     for part in [
         "endpoint default/in at /in: Healthy",
         "192.0.2.7: 401 invalid_signature: another secret",
+        "next: look at the sink",
         "note: mind this",
         "replay --endpoint default/in --dry-run",
     ] {

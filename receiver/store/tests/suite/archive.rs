@@ -143,8 +143,10 @@ pub(crate) fn each_endpoint_has_a_retention_of_its_own<E: Environment>() {
     let environment = E::new();
     let other = |uid| Draft { endpoint: "other", ..draft(uid) };
     environment.append(&[draft(1), other(2), draft(3), other(4)]);
-    record(&environment, (1..=3).map(|seq| delivered(seq, "a", 1, at(0))).collect());
-    record(&environment, vec![parked(4, "a", 1, at(0))]);
+    let of_other = |record| Record { endpoint: name("other"), ..record };
+    let others = vec![of_other(delivered(2, "a", 1, at(0))), of_other(parked(4, "a", 1, at(0)))];
+    record(&environment, vec![delivered(1, "a", 1, at(0)), delivered(3, "a", 1, at(0))]);
+    record(&environment, others);
     let endpoints = HashMap::from([(name("other"), kept(10, 20))]);
     let retentions = Retentions { endpoints, ..retentions() };
     let mut archive = environment.archive();
@@ -196,7 +198,9 @@ pub(crate) fn the_oldest_pending_delivery_of_each_endpoint_is_told<E: Environmen
     let last = at(i64::try_from(many).unwrap());
     let second = last + SignedDuration::from_secs(1);
     assert_eq!(told(), [(name("a"), at(1)), (name("b"), second), (name("c"), last)]);
-    record(&environment, vec![delivered(1, "x", 1, at(0)), delivered(many + 1, "y", 1, at(0))]);
+    let of = |endpoint, record| Record { endpoint: name(endpoint), ..record };
+    let (first, other) = (delivered(1, "x", 1, at(0)), delivered(many + 1, "y", 1, at(0)));
+    record(&environment, vec![of("a", first), of("b", other)]);
     let third = last + SignedDuration::from_secs(2);
     assert_eq!(told(), [(name("a"), at(2)), (name("c"), third)]);
 }

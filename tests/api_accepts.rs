@@ -29,7 +29,7 @@ fn read(namespace: &str, object: &Value) -> Value {
 fn filled(object: &Value) -> Value {
     let defaults = match object["kind"].as_str().unwrap() {
         "WebhookEndpoint" => vec![("receiverClassName", json!("default")), ("mode", json!("Active"))],
-        "WebhookSink" => vec![("suspend", json!(false))],
+        "WebhookSink" => vec![("suspend", json!(false)), ("body", json!("Raw"))],
         _ => vec![],
     };
     let mut spec = object["spec"].clone();

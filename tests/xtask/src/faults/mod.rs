@@ -25,7 +25,7 @@ pub(crate) fn run(only: Option<&str>, write: bool) -> anyhow::Result<()> {
         bail!("the table is kept whole: leave --only out");
     }
     packages::ensure(&["strace"])?;
-    let [program] = programs::build([RECEIVER], "release")?;
+    let [program] = programs::build([RECEIVER], "dev")?;
     let mut rows = Vec::new();
     for trial in trials::ALL.iter().filter(|trial| only.is_none_or(|only| trial.name.contains(only))) {
         eprintln!("» {}", trial.name);

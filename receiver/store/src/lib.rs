@@ -3,15 +3,19 @@
 //! [`traits`] says what a store is, [`local`] is one in a folder, [`postgres`] one that
 //! several processes share. [`GroupCommit`] decides what is written together and
 //! who is answered when; [`StoreHandle`] and [`Reader`] are how asynchronous code reaches a store.
+mod columns;
 mod committer;
+mod cuts;
 mod error;
 mod group;
+mod head;
 pub mod limits;
 pub mod local;
 mod oldest;
 pub mod postgres;
 mod question;
 mod reader;
+mod tally;
 pub mod traits;
 
 pub use committer::{Running, StoreHandle};

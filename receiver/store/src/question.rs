@@ -1,8 +1,11 @@
 //! What may be asked of an archive, and what may be delivered again.
 use boathook_event::{Destination, ObjectName, Seq, Uid};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::traits::{ArchivedDelivery, DeliveryState};
+use crate::{
+    limits::CLOCK_BACK_MAX,
+    traits::{ArchivedDelivery, DeliveryState},
+};
 
 /// Which events are asked for: those of which all that is given is true.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +38,37 @@ impl Question {
         self.sink.as_ref().is_none_or(|wanted| wanted == sink)
             && self.state.is_none_or(|wanted| wanted == *state)
             && !of_event.iter().any(later)
+    }
+
+    /// Whether an event is one that is asked for, its deliveries aside.
+    pub(crate) fn fits(&self, summary: &Summary) -> bool {
+        let Self { endpoint, sink: _, state: _, event_type, id, key, since, until, order: _ } = self;
+        let is = |wanted: &Option<Box<str>>, value: &Option<Box<str>>| wanted.is_none() || wanted == value;
+        endpoint.as_ref().is_none_or(|endpoint| *endpoint == summary.endpoint)
+            && is(event_type, &summary.event_type)
+            && is(id, &summary.id)
+            && is(key, &summary.key)
+            && since.is_none_or(|since| summary.received_at >= since)
+            && until.is_none_or(|until| summary.received_at < until)
+    }
+
+    /// Whether these deliveries of an event are such as are asked for: one of them is, or none is asked for.
+    pub(crate) fn fits_deliveries(&self, deliveries: &[ArchivedDelivery]) -> bool {
+        let asks = self.sink.is_some() || self.state.is_some();
+        !asks || deliveries.iter().any(|delivery| self.means(delivery, deliveries))
+    }
+
+    /// Whether nothing behind an event of this time can be wanted: events are stored about in the order they are received.
+    pub(crate) fn ends_before(&self, received_at: Timestamp) -> bool {
+        let slack = SignedDuration::try_from(CLOCK_BACK_MAX).unwrap_or_default();
+        match self.order {
+            Order::NewestFirst => {
+                self.since.is_some_and(|since| received_at < since.saturating_sub(slack).unwrap_or(since))
+            }
+            Order::OldestFirst => {
+                self.until.is_some_and(|until| received_at > until.saturating_add(slack).unwrap_or(until))
+            }
+        }
     }
 }
 

@@ -5,11 +5,9 @@ use rusqlite::{CachedStatement, params};
 
 use crate::{
     Error,
-    local::{
-        head,
-        rows::{encode_sinks, place},
-        writer::Work,
-    },
+    columns::{encode_sinks, place},
+    head,
+    local::writer::Work,
     traits::{Append, Verdict},
 };
 

@@ -7,10 +7,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::{
     Error,
+    columns::{self, place},
     limits::LIST_MAX,
     local::{
         Shared, oldest, question, rejected, removal,
-        rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, FAILURE_COLUMNS, place},
+        rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, FAILURE_COLUMNS},
         schema,
         writer::Sync,
     },
@@ -134,7 +135,7 @@ pub(super) fn deliveries(sql: &Connection, seq: Seq, sinks: &[i64]) -> Result<Ve
 fn delivery(row: &Row<'_>) -> rusqlite::Result<ArchivedDelivery> {
     let time = |column| row.get::<_, Option<i64>>(column)?.map(|_| rows::timestamp(row, column)).transpose();
     let outcome = row.get_ref(1)?.as_str_or_null()?;
-    let state = rows::state(outcome);
+    let state = columns::state(outcome);
     Ok(ArchivedDelivery {
         sink: ObjectName::from_stored(row.get_ref(0)?.as_str()?),
         replay: row.get(5)?,

@@ -7,10 +7,11 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, Transaction, par
 
 use crate::{
     Error,
+    columns::{self, place},
     limits::FEED_ROWS_MAX,
     local::{
         Shared,
-        rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, place},
+        rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow},
         schema,
     },
     traits::{Claim, Epoch, Fed, Feed, Page, Standing},
@@ -79,7 +80,7 @@ impl Feed for LocalFeed {
         let event = snapshot
             .prepare_cached("select uid, sinks from events where seq = ?1")?
             .query_row([place(seq)], |row| {
-                Ok((Uid::from_bytes(row.get(0)?), rows::sink_numbers(row.get_ref(1)?.as_blob()?)))
+                Ok((Uid::from_bytes(row.get(0)?), columns::sink_numbers(row.get_ref(1)?.as_blob()?)))
             })
             .optional()?;
         let Some((uid, sinks)) = event else { return Ok(None) };
@@ -88,7 +89,7 @@ impl Feed for LocalFeed {
         let mut of = |sink: i64| {
             state.query_row([place(seq), sink], |row| {
                 let name = ObjectName::from_stored(row.get_ref(0)?.as_str()?);
-                Ok((name, rows::state(row.get_ref(1)?.as_str_or_null()?)))
+                Ok((name, columns::state(row.get_ref(1)?.as_str_or_null()?)))
             })
         };
         let deliveries = sinks.into_iter().map(&mut of).collect::<Result<_, _>>()?;

@@ -7,7 +7,6 @@ mod archive;
 mod checkpoint;
 mod fault;
 mod feed;
-pub(crate) mod head;
 mod lock;
 mod names;
 mod oldest;

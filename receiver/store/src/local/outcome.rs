@@ -4,11 +4,9 @@ use rusqlite::{OptionalExtension as _, params};
 
 use crate::{
     Error,
+    columns::{ALREADY_THERE, DELIVERED, completed_at, place},
     limits::LAST_FAILURES_MAX,
-    local::{
-        rows::{ALREADY_THERE, DELIVERED, completed_at, place},
-        writer::Work,
-    },
+    local::writer::Work,
 };
 
 impl Work<'_> {

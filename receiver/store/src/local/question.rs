@@ -1,16 +1,13 @@
 //! Answering a question page by page: candidates by the index that fits it best, looked at until the page is full or has
 //! cost enough.
 use boathook_event::{ObjectName, Seq, Uid};
-use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 
 use crate::{
     Error,
-    limits::{CLOCK_BACK_MAX, LIST_MAX, LIST_ROWS_MAX, LIST_SLICE},
-    local::{
-        archive,
-        rows::{self, PARKED, place, sink_numbers},
-    },
+    columns::{PARKED, place, sink_numbers},
+    limits::{LIST_MAX, LIST_ROWS_MAX, LIST_SLICE},
+    local::{archive, rows},
     traits::{DeliveryState, Found, Order, Question, Summary},
 };
 
@@ -37,15 +34,14 @@ pub(super) fn find(
             }
             (at, looked_at) = (Some(seq), looked_at + 1);
             let Some((summary, sinks)) = summary(sql, seq)? else { continue };
-            if is_past(question, summary.received_at) {
+            if question.ends_before(summary.received_at) {
                 return Ok(found);
             }
-            if !is_of(question, &summary) {
+            if !question.fits(&summary) {
                 continue;
             }
             let deliveries = archive::deliveries(sql, seq, &sinks)?;
-            let asks = question.sink.is_some() || question.state.is_some();
-            if !asks || deliveries.iter().any(|delivery| question.means(delivery, &deliveries)) {
+            if question.fits_deliveries(&deliveries) {
                 found.events.push(Summary { deliveries, ..summary });
             }
         }
@@ -151,28 +147,4 @@ fn summary(sql: &Connection, seq: Seq) -> Result<Option<(Summary, Vec<i64>)>, Er
     let select = "select e.uid, n.name, e.received, e.id, e.type, e.key, e.tenant, length(e.body), e.sinks
                   from events e join names n on n.id = e.endpoint where e.seq = ?1";
     Ok(sql.prepare_cached(select)?.query_row([place(seq)], read).optional()?)
-}
-
-/// Whether nothing behind an event of this time can be wanted: events are stored about in the order they are received.
-pub(crate) fn is_past(question: &Question, received_at: Timestamp) -> bool {
-    let slack = SignedDuration::try_from(CLOCK_BACK_MAX).unwrap_or_default();
-    match question.order {
-        Order::NewestFirst => {
-            question.since.is_some_and(|since| received_at < since.saturating_sub(slack).unwrap_or(since))
-        }
-        Order::OldestFirst => {
-            question.until.is_some_and(|until| received_at > until.saturating_add(slack).unwrap_or(until))
-        }
-    }
-}
-
-pub(crate) fn is_of(question: &Question, summary: &Summary) -> bool {
-    let Question { endpoint, sink: _, state: _, event_type, id, key, since, until, order: _ } = question;
-    let is = |wanted: &Option<Box<str>>, value: &Option<Box<str>>| wanted.is_none() || wanted == value;
-    endpoint.as_ref().is_none_or(|endpoint| *endpoint == summary.endpoint)
-        && is(event_type, &summary.event_type)
-        && is(id, &summary.id)
-        && is(key, &summary.key)
-        && since.is_none_or(|since| summary.received_at >= since)
-        && until.is_none_or(|until| summary.received_at < until)
 }

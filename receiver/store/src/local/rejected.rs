@@ -6,8 +6,9 @@ use rusqlite::{Connection, Row, params, types::Type};
 
 use crate::{
     Error,
+    columns::place,
     limits::{LIST_MAX, REJECTED_KEPT_MAX},
-    local::{rows, rows::place, writer::Work},
+    local::{rows, writer::Work},
 };
 
 impl Work<'_> {

@@ -1,30 +1,19 @@
 //! What leaves the store: events past their retention, deduplication keys past their window, and what a person erases.
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
-
-use boathook_event::{ObjectName, Retention, Seq, Uid};
-use jiff::{SignedDuration, Timestamp};
+use boathook_event::{ObjectName, Seq, Uid};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::{
     Error,
+    columns::{PARKED, place, sink_numbers},
+    cuts::{Cuts, yielding},
     limits::{FORGET_SLICE, RETAIN_SLICE, VACUUM_PAGES},
     local::{
         Shared,
-        rows::{PARKED, place, sink_numbers},
         writer::{Sync, Work},
     },
     traits::Retentions,
 };
-
-/// Times up to which something is past its retention, in microseconds.
-#[derive(Clone, Copy)]
-struct Cuts {
-    delivered: i64,
-    parked: i64,
-}
 
 /// An event that may be past its retention.
 struct Candidate {
@@ -43,10 +32,9 @@ pub(super) fn retain(
 ) -> Result<u64, Error> {
     let mut deleted = 0;
     for (endpoint, name) in endpoints(read)? {
-        let Retention { delivered, parked, rejected } = retentions.of(&name);
-        let cuts = Cuts { delivered: before(now, delivered), parked: before(now, parked) };
+        let cuts = Cuts::of(retentions.of(&name), now);
         deleted += retain_of(read, shared, endpoint, cuts)?;
-        forget_rejected(read, shared, endpoint, before(now, rejected))?;
+        forget_rejected(read, shared, endpoint, cuts.rejected)?;
     }
     forget(read, shared, now)?;
     Ok(deleted)
@@ -60,7 +48,7 @@ fn retain_of(read: &Connection, shared: &Shared, endpoint: i64, cuts: Cuts) -> R
         let slice = slice(read, endpoint, after)?;
         let Some(last) = slice.last() else { break };
         after = last.seq;
-        let old = |candidate: &Candidate| candidate.received <= cuts.delivered.max(cuts.parked);
+        let old = |candidate: &Candidate| cuts.may_reach(candidate.received);
         // Events are stored about in the order they are received: behind a slice without an old one there is none.
         if !slice.iter().any(old) {
             break;
@@ -230,17 +218,4 @@ fn is_past(sql: &Connection, candidate: &Candidate, cuts: Cuts) -> Result<bool, 
     }
     let kept = format!("select 1 from deliveries where seq = ?1 and completed > iif({PARKED}, ?2, ?3)");
     Ok(!sql.prepare_cached(&kept)?.exists([place(*seq), cuts.parked, cuts.delivered])?)
-}
-
-/// Does the work, then leaves the writer alone for as long as it took.
-fn yielding<R>(work: impl FnOnce() -> R) -> R {
-    let start = Instant::now();
-    let result = work();
-    thread::sleep(start.elapsed());
-    result
-}
-
-fn before(now: Timestamp, retention: Duration) -> i64 {
-    let retention = SignedDuration::try_from(retention).unwrap_or(SignedDuration::MAX);
-    now.as_microsecond().saturating_sub(i64::try_from(retention.as_micros()).unwrap_or(i64::MAX))
 }

@@ -4,11 +4,9 @@ use rusqlite::{OptionalExtension as _, params};
 
 use crate::{
     Error,
+    columns::{PARKED, decode_sinks, encode_sinks, place},
     limits::REPLAY_SLICE,
-    local::{
-        rows::{PARKED, decode_sinks, encode_sinks, place},
-        writer::Work,
-    },
+    local::writer::Work,
     traits::{DeliveryState, Replay, Replayed},
 };
 

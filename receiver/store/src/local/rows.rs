@@ -1,19 +1,15 @@
 //! Rows as values: what an event, a delivery and a failure look like in their tables.
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use boathook_event::{Attempt, Event, EventParts, Failure, FailureKind, ObjectName, Seq, Uid};
+use boathook_event::{Attempt, Event, EventParts, Failure, ObjectName, Seq, Uid};
 use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Row, types::Type};
 
-use crate::{local::head, traits::DeliveryState};
-
-/// `deliveries.outcome` of a delivery that the sink has taken.
-pub(crate) const DELIVERED: &str = "delivered";
-/// `deliveries.outcome` of a delivery that the sink had already.
-pub(crate) const ALREADY_THERE: &str = "already_there";
-/// The condition on `deliveries` for those put aside.
-pub(crate) const PARKED: &str = "outcome not in ('delivered', 'already_there')";
+use crate::{
+    columns::{kind, sink_numbers},
+    head,
+};
 
 /// The columns that [`event`] reads, from `events e` joined with `names n` of its endpoint.
 pub(super) const EVENT_COLUMNS: &str = "e.seq, e.uid, n.name, e.received, e.idx, e.id, e.type, e.key, e.tenant, e.entity, e.sinks, e.head, e.body";
@@ -74,67 +70,10 @@ pub(super) fn failure(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     })
 }
 
-/// Where a delivery with this outcome stands; without one it is pending.
-pub(crate) fn state(outcome: Option<&str>) -> DeliveryState {
-    match outcome {
-        None => DeliveryState::Pending,
-        Some(DELIVERED | ALREADY_THERE) => DeliveryState::Delivered,
-        Some(_) => DeliveryState::Parked,
-    }
-}
-
 /// A column of microseconds.
 pub(super) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_microsecond(row.get(column)?).map_err(|_| damaged(column, Type::Integer))
 }
-
-/// A sequence number or an epoch as SQLite's integer; no store reaches its end.
-pub(crate) fn place(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// When an attempt ended, in microseconds.
-pub(crate) fn completed_at(attempt: &Attempt) -> i64 {
-    attempt.started_at.as_microsecond().saturating_add(i64::from(attempt.duration_millis) * 1_000)
-}
-
-/// In [`encode_sinks`]: ordered by key.
-const ORDERED: u32 = 1 << 31;
-
-/// Four bytes for each number, lowest first; its highest bit says whether the order by key is kept.
-pub(crate) fn encode_sinks(sinks: &[(i64, bool)]) -> Vec<u8> {
-    let encode = |(sink, ordered): &(i64, bool)| {
-        let number = u32::try_from(*sink).unwrap_or(u32::MAX) & !ORDERED;
-        (if *ordered { number | ORDERED } else { number }).to_le_bytes()
-    };
-    sinks.iter().flat_map(encode).collect()
-}
-
-/// The numbers that [`encode_sinks`] wrote.
-pub(crate) fn sink_numbers(bytes: &[u8]) -> Vec<i64> {
-    decode_sinks(bytes).into_iter().map(|(sink, _)| sink).collect()
-}
-
-/// Reads what [`encode_sinks`] wrote.
-pub(crate) fn decode_sinks(bytes: &[u8]) -> Vec<(i64, bool)> {
-    let numbers = bytes.as_chunks::<4>().0.iter().map(|number| u32::from_le_bytes(*number));
-    numbers.map(|number| (i64::from(number & !ORDERED), number & ORDERED != 0)).collect()
-}
-
-/// The kind of failure that is written so.
-pub(crate) fn kind(text: &str) -> Option<FailureKind> {
-    KINDS.into_iter().find(|known| known.as_str() == text)
-}
-
-const KINDS: [FailureKind; 7] = [
-    FailureKind::Unreachable,
-    FailureKind::Timeout,
-    FailureKind::Refused,
-    FailureKind::Throttled,
-    FailureKind::ForbiddenAddress,
-    FailureKind::Unrenderable,
-    FailureKind::BodyTooLarge,
-];
 
 /// A column that does not hold what it should.
 pub(super) fn damaged(column: usize, kind: Type) -> rusqlite::Error {

@@ -7,8 +7,10 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
     Error,
+    columns::place,
     limits::APPEND_OVERHEAD_BYTES,
-    local::{Clock, checkpoint::Checkpoints, names::Names, rows::place, schema, tally::Tally},
+    local::{Clock, checkpoint::Checkpoints, names::Names, schema},
+    tally::Tally,
     traits::{Append, Batch, Epoch, Verdict},
 };
 
@@ -36,7 +38,7 @@ pub(super) struct Writer {
 pub(super) struct Work<'w> {
     pub(super) sql: &'w Connection,
     pub(super) names: &'w mut Names,
-    pub(super) tally: Tally,
+    pub(super) tally: Tally<i64>,
     pub(super) now: Timestamp,
     pub(super) last_seq: Seq,
 }

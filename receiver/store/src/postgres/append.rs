@@ -8,17 +8,15 @@ use uuid::Uuid;
 
 use crate::{
     Error,
-    local::{
-        head,
-        rows::{encode_sinks, place},
-    },
+    columns::{encode_sinks, place},
+    head,
     postgres::{
         fault::Fault,
         flight::{Flight, value},
         names::Lookup,
-        tally::Tally,
         text,
     },
+    tally::Tally,
     traits::{Append, Batch, Verdict},
 };
 
@@ -67,7 +65,7 @@ pub(super) fn decide<'b>(
     known: &[Row],
     (last_seq, now): (Seq, i64),
     names: &Lookup<'_>,
-    tally: &mut Tally,
+    tally: &mut Tally<i32>,
 ) -> Result<Decided<'b>, Fault> {
     let mut known = read(known)?;
     let verdicts = Vec::with_capacity(batch.appends.len());
@@ -106,7 +104,7 @@ impl<'b> Decided<'b> {
         append: &'b Append,
         endpoint: i32,
         names: &Lookup<'_>,
-        tally: &mut Tally,
+        tally: &mut Tally<i32>,
     ) -> Result<Seq, Fault> {
         if append.destinations.len() > SINKS_PER_EVENT_MAX {
             let sinks = append.destinations.len();

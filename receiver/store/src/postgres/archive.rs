@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use crate::{
     Error,
+    columns::{place, state},
     limits::LIST_MAX,
-    local::rows::{place, state},
     postgres::{
         connection::{BEGIN_READ, Connection, Session},
         fault::Fault,

@@ -7,8 +7,8 @@ use tokio_postgres::{Row, types::Type};
 
 use crate::{
     Error,
+    columns::place,
     limits::FEED_ROWS_MAX,
-    local::rows::place,
     postgres::{
         archive,
         connection::{BEGIN, BEGIN_READ, Connection, Session},

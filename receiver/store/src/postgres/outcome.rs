@@ -5,15 +5,15 @@ use boathook_event::{Attempt, Failure, Next, Record};
 use tokio_postgres::{Row, types::Type};
 
 use crate::{
+    columns::{ALREADY_THERE, DELIVERED, completed_at, place},
     limits::LAST_FAILURES_MAX,
-    local::rows::{ALREADY_THERE, DELIVERED, completed_at, place},
     postgres::{
         fault::Fault,
         flight::{Flight, Parameter, value},
         names::Lookup,
-        tally::Tally,
         text,
     },
+    tally::Tally,
 };
 
 /// Outcomes of one batch, with the numbers of their names.
@@ -104,7 +104,7 @@ impl<'b> Outcomes<'b> {
         &self,
         asked: &Asked,
         mut rows: impl FnMut(usize) -> Vec<Row>,
-        tally: &mut Tally,
+        tally: &mut Tally<i32>,
     ) -> Result<Moves<'b>, Fault> {
         let mut pending = BTreeMap::new();
         for row in rows(asked.pending) {

@@ -7,11 +7,8 @@ use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use crate::{
+    columns::{PARKED, place},
     limits::{LIST_MAX, LIST_ROWS_MAX, LIST_SLICE},
-    local::{
-        question::{is_of, is_past},
-        rows::{PARKED, place},
-    },
     postgres::{
         archive,
         connection::{BEGIN_READ, Session},
@@ -46,12 +43,10 @@ pub(super) async fn find(
             }
             (at, looked_at) = (Some(seq.unsigned_abs()), looked_at + 1);
             let Some((summary, deliveries)) = summaries.remove(&seq) else { continue };
-            if is_past(question, summary.received_at) {
+            if question.ends_before(summary.received_at) {
                 return Ok(found);
             }
-            let asks = question.sink.is_some() || question.state.is_some();
-            let means = |delivery: &ArchivedDelivery| question.means(delivery, &deliveries);
-            if is_of(question, &summary) && (!asks || deliveries.iter().any(means)) {
+            if question.fits(&summary) && question.fits_deliveries(&deliveries) {
                 found.events.push(Summary { deliveries, ..summary });
             }
         }

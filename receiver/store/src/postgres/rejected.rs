@@ -6,8 +6,8 @@ use tokio_postgres::{Row, types::Type};
 
 use crate::{
     Error,
+    columns::place,
     limits::{LIST_MAX, REJECTED_KEPT_MAX},
-    local::rows::place,
     postgres::{
         connection::Session,
         fault::Fault,

@@ -1,35 +1,25 @@
 //! What leaves the store: events past their retention, deduplication keys past their window, and what a person erases.
-use std::{
-    collections::HashSet,
-    thread,
-    time::{Duration, Instant},
-};
+use std::collections::HashSet;
 
-use boathook_event::{ObjectName, Retention, Uid};
-use jiff::{SignedDuration, Timestamp};
+use boathook_event::{ObjectName, Uid};
+use jiff::Timestamp;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::{
     Error,
+    cuts::{Cuts, yielding},
     limits::{FORGET_ROWS, RETAIN_SLICE},
     postgres::{
         connection::{BEGIN, BEGIN_LATER, Connection, Session},
         fault::Fault,
         flight::{Flight, value},
         rows,
-        tally::Tally,
         writer::{commit, locked},
     },
+    tally::Tally,
     traits::Retentions,
 };
-
-/// Times up to which something is past its retention, in microseconds.
-#[derive(Clone, Copy)]
-struct Cuts {
-    delivered: i64,
-    parked: i64,
-}
 
 /// An event that may be past its retention.
 struct Candidate {
@@ -47,10 +37,9 @@ pub(super) fn retain(
 ) -> Result<u64, Error> {
     let mut deleted = 0;
     for (endpoint, name) in connection.work(&endpoints)? {
-        let Retention { delivered, parked, rejected } = retentions.of(&name);
-        let cuts = Cuts { delivered: before(now, delivered), parked: before(now, parked) };
+        let cuts = Cuts::of(retentions.of(&name), now);
         deleted += retain_of(connection, endpoint, cuts)?;
-        forget_rejected(connection, endpoint, before(now, rejected))?;
+        forget_rejected(connection, endpoint, cuts.rejected)?;
     }
     while yielding(|| connection.work(&async |session| forget(session).await))? {}
     Ok(deleted)
@@ -63,7 +52,7 @@ fn retain_of(connection: &mut Connection, endpoint: i32, cuts: Cuts) -> Result<u
         let slice = connection.work(&async |session| slice(session, endpoint, after).await)?;
         let Some(last) = slice.last() else { break };
         after = last.seq;
-        let old = |candidate: &Candidate| candidate.received <= cuts.delivered.max(cuts.parked);
+        let old = |candidate: &Candidate| cuts.may_reach(candidate.received);
         // Events are stored about in the order they are received: behind a slice without an old one there is none.
         if !slice.iter().any(old) {
             break;
@@ -178,7 +167,7 @@ async fn delete_past(session: &Session, candidates: &[Candidate], cuts: Cuts) ->
     Ok(count as u64)
 }
 
-fn delete(seqs: &[i64], flight: &mut Flight<'_>, tally: &mut Tally) {
+fn delete(seqs: &[i64], flight: &mut Flight<'_>, tally: &mut Tally<i32>) {
     tally.events -= i64::try_from(seqs.len()).unwrap_or(i64::MAX);
     for delete in [
         "delete from events where seq = any($1)",
@@ -229,17 +218,4 @@ fn forget_rejected(connection: &mut Connection, endpoint: i32, cut: i64) -> Resu
 
 fn numbers(rows: &[tokio_postgres::Row]) -> Result<HashSet<i64>, Fault> {
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
-}
-
-/// Does the work, then leaves the lock alone for as long as it took.
-fn yielding<R>(work: impl FnOnce() -> R) -> R {
-    let start = Instant::now();
-    let result = work();
-    thread::sleep(start.elapsed());
-    result
-}
-
-fn before(now: Timestamp, retention: Duration) -> i64 {
-    let retention = SignedDuration::try_from(retention).unwrap_or(SignedDuration::MAX);
-    now.as_microsecond().saturating_sub(i64::try_from(retention.as_micros()).unwrap_or(i64::MAX))
 }

@@ -6,16 +6,16 @@ use tokio_postgres::types::Type;
 
 use crate::{
     Error,
+    columns::{decode_sinks, encode_sinks, place, state},
     limits::REPLAY_SLICE,
-    local::rows::{decode_sinks, encode_sinks, place, state},
     postgres::{
         connection::{BEGIN, Session},
         fault::Fault,
         flight::{Flight, value},
         names::{Lookup, Names, Unknown},
-        tally::Tally,
         writer::{commit, locked},
     },
+    tally::Tally,
     traits::{DeliveryState, Replay, Replayed},
 };
 
@@ -79,7 +79,11 @@ pub(super) async fn replay(session: &Session, events: &[Seq], replay: &Replay) -
 }
 
 /// The parked deliveries of these events, of which a repetition came: a person pressed "Redeliver".
-pub(super) async fn parked(session: &Session, events: &[i64], tally: &mut Tally) -> Result<Armed, Fault> {
+pub(super) async fn parked(
+    session: &Session,
+    events: &[i64],
+    tally: &mut Tally<i32>,
+) -> Result<Armed, Fault> {
     let mut armed = Armed::default();
     if events.is_empty() {
         return Ok(armed);
@@ -153,7 +157,7 @@ impl Armed {
         replay: &Replay,
         names: &Lookup<'_>,
         replayed: &mut Replayed,
-        tally: &mut Tally,
+        tally: &mut Tally<i32>,
     ) -> Result<bool, Fault> {
         let Replay { sink: only, state: wanted, to } = replay;
         let only = only.as_ref().map(|only| names.id(only));
@@ -188,7 +192,14 @@ impl Armed {
         Ok((sink, to.ordered))
     }
 
-    fn arm(&mut self, again: &Again, sink: i32, ordered: bool, replayed: &mut Replayed, tally: &mut Tally) {
+    fn arm(
+        &mut self,
+        again: &Again,
+        sink: i32,
+        ordered: bool,
+        replayed: &mut Replayed,
+        tally: &mut Tally<i32>,
+    ) {
         let standing = again.standing.get(&sink);
         let (replay, was_parked) = match standing {
             Some(Standing { state: DeliveryState::Pending, .. }) => {

@@ -9,10 +9,8 @@ use uuid::Uuid;
 
 use crate::{
     Error,
-    local::{
-        head,
-        rows::{decode_sinks, kind},
-    },
+    columns::{decode_sinks, kind},
+    head,
     postgres::{fault::Fault, text},
 };
 

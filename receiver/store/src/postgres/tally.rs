@@ -1,41 +1,12 @@
-//! Totals of one transaction, folded so that each total is written once.
-use std::collections::BTreeMap;
-
-use boathook_event::Word;
+//! Adding what one transaction has counted to the stored totals.
 use tokio_postgres::types::Type;
 
-use crate::postgres::flight::{Flight, value};
+use crate::{
+    postgres::flight::{Flight, value},
+    tally::{RouteDelta, Tally},
+};
 
-/// What one transaction adds to the totals.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    words: BTreeMap<(i32, Word), i64>,
-    routes: BTreeMap<(i32, i32), Route>,
-    /// Events stored less events deleted.
-    pub(super) events: i64,
-}
-
-/// What is added to the totals of one endpoint's deliveries to one sink.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Route {
-    pub(super) delivered: i64,
-    pub(super) parked: i64,
-    pub(super) pending: i64,
-    pub(super) failed_attempts: i64,
-    pub(super) erased: i64,
-}
-
-impl Tally {
-    /// Counts so many of a word at an endpoint.
-    pub(super) fn word(&mut self, endpoint: i32, word: Word, by: u64) {
-        *self.words.entry((endpoint, word)).or_default() += i64::try_from(by).unwrap_or(i64::MAX);
-    }
-
-    /// The part of one endpoint and one sink.
-    pub(super) fn route(&mut self, endpoint: i32, sink: i32) -> &mut Route {
-        self.routes.entry((endpoint, sink)).or_default()
-    }
-
+impl Tally<i32> {
     /// Adds all to the stored totals.
     pub(super) fn write(&self, flight: &mut Flight<'_>) {
         let Self { words, routes, events } = self;
@@ -54,7 +25,7 @@ impl Tally {
             );
         }
         if !routes.is_empty() {
-            let of = |number: fn(&Route) -> i64| {
+            let of = |number: fn(&RouteDelta) -> i64| {
                 value(routes.values().map(number).collect::<Vec<_>>(), Type::INT8_ARRAY)
             };
             let endpoints = routes.keys().map(|(endpoint, _)| *endpoint).collect::<Vec<_>>();

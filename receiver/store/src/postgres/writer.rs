@@ -12,7 +12,7 @@ use tokio_postgres::types::Type;
 
 use crate::{
     Error,
-    local::rows::place,
+    columns::place,
     postgres::{
         append,
         connection::{BEGIN, BEGIN_LATER, COMMIT, Connection, Session},
@@ -22,8 +22,8 @@ use crate::{
         options::Options,
         outcome::Outcomes,
         rejected, replay,
-        tally::Tally,
     },
+    tally::Tally,
     traits::{Batch, Committer, Epoch, Verdict},
 };
 

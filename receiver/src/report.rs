@@ -7,9 +7,7 @@ use std::{
 use boathook_api::{Endpoint, Sink};
 use boathook_crds::Breaker;
 use boathook_dispatch::{BreakerState, LaneSnapshot};
-use boathook_event::{
-    EndpointTotals, ObjectName, SecretUse, SinkTotals, Vitals, Word, check_up, limits::FAILURES_ARE_FAILED,
-};
+use boathook_event::{EndpointTotals, ObjectName, SecretUse, SinkTotals, Vitals, Word, check_up, sink_fails};
 use boathook_store::Reader;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -208,7 +206,7 @@ fn vitals<'s>(served: &'s Served, serving: &Serving, oldest_pending: Option<Time
     let fails = |sink: &ObjectName| {
         let traffic = serving.sink(sink).map(|served| &served.traffic);
         traffic.is_some_and(|traffic| {
-            traffic.breaker() != Breaker::Closed || traffic.consecutive_failures() >= FAILURES_ARE_FAILED
+            sink_fails(traffic.consecutive_failures(), traffic.breaker() != Breaker::Closed)
         })
     };
     let sinks = endpoint.sinks.iter().map(|route| &route.sink);

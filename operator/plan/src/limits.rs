@@ -41,8 +41,8 @@ pub const LOCK_WAIT: Duration = Duration::from_secs(30);
 /// How long a receiver may take to answer at all: the wait for the folder, and reading a large store after a crash from
 /// a slow disk. Asked once a second, so that it serves as soon as it can.
 pub const STARTUP_SECONDS_MAX: u64 = 300;
-/// Failed attempts in a row after which an endpoint or a sink has failed.
-pub const FAILURES_ARE_FAILED: i64 = 10;
+/// Failed attempts in a row after which an endpoint or a sink has failed, as statuses count them.
+pub const FAILURES_ARE_FAILED: i64 = boathook_event::limits::FAILURES_ARE_FAILED.cast_signed();
 /// Problems that a condition tells: a message is read, not studied; the next ones come when these are mended.
 pub const PROBLEMS_TOLD_MAX: usize = 3;
 /// Bytes of the document with a class's keys: a Secret holds 1 MiB, and what goes on being served while something else is

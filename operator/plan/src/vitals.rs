@@ -7,7 +7,7 @@ use boathook_crds::{
 use boathook_event::{SecretUse, Vitals};
 use boathook_table::Endpoint;
 
-use crate::{World, limits::FAILURES_ARE_FAILED};
+use crate::World;
 
 /// See [`boathook_event::check_up`].
 pub(crate) fn of<'w>(
@@ -29,13 +29,11 @@ pub(crate) fn of<'w>(
     };
     Vitals {
         last_event,
-        usual_gap: usual_gap.and_then(|gap| u64::try_from(gap).ok()).map(Duration::from_secs),
+        usual_gap: usual_gap.map(reported).map(Duration::from_secs),
         refused_often: report.is_some_and(|report| report.refused_often),
         signed_refused: report.is_some_and(|report| report.signed_refused),
         oldest_pending: report.and_then(|report| report.oldest_pending_time),
-        consecutive_failures: report
-            .and_then(|report| u64::try_from(report.consecutive_failures).ok())
-            .unwrap_or(0),
+        consecutive_failures: report.map_or(0, |report| reported(report.consecutive_failures)),
         failing_sinks: served.map_or_else(Vec::new, |served| failing_sinks(world, served)),
         secrets: object.spec.secrets.iter().map(secret_use).collect(),
     }
@@ -77,10 +75,15 @@ fn failing_sinks<'w>(world: &World<'w>, served: &'w Endpoint) -> Vec<&'w str> {
     served.sinks.iter().map(|route| route.sink.name()).filter(fails).collect()
 }
 
+/// A number as it was reported, in a schema that knows none without a sign.
+fn reported(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
 fn sink_fails(sink: &WebhookSink) -> bool {
     let reports = sink.status.iter().flat_map(|status| &status.receivers);
     reports.max_by_key(|report| report.report_time).is_some_and(|report| {
-        report.consecutive_failures >= FAILURES_ARE_FAILED
-            || report.breaker.is_some_and(|breaker| breaker != Breaker::Closed)
+        let left_alone = report.breaker.is_some_and(|breaker| breaker != Breaker::Closed);
+        boathook_event::sink_fails(reported(report.consecutive_failures), left_alone)
     })
 }

@@ -171,6 +171,11 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Whether a sink fails: its attempts do, one after the other, or it is left alone for that.
+pub fn sink_fails(consecutive_failures: u64, left_alone: bool) -> bool {
+    left_alone || consecutive_failures >= FAILURES_ARE_FAILED
+}
+
 /// Looks at one endpoint.
 pub fn check_up(vitals: &Vitals<'_>, now: Timestamp) -> Checkup {
     let mut findings = Vec::new();

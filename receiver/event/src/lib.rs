@@ -24,7 +24,7 @@ pub use delivery::{
 };
 pub use event::{Event, EventParts, Head};
 pub use filter::{Filter, FilterError, FilterFailure, FilterSpec, Operator, RuleSpec};
-pub use health::{Checkup, Finding, Health, SecretUse, Vitals, check_up};
+pub use health::{Checkup, Finding, Health, SecretUse, Vitals, check_up, sink_fails};
 pub use hour::{Hour, Requests};
 pub use identity::{DedupeKey, Digest, Uid};
 pub use name::ObjectName;

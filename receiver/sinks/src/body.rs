@@ -211,8 +211,9 @@ struct Envelope<'e> {
 impl<'e> Envelope<'e> {
     /// A body that has `event` and `data` itself is such an envelope: it is not put into another. Any other is the data.
     fn of(event: &'e Event) -> Result<Self, Failure> {
+        let whole = json(&event.body);
         let mut parts = [None; 4];
-        if json(&event.body).is_some() {
+        if whole.is_some() {
             let mut pointers = Pointers::default();
             let slots = ["/event", "/data", "/previousData", "/metadata"].map(|path| pointers.slot(path));
             let values = pointers.scan(&event.body).unwrap_or_else(|_| Values::none());
@@ -221,7 +222,7 @@ impl<'e> Envelope<'e> {
         let [name, own_data, previous_data, metadata] = parts;
         let is_envelope = name.is_some_and(|name| name.get().starts_with('"'));
         let inner = own_data.filter(|_| is_envelope);
-        let data = match inner.or_else(|| json(&event.body)) {
+        let data = match inner.or(whole) {
             Some(data) => Cow::Borrowed(data),
             None => Cow::Owned(text(&event.body)?),
         };

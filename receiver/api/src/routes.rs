@@ -36,6 +36,15 @@ pub struct Route {
     pub(crate) success: (u16, Option<Shape>),
 }
 
+impl Route {
+    /// Whether a path of these segments, percent-decoded, is this route's.
+    pub fn has_path(&self, segments: &[&str]) -> bool {
+        let mut path = self.path.split('/').skip(1);
+        let fits = |segment: &&str| path.next().is_some_and(|part| part.starts_with('{') || part == *segment);
+        segments.iter().all(fits) && path.next().is_none()
+    }
+}
+
 /// The schema of a type.
 pub(crate) type Shape = fn(&mut SchemaGenerator) -> Schema;
 

@@ -8,7 +8,7 @@ use boathook_store::{
     traits::{self, Question, Replay},
 };
 
-use super::{Answer, Answered, Parts, archived, arm, away, call::Call, invalid, json, object};
+use super::{Answer, Answered, Parts, archived, arm, away, call::Call, invalid, json, no_sink, object};
 use crate::limits::PAGE_DEFAULT;
 
 impl Parts {
@@ -84,11 +84,7 @@ impl Parts {
     fn destination(&self, sink: &ObjectName) -> Result<Destination, Problem> {
         match self.live.load().sink(sink) {
             Some(_) => Ok(Destination { sink: sink.clone(), ordered: true }),
-            None => Err(Problem::new(
-                Code::NotFound,
-                format!("no sink `{sink}` is configured"),
-                "GET /v1/sinks lists those that are",
-            )),
+            None => Err(no_sink(sink)),
         }
     }
 

@@ -8,7 +8,7 @@ mod trial;
 
 use std::sync::{Arc, OnceLock};
 
-use boathook_api::{Code, Problem, Role};
+use boathook_api::{Code, Problem};
 use boathook_event::{ObjectName, Seq};
 use boathook_store::{Reader, traits};
 use bytes::Bytes;
@@ -103,49 +103,37 @@ impl Api {
         let Some(parts) = self.parts.get() else {
             return Err(Problem::new(Code::Unavailable, "the receiver is starting", "ask again in a moment"));
         };
-        let may = |needed: Role| match role >= needed {
-            true => Ok(()),
-            false => Err(Problem::new(
+        let mut routes = boathook_api::ROUTES.iter().filter(|route| route.has_path(&segments));
+        let Some(route) = routes.find(|route| route.method == call.method) else {
+            return Err(unknown(&segments, &call.method));
+        };
+        if role < route.role {
+            return Err(Problem::new(
                 Code::Forbidden,
                 "this token may read only",
                 "call with the operate token, which stands in the file `operate` beside the other one",
-            )),
-        };
-        let get = call.method == Method::GET;
-        let act = |method: Method| call.method == method;
-        match &*segments {
-            ["v1", "events"] if get => parts.list_events(&call).await,
-            ["v1", "events", uid] if get => parts.show_event(uid).await,
-            ["v1", "events", uid] if act(Method::DELETE) => {
-                may(Role::Operate)?;
-                parts.erase_event(uid).await
-            }
-            ["v1", "events", uid, "replay"] if act(Method::POST) => {
-                may(Role::Operate)?;
-                parts.replay_event(uid, &call).await
-            }
-            ["v1", "replays"] if act(Method::POST) => {
-                may(Role::Operate)?;
-                parts.start_replay(&call).await
-            }
-            ["v1", "replays", id] if get => parts.replays.show(id),
-            ["v1", "replays", id] if act(Method::DELETE) => {
-                may(Role::Operate)?;
-                parts.replays.cancel(id)
-            }
-            ["v1", "endpoints"] if get => {
+            ));
+        }
+        match (route.operation, &*segments) {
+            ("listEvents", _) => parts.list_events(&call).await,
+            ("showEvent", [_, _, uid]) => parts.show_event(uid).await,
+            ("eraseEvent", [_, _, uid]) => parts.erase_event(uid).await,
+            ("replayEvent", [_, _, uid, _]) => parts.replay_event(uid, &call).await,
+            ("startReplay", _) => parts.start_replay(&call).await,
+            ("showReplay", [_, _, id]) => parts.replays.show(id),
+            ("cancelReplay", [_, _, id]) => parts.replays.cancel(id),
+            ("listEndpoints", _) => {
                 let standing = parts.reporter.standing().await.map_err(|error| away(&error))?;
                 json(&boathook_api::Endpoints { endpoints: standing.endpoints })
             }
-            ["v1", "sinks"] if get => {
+            ("listSinks", _) => {
                 let standing = parts.reporter.standing().await.map_err(|error| away(&error))?;
                 json(&boathook_api::Sinks { sinks: standing.sinks })
             }
-            ["v1", "sinks", namespace, name, "test"] if act(Method::POST) => {
-                may(Role::Operate)?;
+            ("testSink", [_, _, namespace, name, _]) => {
                 parts.try_sink(&ObjectName::new(namespace, name), &call).await
             }
-            ["v1", "rejections"] if get => parts.list_rejections(&call).await,
+            ("listRejections", _) => parts.list_rejections(&call).await,
             _ => Err(unknown(&segments, &call.method)),
         }
     }
@@ -168,14 +156,8 @@ async fn arm(
 
 /// There is no such route, or it has other methods.
 fn unknown(segments: &[&str], method: &Method) -> Problem {
-    let has = |route: &&boathook_api::Route| {
-        let mut path = route.path.split('/').skip(1);
-        let same = segments
-            .iter()
-            .all(|segment| path.next().is_some_and(|part| part.starts_with('{') || part == *segment));
-        same && path.next().is_none()
-    };
-    let methods: Vec<&str> = boathook_api::ROUTES.iter().filter(has).map(|route| route.method).collect();
+    let routes = boathook_api::ROUTES.iter().filter(|route| route.has_path(segments));
+    let methods: Vec<&str> = routes.map(|route| route.method).collect();
     match &*methods {
         [] => Problem::new(
             Code::NotFound,
@@ -205,6 +187,14 @@ fn away(error: &str) -> Problem {
         Code::Unavailable,
         format!("the store did not answer: {error}"),
         "ask again in a moment; if it stays so, look into the receiver's log",
+    )
+}
+
+fn no_sink(sink: &ObjectName) -> Problem {
+    Problem::new(
+        Code::NotFound,
+        format!("no sink `{sink}` is configured"),
+        "GET /v1/sinks lists those that are",
     )
 }
 

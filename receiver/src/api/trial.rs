@@ -1,25 +1,21 @@
 //! Trying a sink with an event that nobody sent.
 use std::{sync::Arc, time::Instant};
 
-use boathook_api::{Code, Problem, SinkTest, TestOutcome};
+use boathook_api::{SinkTest, TestOutcome};
 use boathook_event::{Delivery, Event, EventParts, Head, ObjectName};
 use boathook_sinks::Sending;
 use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Answered, Parts, call::Call, json as answer};
+use super::{Answered, Parts, call::Call, json as answer, no_sink};
 use crate::{deliveries::tried, ingress::new_uid};
 
 impl Parts {
     pub(super) async fn try_sink(&self, sink: &ObjectName, call: &Call) -> Answered {
         let SinkTest { event_type, body } = call.body()?;
         let Some(served) = self.live.load().sink(sink).cloned() else {
-            return Err(Problem::new(
-                Code::NotFound,
-                format!("no sink `{sink}` is configured"),
-                "GET /v1/sinks lists those that are",
-            ));
+            return Err(no_sink(sink));
         };
         let sent_at = Timestamp::now();
         let event_type = event_type.unwrap_or_else(|| "boathook.test".into());

@@ -9,7 +9,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use boathook_event::{Count, DedupeKey, Seq, Word};
@@ -199,6 +199,33 @@ fn one_process_delivers_until_its_lease_has_run_out_and_what_it_says_then_is_ref
     // Who leaves in order need not be waited for.
     of_other.release(second).unwrap();
     assert!(matches!(of_one.claim(LEASE).unwrap(), Claim::Leased(third) if third > second));
+}
+
+/// A server that does not know yet how large its tables are, as in the first minute, would read all of them for each commit.
+#[test]
+fn a_commit_looks_its_keys_up_by_their_index_from_the_first_minute_on() {
+    const COMMITS: u64 = 40;
+    let url = database();
+    let mut committer = open(&url, "test").committer().unwrap();
+    for commit in 0..COMMITS {
+        let event = |number: u64| {
+            let mut hash = [0; 16];
+            hash[..8].copy_from_slice(&number.to_be_bytes());
+            draft(number).dedupe(&[DedupeKey { hash, body: None }])
+        };
+        committer.commit(&batch(&(8 * commit..8 * (commit + 1)).map(event).collect::<Vec<_>>())).unwrap();
+    }
+    // A session tells what it has read when it ends, at the latest.
+    drop(committer);
+    let sql = |statement: &str| shared_postgres().sql(&url, statement).unwrap();
+    let written = "select coalesce(sum(n_tup_ins), 0) from pg_stat_user_tables where relname like 'dedupe%'";
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while sql(written) != (8 * COMMITS).to_string() {
+        assert!(Instant::now() < deadline, "the server does not tell what was written");
+    }
+    let read = "select (select sum(seq_tup_read) from pg_stat_user_tables where relname like 'dedupe%')
+        + (select sum(idx_tup_read) from pg_stat_user_indexes where indexrelname like 'dedupe%expires%')";
+    assert_eq!(sql(read), "0");
 }
 
 #[test]

@@ -17,16 +17,32 @@ use crate::{
     },
 };
 
+/// Statements look few rows up by their keys, and are planned as they come: without statistics, or with those of an hour
+/// ago, the planner takes a table for small and reads all of it. Compiling them would take longer than running them.
+macro_rules! by_index {
+    () => {
+        "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off"
+    };
+}
 /// What every transaction begins with. It is set for the transaction alone: a pooler may give the next one another server
 /// process. A process that is stopped in the middle holds the others up no longer than a few seconds.
-pub(super) const BEGIN: &str = "begin; set local synchronous_commit = on; set local lock_timeout = '5s'; \
-    set local statement_timeout = '8s'; set local idle_in_transaction_session_timeout = '5s'";
+pub(super) const BEGIN: &str = concat!(
+    "begin; set local synchronous_commit = on; set local lock_timeout = '5s'; set local statement_timeout = '8s'; \
+     set local idle_in_transaction_session_timeout = '5s'; ",
+    by_index!()
+);
 /// The same for what may be lost with the server: it is durable with the next commit that is not.
-pub(super) const BEGIN_LATER: &str = "begin; set local synchronous_commit = off; set local lock_timeout = '5s'; \
-    set local statement_timeout = '8s'; set local idle_in_transaction_session_timeout = '5s'";
+pub(super) const BEGIN_LATER: &str = concat!(
+    "begin; set local synchronous_commit = off; set local lock_timeout = '5s'; set local statement_timeout = '8s'; \
+     set local idle_in_transaction_session_timeout = '5s'; ",
+    by_index!()
+);
 /// What a read begins with: all of it is of one moment.
-pub(super) const BEGIN_READ: &str = "begin isolation level repeatable read read only; set local statement_timeout = '8s'; \
-    set local idle_in_transaction_session_timeout = '5s'";
+pub(super) const BEGIN_READ: &str = concat!(
+    "begin isolation level repeatable read read only; set local statement_timeout = '8s'; \
+     set local idle_in_transaction_session_timeout = '5s'; ",
+    by_index!()
+);
 /// What every transaction ends with. A timeout that hits a commit while it waits for its standby would end the wait, and
 /// report success for what the standby does not have: we stop waiting instead, and are in doubt.
 pub(super) const COMMIT: &str = "set local statement_timeout = 0; commit";

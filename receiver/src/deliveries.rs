@@ -3,6 +3,8 @@
 //! All state is the dispatcher's; here are the clock, the store, the sinks and the channels between them. Records of one
 //! turn go to the store as one request. Queues are bounded: attempts under way by the lanes' concurrency, reads by two a
 //! lane, the rest by the channels.
+mod lines;
+
 use std::{
     collections::{HashMap, VecDeque},
     panic::AssertUnwindSafe,
@@ -24,6 +26,7 @@ use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use self::lines::{tell_delivered, tell_failure};
 use crate::{
     awaited::{Awaited, NotDelivered},
     limits::{DELIVERY_MESSAGES_MAX, DELIVERY_TURN_MAX, LOOK_FOR_DUE},
@@ -296,6 +299,8 @@ impl Deliveries {
             Next::Parked(_) => {
                 self.parts.awaited.ended(&event.uid, sink, &Err(NotDelivered::Parked(sink.clone())));
             }
+            // It was not meant to be delivered.
+            Next::Skipped => self.parts.awaited.ended(&event.uid, sink, &Ok(())),
             Next::Retry { .. } => {}
         }
     }
@@ -357,7 +362,7 @@ impl Deliveries {
     fn feed(&self, sink: ObjectName, ticket: u64, after: Seq, page: Page) {
         let (reader, of) = (self.parts.reader.clone(), sink.clone());
         self.answer(sink, ticket, "what is to be delivered", async move {
-            let Fed { deliveries, tried, up_to, more } = reader.next(&of, after, page).await?;
+            let Fed { deliveries, tried, up_to, more, .. } = reader.next(&of, after, page).await?;
             Ok(Input::Fed { sink: of, ticket, deliveries, tried, up_to, more })
         });
     }
@@ -400,7 +405,7 @@ impl Deliveries {
 
     /// Counts and logs an attempt.
     fn tell(&self, record: &Record, event: &Event) {
-        let Record { sink, endpoint, attempt, next, .. } = record;
+        let Record { sink, endpoint, attempt: Some(attempt), next, .. } = record else { return };
         let Some(served) = self.sinks.get(sink) else { return };
         let serving = self.parts.live.load();
         let of_endpoint = serving.endpoint(endpoint).map(|served| &served.traffic);
@@ -414,7 +419,7 @@ impl Deliveries {
                 if failures > 0 {
                     tracing::info!(%sink, failures, "the sink takes events again");
                 }
-                tell_delivered(record, event);
+                tell_delivered(record, attempt, event);
             }
             (Err(failure), next) => {
                 let parked = matches!(next, Next::Parked(_));
@@ -422,7 +427,7 @@ impl Deliveries {
                 served.traffic.failed(at, failure);
                 of_endpoint.into_iter().for_each(|traffic| traffic.failed());
                 if served.traffic.failures.admits() {
-                    tell_failure(record, event, failure);
+                    tell_failure(record, attempt, event, failure);
                 }
             }
         }
@@ -445,34 +450,6 @@ pub(crate) async fn tried(sink: &dyn Sink, sending: Sending) -> Result<Delivered
     let sending = [sending];
     let outcomes = AssertUnwindSafe(async { sink.deliver_batch(&sending).await }).catch_unwind().await;
     outcomes.ok().and_then(|mut outcomes| outcomes.pop()).unwrap_or_else(|| Err(broken()))
-}
-
-fn tell_delivered(record: &Record, event: &Event) {
-    let Record { seq, sink, endpoint, attempt, .. } = record;
-    let (event_id, uid, duration_ms) = (event.id.as_deref(), event.uid, attempt.duration_millis);
-    tracing::debug!(event_id, %uid, seq, %sink, %endpoint, attempt = attempt.number, duration_ms, "delivered");
-}
-
-fn tell_failure(record: &Record, event: &Event, failure: &Failure) {
-    let Record { seq, sink, endpoint, attempt, next } = record;
-    let (event_id, uid) = (event.id.as_deref(), event.uid);
-    let (kind, error, attempt) = (failure.kind.as_str(), &*failure.message, attempt.number);
-    match next {
-        Next::Parked(reason) => {
-            let reason = reason.as_str();
-            tracing::error!(
-                event_id, %uid, seq, %sink, %endpoint, attempt, kind, error, reason,
-                "parked: it is not tried again by itself; mend the sink, then let the provider send the event again"
-            );
-        }
-        Next::Retry { due } => {
-            tracing::warn!(
-                event_id, %uid, seq, %sink, %endpoint, attempt, kind, error, next = %due,
-                "not delivered; it is tried again"
-            );
-        }
-        Next::Delivered { .. } => {}
-    }
 }
 
 /// The sink was removed after its delivery was chosen.

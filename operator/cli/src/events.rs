@@ -140,6 +140,7 @@ fn delivery(delivery: &Delivery) -> String {
         DeliveryState::Pending => "pending".into(),
         DeliveryState::Delivered => "delivered".into(),
         DeliveryState::Parked => format!("parked after {attempts}"),
+        DeliveryState::Skipped => "skipped".into(),
     };
     plain(&format!("{}{again} {state}", sink.split_once('/').map_or(&**sink, |(_, name)| name)))
 }

@@ -105,6 +105,7 @@ fn of_delivery(delivery: &Delivery) -> String {
             let why = parked_for.as_deref().unwrap_or("no reason is kept");
             format!("{sink}{again}: parked{at} after {times} ({why}){failure}")
         }
+        DeliveryState::Skipped => format!("{sink}{again}: skipped{at}, while the sink was suspended"),
         DeliveryState::Pending if *attempts == 0 => {
             format!("{sink}{again}: pending, not tried yet: is the sink suspended, left alone, or behind?")
         }

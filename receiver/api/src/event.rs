@@ -112,7 +112,7 @@ pub struct Delivery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub next_attempt_at: Option<Timestamp>,
-    /// When it was delivered or parked.
+    /// When it was delivered, parked or skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub completed_at: Option<Timestamp>,
@@ -131,6 +131,8 @@ pub enum DeliveryState {
     Delivered,
     /// Put aside until somebody replays it.
     Parked,
+    /// Left out, because its sink was suspended and skips what comes meanwhile.
+    Skipped,
 }
 
 /// An attempt that failed.

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use crate::DeliveryState;
 
-/// Which deliveries of one event are made once more. Empty: all that are delivered or parked.
+/// Which deliveries of one event are made once more. Empty: all that are delivered, parked or skipped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EventReplay {
     /// Those to this sink alone, `namespace/name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sink: Option<String>,
-    /// Those that stand so alone: delivered or parked.
+    /// Those that stand so alone: delivered, parked or skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<DeliveryState>,
     /// To this sink instead, `namespace/name`, whether or not the event ever had it.
@@ -41,7 +41,7 @@ pub struct ReplayRequest {
     /// Deliveries to this sink alone, `namespace/name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sink: Option<String>,
-    /// Deliveries that stand so: parked or delivered. Default: parked.
+    /// Deliveries that stand so: parked, skipped or delivered. Default: parked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<DeliveryState>,
     /// Of this type, exactly.

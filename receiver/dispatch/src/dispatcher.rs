@@ -162,10 +162,10 @@ impl Dispatcher {
             sink: delivery.sink.clone(),
             endpoint: delivery.event.endpoint.clone(),
             next: settings.retry.next(attempt, delivery.event.received_at, now.wall, random),
-            attempt: attempt.clone(),
+            attempt: Some(attempt.clone()),
         };
         let lane = self.lanes.get_mut(&sink).or_else(|| self.retired.get_mut(&sink));
-        let record = lane.and_then(|lane| lane.finished(seq, now, record));
+        let record = lane.and_then(|lane| lane.finished(seq, now, attempt, record));
         record.map_or(Concerned::One(sink), Concerned::Record)
     }
 

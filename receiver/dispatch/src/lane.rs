@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use boathook_event::{Delivery, Next, Record, Seq, limits::RETRY_DELAY_MAX};
+use boathook_event::{Attempt, Delivery, Next, Record, Seq, limits::RETRY_DELAY_MAX};
 use jiff::Timestamp;
 
 use crate::{
@@ -161,14 +161,15 @@ impl Lane {
         &mut self,
         seq: Seq,
         now: Now,
+        attempt: &Attempt,
         record: impl FnOnce(&SinkSettings, &Delivery) -> Record,
     ) -> Option<Record> {
         let known = self.known.get_mut(&seq).filter(|known| matches!(known.state, State::InFlight))?;
         let record = record(&self.settings, &known.delivery);
-        known.delivery.attempts = record.attempt.number;
+        known.delivery.attempts = attempt.number;
         known.state = State::Recording(record.clone());
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.breaker.ended(&record.attempt, now.monotonic, self.settings.concurrency);
+        self.breaker.ended(attempt, now.monotonic, self.settings.concurrency);
         Some(record)
     }
 

@@ -53,7 +53,16 @@ fn delivery(seq: Seq, attempts: u32, due: Option<Timestamp>, key: Option<&str>) 
         }),
         body: bytes::Bytes::from_static(b"{}"),
     });
-    Delivery { seq, sink: sink(), event: Arc::new(event), attempts, due, ordered: key.is_some(), replay: 0 }
+    Delivery {
+        seq,
+        sink: sink(),
+        event: Arc::new(event),
+        attempts,
+        due,
+        ordered: key.is_some(),
+        blocks: false,
+        replay: 0,
+    }
 }
 
 /// The order in which a sink that takes one at a time gets these: what the store has as due, and what comes fresh.

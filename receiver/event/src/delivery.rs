@@ -23,6 +23,8 @@ pub struct Delivery {
     pub due: Option<Timestamp>,
     /// It waits for those of its key that came before it.
     pub ordered: bool,
+    /// Once it is parked, those of its key wait until it is delivered, skipped or gone; only where it is ordered.
+    pub blocks: bool,
     /// 0 = the first time; n = the n-th time that the sink gets it again although it has taken it before.
     pub replay: u32,
 }
@@ -34,6 +36,8 @@ pub struct Destination {
     pub sink: ObjectName,
     /// After those of its key that came before it.
     pub ordered: bool,
+    /// Once it is parked, those of its key wait until it is delivered, skipped or gone; only where it is ordered.
+    pub blocks: bool,
 }
 
 impl Delivery {
@@ -138,6 +142,8 @@ pub enum Next {
     },
     /// Put aside until a person replays or discards it.
     Parked(ParkReason),
+    /// Left out: its sink is suspended, and skips what comes meanwhile.
+    Skipped,
 }
 
 /// Why a delivery was parked.
@@ -168,7 +174,7 @@ impl ParkReason {
     }
 }
 
-/// An attempt and what follows it: what the store is told.
+/// An attempt and what follows it, or the end of a delivery without one: what the store is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The event's place in the store.
@@ -177,8 +183,8 @@ pub struct Record {
     pub sink: ObjectName,
     /// The endpoint, for the totals.
     pub endpoint: ObjectName,
-    /// The attempt.
-    pub attempt: Attempt,
+    /// The attempt; `None` where it ends without one.
+    pub attempt: Option<Attempt>,
     /// What follows.
     pub next: Next,
 }

@@ -54,11 +54,12 @@ impl RetryPolicy {
             .max(failure.retry_after.unwrap_or_default())
             .min(RETRY_DELAY_MAX);
         let due = after(now, pause);
-        if due > after(received_at, self.max_age) {
-            Next::Parked(ParkReason::TooOld)
-        } else {
-            Next::Retry { due }
-        }
+        if self.is_over(received_at, due) { Next::Parked(ParkReason::TooOld) } else { Next::Retry { due } }
+    }
+
+    /// Whether no further attempt is made of an event whose age counts from `since`.
+    pub fn is_over(&self, since: Timestamp, now: Timestamp) -> bool {
+        now > after(since, self.max_age)
     }
 
     /// The pause after the attempt of this 1-based number.

@@ -72,6 +72,8 @@ pub struct EndpointTotals {
     pub delivered: u64,
     /// Deliveries put aside.
     pub parked: u64,
+    /// Deliveries left out while their sink was suspended.
+    pub skipped: u64,
     /// Deliveries on their way.
     pub pending: u64,
     /// Deliveries that were on their way when a person erased their event.
@@ -86,7 +88,7 @@ impl EndpointTotals {
 }
 
 /// What became of everything that was meant for one sink, since the store was made:
-/// matched = delivered + parked + pending + erased. What is delivered again after it was delivered is meant for it once more.
+/// matched = delivered + skipped + parked + pending + erased. What is delivered again after it was delivered is meant for it once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SinkTotals {
     /// The sink.
@@ -95,8 +97,12 @@ pub struct SinkTotals {
     pub delivered: u64,
     /// Deliveries put aside.
     pub parked: u64,
+    /// Deliveries left out while it was suspended.
+    pub skipped: u64,
     /// Deliveries on their way.
     pub pending: u64,
+    /// Bytes of the bodies of those on their way.
+    pub pending_bytes: u64,
     /// Deliveries that were on their way when a person erased their event.
     pub erased: u64,
     /// Attempts that failed.

@@ -300,7 +300,16 @@ mod tests {
     fn made(spec: &BodySpec, parts: EventParts) -> Result<Body, Failure> {
         let sink = ObjectName::new("platform", "target");
         let event = Arc::new(Event::restore(parts));
-        let delivery = Delivery { seq: 1, sink, event, attempts: 0, due: None, ordered: false, replay: 0 };
+        let delivery = Delivery {
+            seq: 1,
+            sink,
+            event,
+            attempts: 0,
+            due: None,
+            ordered: false,
+            blocks: false,
+            replay: 0,
+        };
         BodyMaker::compile(spec).unwrap().make(&Sending { delivery, attempt: 1 }, Timestamp::UNIX_EPOCH)
     }
 

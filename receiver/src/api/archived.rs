@@ -9,6 +9,7 @@ pub(super) fn state(state: DeliveryState) -> api::DeliveryState {
         DeliveryState::Pending => api::DeliveryState::Pending,
         DeliveryState::Delivered => api::DeliveryState::Delivered,
         DeliveryState::Parked => api::DeliveryState::Parked,
+        DeliveryState::Skipped => api::DeliveryState::Skipped,
     }
 }
 
@@ -17,6 +18,7 @@ pub(super) fn stored_state(state: api::DeliveryState) -> DeliveryState {
         api::DeliveryState::Pending => DeliveryState::Pending,
         api::DeliveryState::Delivered => DeliveryState::Delivered,
         api::DeliveryState::Parked => DeliveryState::Parked,
+        api::DeliveryState::Skipped => DeliveryState::Skipped,
     }
 }
 

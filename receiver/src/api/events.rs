@@ -72,7 +72,7 @@ impl Parts {
         if state == Some(boathook_api::DeliveryState::Pending) {
             return Err(invalid(
                 "`state` is pending: such deliveries are on their way",
-                "write parked or delivered, or leave it out",
+                "write parked, skipped or delivered, or leave it out",
             ));
         }
         let target = to.as_ref().or(sink.as_ref());
@@ -83,7 +83,7 @@ impl Parts {
     /// A sink that is configured.
     fn destination(&self, sink: &ObjectName) -> Result<Destination, Problem> {
         match self.live.load().sink(sink) {
-            Some(_) => Ok(Destination { sink: sink.clone(), ordered: true }),
+            Some(_) => Ok(Destination { sink: sink.clone(), ordered: true, blocks: false }),
             None => Err(no_sink(sink)),
         }
     }

@@ -43,6 +43,7 @@ impl Parts {
             attempts: 0,
             due: None,
             ordered: false,
+            blocks: false,
             replay: 0,
         };
         let started = Instant::now();

@@ -84,8 +84,9 @@ impl Ingress {
     async fn join(&self, endpoint: &Endpoint, place: Seq) -> Result<Option<Waiting<'_>>, NotDelivered> {
         let Some(Standing { uid, deliveries }) = self.standing(place).await? else { return Ok(None) };
         let required = deliveries.into_iter().filter(|(sink, _)| is_required(endpoint, sink));
+        let waits = |state: &DeliveryState| matches!(state, DeliveryState::Pending | DeliveryState::Parked);
         let pending: Vec<ObjectName> =
-            required.filter(|(_, state)| *state != DeliveryState::Delivered).map(|(sink, _)| sink).collect();
+            required.filter(|(_, state)| waits(state)).map(|(sink, _)| sink).collect();
         if pending.is_empty() {
             return Ok(None);
         }
@@ -95,7 +96,7 @@ impl Ingress {
         {
             match state {
                 DeliveryState::Pending => {}
-                DeliveryState::Delivered => self.awaited.ended(&uid, &sink, &Ok(())),
+                DeliveryState::Delivered | DeliveryState::Skipped => self.awaited.ended(&uid, &sink, &Ok(())),
                 DeliveryState::Parked => {
                     self.awaited.ended(&uid, &sink, &Err(NotDelivered::Parked(sink.clone())));
                 }

@@ -1,20 +1,34 @@
 //! What both drivers write into their columns alike.
-use boathook_event::{Attempt, FailureKind};
+use boathook_event::{Attempt, FailureKind, Next};
 
 use crate::traits::DeliveryState;
 
 /// `deliveries.outcome` of a delivery that the sink has taken.
-pub(crate) const DELIVERED: &str = "delivered";
+const DELIVERED: &str = "delivered";
 /// `deliveries.outcome` of a delivery that the sink had already.
-pub(crate) const ALREADY_THERE: &str = "already_there";
+const ALREADY_THERE: &str = "already_there";
+/// `deliveries.outcome` of a delivery that was left out.
+const SKIPPED: &str = "skipped";
 /// The condition on `deliveries` for those put aside.
-pub(crate) const PARKED: &str = "outcome not in ('delivered', 'already_there')";
+pub(crate) const PARKED: &str = "outcome not in ('delivered', 'already_there', 'skipped')";
+
+/// How `deliveries.outcome` says that a delivery has ended so; `None` = it has not.
+pub(crate) fn outcome(next: &Next) -> Option<&'static str> {
+    match next {
+        Next::Delivered { already_there: true } => Some(ALREADY_THERE),
+        Next::Delivered { already_there: false } => Some(DELIVERED),
+        Next::Parked(reason) => Some(reason.as_str()),
+        Next::Skipped => Some(SKIPPED),
+        Next::Retry { .. } => None,
+    }
+}
 
 /// Where a delivery with this outcome stands; without one it is pending.
 pub(crate) fn state(outcome: Option<&str>) -> DeliveryState {
     match outcome {
         None => DeliveryState::Pending,
         Some(DELIVERED | ALREADY_THERE) => DeliveryState::Delivered,
+        Some(SKIPPED) => DeliveryState::Skipped,
         Some(_) => DeliveryState::Parked,
     }
 }

@@ -364,6 +364,7 @@ fn handover(appends: &[Append], verdicts: &[Verdict]) -> Option<Handover> {
             attempts: 0,
             due: None,
             ordered: destination.ordered,
+            blocks: destination.blocks,
             replay: 0,
         }));
     }

@@ -121,7 +121,7 @@ pub struct Summary {
 pub struct Replay {
     /// Those to this sink alone.
     pub sink: Option<ObjectName>,
-    /// Those that stand so alone; without it parked and delivered ones.
+    /// Those that stand so alone; without it parked, skipped and delivered ones.
     pub state: Option<DeliveryState>,
     /// To this sink instead, which may be another than the event ever had; once, if any of those is there.
     pub to: Option<Destination>,

@@ -77,6 +77,23 @@ impl Reader {
         off_the_runtime(&self.feed, move |feed| feed.earliest_due(&sink, after)).await
     }
 
+    /// See [`Feed::oldest`].
+    pub async fn oldest(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
+        let sink = sink.clone();
+        off_the_runtime(&self.feed, move |feed| feed.oldest(&sink, after, page)).await
+    }
+
+    /// See [`Feed::blocking`].
+    pub async fn blocking(&self, sink: &ObjectName, seqs: Vec<Seq>) -> Result<Vec<Seq>, Error> {
+        let sink = sink.clone();
+        off_the_runtime(&self.feed, move |feed| feed.blocking(&sink, &seqs)).await
+    }
+
+    /// See [`Feed::backlog`].
+    pub async fn backlog(&self) -> Result<Vec<(ObjectName, u64)>, Error> {
+        off_the_runtime(&self.feed, |feed| feed.backlog()).await
+    }
+
     /// See [`Feed::standing`].
     pub async fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error> {
         off_the_runtime(&self.feed, move |feed| feed.standing(seq)).await

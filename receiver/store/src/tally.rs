@@ -1,7 +1,9 @@
 //! Totals of one transaction, folded so that each total is written once. Each driver adds them to its tables.
 use std::collections::BTreeMap;
 
-use boathook_event::Word;
+use boathook_event::{Next, Word};
+
+use crate::traits::DeliveryState;
 
 /// What one transaction adds to the totals; `N` is how a driver numbers endpoints and sinks.
 #[derive(Debug)]
@@ -17,9 +19,45 @@ pub(crate) struct Tally<N> {
 pub(crate) struct RouteDelta {
     pub(crate) delivered: i64,
     pub(crate) parked: i64,
+    pub(crate) skipped: i64,
     pub(crate) pending: i64,
+    /// Of their bodies.
+    pub(crate) pending_bytes: i64,
     pub(crate) failed_attempts: i64,
     pub(crate) erased: i64,
+}
+
+impl RouteDelta {
+    /// A delivery of so many bytes waits.
+    pub(crate) fn waits(&mut self, bytes: i64) {
+        self.pending += 1;
+        self.pending_bytes += bytes;
+    }
+
+    /// It waits no more.
+    pub(crate) fn waits_no_more(&mut self, bytes: i64) {
+        self.pending -= 1;
+        self.pending_bytes -= bytes;
+    }
+
+    /// A delivery that stood so, where there was one, is made once more: what was delivered stays counted.
+    pub(crate) fn starts_anew(&mut self, before: Option<DeliveryState>) {
+        match before {
+            Some(DeliveryState::Parked) => self.parked -= 1,
+            Some(DeliveryState::Skipped) => self.skipped -= 1,
+            Some(DeliveryState::Delivered | DeliveryState::Pending) | None => {}
+        }
+    }
+
+    /// Where deliveries that end so are counted.
+    pub(crate) fn ended(&mut self, next: &Next) -> Option<&mut i64> {
+        match next {
+            Next::Delivered { .. } => Some(&mut self.delivered),
+            Next::Parked(_) => Some(&mut self.parked),
+            Next::Skipped => Some(&mut self.skipped),
+            Next::Retry { .. } => None,
+        }
+    }
 }
 
 impl<N> Default for Tally<N> {

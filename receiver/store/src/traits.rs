@@ -119,7 +119,10 @@ pub struct Fed {
     /// Ordered deliveries that were tried and are not given ([`Feed::next`]), with their keys: those behind them wait. What is
     /// armed again and not tried since (no attempts, but a due time) holds up nothing.
     pub tried: Vec<(Seq, Box<str>)>,
-    /// Everything up to this place was looked at (for [`Feed::next`] and [`Feed::by_key`]).
+    /// Parked deliveries that hold their keys ([`Feed::next`]), with their keys: those behind them wait. Also where they are
+    /// armed again, until they have ended otherwise than parked.
+    pub blocking: Vec<(Seq, Box<str>)>,
+    /// Everything up to this place was looked at (for [`Feed::next`], [`Feed::by_key`] and [`Feed::oldest`]).
     pub up_to: Seq,
     /// Whether there is more behind it.
     pub more: bool,
@@ -134,7 +137,8 @@ pub struct Standing {
     pub deliveries: Vec<(ObjectName, DeliveryState)>,
 }
 
-/// Gives back deliveries that are still pending. Every call costs O(page), whatever the backlog.
+/// Gives back deliveries that are still pending. Every call costs O(page), whatever the backlog, and sees all that any commit
+/// has returned from before.
 pub trait Feed {
     /// Takes the right to deliver and to record outcomes, for so long, unless another process has it; older epochs are fenced
     /// off from then on.
@@ -158,6 +162,15 @@ pub trait Feed {
     /// The earliest due time, later than `after`, of the sink's tried deliveries.
     fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error>;
 
+    /// Pending deliveries of one sink behind `after`, tried or not, by sequence.
+    fn oldest(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error>;
+
+    /// Those of these deliveries of one sink that hold their keys ([`Fed::blocking`]).
+    fn blocking(&self, sink: &ObjectName, seqs: &[Seq]) -> Result<Vec<Seq>, Error>;
+
+    /// How many bytes of bodies wait for each sink: exact as of the last commit, whichever process made it.
+    fn backlog(&self) -> Result<Vec<(ObjectName, u64)>, Error>;
+
     /// How the deliveries of the event at this place stand; `None` where it is not there (any more).
     fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error>;
 
@@ -174,6 +187,8 @@ pub enum DeliveryState {
     Delivered,
     /// Put aside.
     Parked,
+    /// Left out while the sink was suspended.
+    Skipped,
 }
 
 /// An event as the archive shows it.
@@ -202,7 +217,7 @@ pub struct ArchivedDelivery {
     pub attempts: u32,
     /// When the next one may be made.
     pub due: Option<Timestamp>,
-    /// When it was delivered or parked.
+    /// When it was delivered, parked or skipped.
     pub completed_at: Option<Timestamp>,
     /// The attempts that failed: the first and the last nine.
     pub failures: Vec<Attempt>,
@@ -270,7 +285,7 @@ pub trait Archive {
     fn retain(&mut self, retentions: &Retentions, now: Timestamp) -> Result<u64, Error>;
 
     /// Makes deliveries of these events pending once more, due at once, and durably: a parked one starts anew under its own
-    /// number, a delivered one under the next ([`Delivery::replay`]). What is pending stays as it is. At most
+    /// number, and so does a skipped one; a delivered one under the next ([`Delivery::replay`]). What is pending stays as it is. At most
     /// [`crate::limits::REPLAY_SLICE`] events. Nothing hands them over.
     fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error>;
 

@@ -123,8 +123,16 @@ async fn outcomes_and_counts_are_recorded_without_appends() {
     assert!(handle.record(epoch, vec![retry(2, "a", 1, at(0), at(9))]).await.unwrap());
     let statistics = reader.statistics().await.unwrap();
     assert_eq!(statistics.endpoints[0].of(Word::Rejected), 3);
-    let expected =
-        SinkTotals { sink: name("a"), delivered: 1, parked: 0, pending: 1, erased: 0, failed_attempts: 1 };
+    let expected = SinkTotals {
+        sink: name("a"),
+        delivered: 1,
+        parked: 0,
+        skipped: 0,
+        pending: 1,
+        pending_bytes: 9,
+        erased: 0,
+        failed_attempts: 1,
+    };
     assert_eq!(statistics.sinks, [expected]);
 }
 

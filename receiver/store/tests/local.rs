@@ -14,7 +14,7 @@ use crate::suite::{
 use boathook_store::{
     Error,
     local::Local,
-    traits::{Archive, Committer, Feed, Replay},
+    traits::{Archive, Committer, DeliveryState, Feed, Question, Replay},
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -168,6 +168,7 @@ fn a_store_of_schema_2_goes_on_with_all_that_it_has() {
     assert_eq!((shown.replay, shown.attempts, shown.failures.len()), (0, 2, 1));
     let sink = archive.statistics().unwrap().sinks.remove(0);
     assert_eq!((sink.delivered, sink.pending, sink.erased), (1, 1, 0));
+    assert_eq!((sink.skipped, sink.pending_bytes), (0, 2));
     assert_eq!(store.feed().unwrap().next(&build::name("a"), 0, build::ALL).unwrap().deliveries.len(), 1);
     assert_eq!(archive.replay(&[1, 2], &Replay::default()).unwrap().armed, [1]);
     drop((store, archive));
@@ -175,6 +176,38 @@ fn a_store_of_schema_2_goes_on_with_all_that_it_has() {
         Local::open(dir.path(), Duration::ZERO).unwrap().archive().unwrap().statistics().unwrap().last_seq,
         2
     );
+}
+
+#[test]
+fn a_store_of_schema_3_goes_on_with_the_bytes_counted_that_wait() {
+    let dir = TempDir::new().unwrap();
+    let database = rusqlite::Connection::open(dir.path().join("events.db")).unwrap();
+    database
+        .execute_batch("pragma page_size = 8192; pragma auto_vacuum = incremental; pragma journal_mode = wal")
+        .unwrap();
+    database.execute_batch(include_str!("schema_3.sql")).unwrap();
+    // One event, parked at `a`, and pending at `b`.
+    database
+        .execute_batch(
+            "insert into names (id, name) values (1, 'test/in'), (2, 'test/a'), (3, 'test/b');
+             insert into events values
+                 (1, x'00000000000000000000000000000001', 1, 1, 0, 'id', null, null, null, null, x'0200000003000000', x'0104504f5354012f00', x'7b7d7d');
+             insert into deliveries values (1, 2, 0, 'permanent', 1, 9);
+             insert into pending values (3, 1, 0, null, null, 0);
+             insert into words values (1, 'accepted', 1);
+             insert into routes values (1, 2, 0, 1, 0, 1, 0), (1, 3, 0, 0, 1, 0, 0);
+             update meta set value = 1 where key in ('last_seq', 'events');",
+        )
+        .unwrap();
+    drop(database);
+    let store = Local::open(dir.path(), Duration::ZERO).unwrap();
+    let backlog = || store.feed().unwrap().backlog().unwrap();
+    assert_eq!(backlog(), [(build::name("a"), 0), (build::name("b"), 3)]);
+    let parked = Question { state: Some(DeliveryState::Parked), ..Question::default() };
+    let mut archive = store.archive().unwrap();
+    assert_eq!(archive.find(&parked, None, 9).unwrap().events.len(), 1);
+    assert_eq!(archive.replay(&[1], &Replay::default()).unwrap().armed, [1]);
+    assert_eq!(backlog(), [(build::name("a"), 3), (build::name("b"), 3)]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use boathook_event::{Count, DedupeKey, Seq, Word};
 use boathook_store::{
     Error,
     postgres::{Options, Postgres},
-    traits::{Archive, Batch, Claim, Committer, Epoch, Feed, Verdict},
+    traits::{Archive, Batch, Claim, Committer, Epoch, Feed, Replay, Verdict},
 };
 use boathook_testbed::{Postgres as Server, shared_postgres};
 use jiff::Timestamp;
@@ -97,6 +97,35 @@ fn open(url: &str, holder: &str) -> Postgres {
 
 fn batch(drafts: &[Draft]) -> Batch {
     Batch { appends: drafts.iter().map(Draft::append).collect(), ..Batch::default() }
+}
+
+#[test]
+fn a_database_of_schema_1_goes_on_with_the_bytes_counted_that_wait() {
+    let url = database();
+    let rows = "insert into store (schema, readable_by, last_seq, events) values (1, 1, 1, 1);
+        insert into names (name) values ('test/in'), ('test/a');
+        insert into events values (1, '00000000-0000-0000-0000-000000000001', 1, 1, 0, 'id', null, null, null, null,
+            '\\x02000000', '\\x0104504f5354012f00', '\\x7b7d7d');
+        insert into pending values (2, 1, 0, null, null, 0);
+        insert into words values (1, 'accepted', 1);
+        insert into routes values (1, 2, 0, 0, 1, 0, 0)";
+    let schema = include_str!("../src/postgres/schema.sql");
+    shared_postgres().sql(&url, &format!("{schema}; {rows}")).unwrap();
+    let store = open(&url, "new");
+    let feed = store.feed().unwrap();
+    assert_eq!(feed.backlog().unwrap(), [(name("a"), 3)]);
+    assert_eq!(feed.next(&name("a"), 0, build::ALL).unwrap().deliveries.len(), 1);
+    // A program of schema 1 delivers it, and counts no bytes: none are left over when nothing waits any more.
+    shared_postgres()
+        .sql(
+            &url,
+            "delete from pending; insert into deliveries values (1, 2, 0, 'delivered', 1, 9);
+             update routes set pending = 0, delivered = 1",
+        )
+        .unwrap();
+    store.archive().unwrap().replay(&[1], &Replay::default()).unwrap();
+    assert!(store.archive().unwrap().erase(&build::uid(1)).unwrap());
+    assert_eq!(feed.backlog().unwrap(), [(name("a"), 0)]);
 }
 
 #[test]

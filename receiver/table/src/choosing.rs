@@ -135,8 +135,11 @@ impl Endpoint {
             route.types.iter().all(|types| types.matches(event_type))
                 && admits(route.filter.as_deref(), Some(&route.sink))
         };
-        let destination =
-            |route: &SinkRoute| Destination { sink: route.sink.clone(), ordered: route.ordered };
+        let destination = |route: &SinkRoute| Destination {
+            sink: route.sink.clone(),
+            ordered: route.ordered,
+            blocks: false,
+        };
         let destinations = self.sinks.iter().filter(|route| wants(route)).map(destination).collect();
         Choice::Take(Taken { destinations, parked, mismatch })
     }

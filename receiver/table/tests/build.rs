@@ -101,7 +101,8 @@ fn types_decide_what_is_taken_and_where_it_goes() {
         assert_eq!(problems, []);
         table.lookup(None, "/default/a").map(|endpoint| chosen(endpoint, event_type, "{}").0)
     };
-    let destination = || Destination { sink: ObjectName::new("default", "out"), ordered: false };
+    let destination =
+        || Destination { sink: ObjectName::new("default", "out"), ordered: false, blocks: false };
     let to = |destinations| Some(Choice::Take(Taken { destinations, ..Taken::default() }));
     let out = || to(vec![destination()]);
     let events = |types: &[&str], unknown: Option<&str>| {
@@ -133,7 +134,7 @@ fn filters_decide_after_types_what_is_taken_and_where_it_goes() {
     assert_eq!(problems, []);
     let endpoint = table.endpoints().next().expect("it was built");
     let choice = |event_type, body| chosen(endpoint, Some(event_type), body);
-    let out = Destination { sink: ObjectName::new("default", "out"), ordered: false };
+    let out = Destination { sink: ObjectName::new("default", "out"), ordered: false, blocks: false };
     let take = |destinations| Choice::Take(Taken { destinations, ..Taken::default() });
     assert_eq!(choice("fork", "{}").0, Choice::Ignore(Ignored::UnknownType));
     assert_eq!(choice("push", "{}").0, Choice::Ignore(Ignored::Filtered));

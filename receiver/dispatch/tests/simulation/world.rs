@@ -290,9 +290,10 @@ impl World {
         if written {
             match next {
                 Next::Retry { due } => {
+                    let attempt = attempt.as_ref().expect("it was tried");
                     known.insert(*seq, (attempt.number, Some(*due)));
                 }
-                Next::Delivered { .. } | Next::Parked(_) => {
+                Next::Delivered { .. } | Next::Parked(_) | Next::Skipped => {
                     assert!(known.remove(seq).is_some(), "{sink} {seq} ends twice");
                     self.done.entry(sink.clone()).or_default().push(*seq);
                     if matches!(next, Next::Parked(_)) {
@@ -307,7 +308,16 @@ impl World {
     fn delivery(&self, sink: &ObjectName, seq: Seq, attempts: u32, due: Option<Timestamp>) -> Delivery {
         let key = key_of(seq).filter(|_| self.keyed);
         let event = Arc::new(event(key, self.bytes_of(seq)));
-        Delivery { seq, sink: sink.clone(), event, attempts, due, ordered: key.is_some(), replay: 0 }
+        Delivery {
+            seq,
+            sink: sink.clone(),
+            event,
+            attempts,
+            due,
+            ordered: key.is_some(),
+            blocks: false,
+            replay: 0,
+        }
     }
 
     fn bytes_of(&self, seq: Seq) -> usize {

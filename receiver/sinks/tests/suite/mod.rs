@@ -62,6 +62,7 @@ pub(crate) fn sending(parts: EventParts, attempt: u32) -> Sending {
         attempts: attempt - 1,
         due: None,
         ordered: false,
+        blocks: false,
         replay: 0,
     };
     Sending { delivery, attempt }

@@ -1,5 +1,5 @@
 //! Storing one event: is it a repetition, and if not, what must be durable with it.
-use boathook_event::{DedupeKey, Destination, Event, ParkReason, Seq, Word, limits::SINKS_PER_EVENT_MAX};
+use boathook_event::{DedupeKey, Event, ParkReason, Seq, Word, limits::SINKS_PER_EVENT_MAX};
 use jiff::SignedDuration;
 use rusqlite::{CachedStatement, params};
 
@@ -45,18 +45,23 @@ impl Work<'_> {
         self.remember(dedupe, seq, expires)?;
         let sinks = append
             .distinct_destinations()
-            .map(|Destination { sink, ordered }| Ok((self.names.id(self.sql, sink)?, *ordered)))
+            .map(|destination| Ok((self.names.id(self.sql, &destination.sink)?, destination.ordered)))
             .collect::<Result<Vec<_>, Error>>()?;
         self.insert(seq, endpoint, event, &encode_sinks(&sinks))?;
-        for (sink, ordered) in sinks {
+        let bytes = i64::try_from(event.body.len()).unwrap_or(i64::MAX);
+        for ((sink, ordered), destination) in sinks.into_iter().zip(append.distinct_destinations()) {
             if let Some(reason) = parked {
                 self.put_aside(seq, sink, *reason)?;
                 self.tally.route(endpoint, sink).parked += 1;
                 continue;
             }
-            self.prepared("insert into pending (sink, seq, attempts, key) values (?1, ?2, 0, ?3)")?
-                .execute(params![sink, place(seq), event.key.as_ref().filter(|_| ordered)])?;
-            self.tally.route(endpoint, sink).pending += 1;
+            let key = event.key.as_ref().filter(|_| ordered);
+            let blocks = destination.blocks && key.is_some();
+            self.prepared(
+                "insert into pending (sink, seq, attempts, key, bytes, blocks) values (?1, ?2, 0, ?3, ?4, ?5)",
+            )?
+            .execute(params![sink, place(seq), key, bytes, blocks])?;
+            self.tally.route(endpoint, sink).waits(bytes);
         }
         self.last_seq = seq;
         self.tally.events += 1;

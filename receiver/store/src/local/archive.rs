@@ -162,22 +162,24 @@ fn endpoint_totals(sql: &Connection) -> Result<Vec<EndpointTotals>, Error> {
     let mut rows = statement.query([])?;
     let mut totals: Vec<EndpointTotals> = Vec::new();
     let mut deliveries = sql.prepare_cached(
-        "select sum(delivered), sum(parked), sum(pending), sum(erased) from routes
+        "select sum(delivered), sum(parked), sum(pending), sum(erased), sum(skipped) from routes
          where endpoint = (select id from names where name = ?1)",
     )?;
     let mut of = |name: &str| {
-        deliveries
-            .query_row([name], |row| Ok([number(row, 0)?, number(row, 1)?, number(row, 2)?, number(row, 3)?]))
+        deliveries.query_row([name], |row| {
+            Ok([number(row, 0)?, number(row, 1)?, number(row, 2)?, number(row, 3)?, number(row, 4)?])
+        })
     };
     while let Some(row) = rows.next()? {
         let name = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         if totals.last().is_none_or(|last| last.endpoint.as_str() != name) {
-            let [delivered, parked, pending, erased] = of(name)?;
+            let [delivered, parked, pending, erased, skipped] = of(name)?;
             totals.push(EndpointTotals {
                 endpoint: ObjectName::from_stored(name),
                 words: [0; Word::ALL.len()],
                 delivered,
                 parked,
+                skipped,
                 pending,
                 erased,
             });
@@ -192,7 +194,8 @@ fn endpoint_totals(sql: &Connection) -> Result<Vec<EndpointTotals>, Error> {
 
 fn sink_totals(sql: &Connection) -> Result<Vec<SinkTotals>, Error> {
     let mut statement = sql.prepare_cached(
-        "select name, sum(delivered), sum(parked), sum(pending), sum(failed_attempts), sum(erased)
+        "select name, sum(delivered), sum(parked), sum(pending), sum(failed_attempts), sum(erased), sum(skipped),
+             sum(pending_bytes)
          from routes join names on id = sink group by sink order by name",
     )?;
     let rows = statement.query_map([], |row| {
@@ -200,7 +203,9 @@ fn sink_totals(sql: &Connection) -> Result<Vec<SinkTotals>, Error> {
             sink: ObjectName::from_stored(row.get_ref(0)?.as_str()?),
             delivered: number(row, 1)?,
             parked: number(row, 2)?,
+            skipped: number(row, 6)?,
             pending: number(row, 3)?,
+            pending_bytes: number(row, 7)?,
             failed_attempts: number(row, 4)?,
             erased: number(row, 5)?,
         })

@@ -48,18 +48,25 @@ impl Feed for LocalFeed {
 
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
         let snapshot = self.connection.unchecked_transaction()?;
-        let select =
-            "select seq, attempts, due, key, replay from pending where sink = ?1 and seq > ?2 order by seq";
         let Some(id) = name(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, after).ended();
         };
         let never_tried = |tried: &Tried| tried.due.is_none();
-        Filling::new(&snapshot, sink, page, after).fill(select, params![id, place(after)], never_tried)
+        let (blocking, up_to) = blocking(&snapshot, id, after)?;
+        let select = "select seq, attempts, due, key, replay, blocks from pending
+                      where sink = ?1 and seq > ?2 and seq <= ?3 order by seq";
+        let at = params![id, place(after), place(up_to.unwrap_or(Seq::MAX))];
+        let mut fed = Filling::new(&snapshot, sink, page, after).fill(select, at, never_tried)?;
+        if let (Some(up_to), false) = (up_to, fed.more) {
+            (fed.up_to, fed.more) = (up_to, true);
+        }
+        fed.blocking = blocking.into_iter().filter(|(seq, _)| *seq <= fed.up_to).collect();
+        Ok(fed)
     }
 
     fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
         let snapshot = self.connection.unchecked_transaction()?;
-        let select = "select seq, attempts, due, key, replay from pending indexed by pending_due
+        let select = "select seq, attempts, due, key, replay, blocks from pending indexed by pending_due
                       where sink = ?1 and due <= ?2 order by due, seq";
         let Some(id) = name(&snapshot, sink)? else { return Filling::new(&snapshot, sink, page, 0).ended() };
         Filling::new(&snapshot, sink, page, 0).fill(select, params![id, until.as_microsecond()], |_| true)
@@ -73,6 +80,40 @@ impl Feed for LocalFeed {
             .prepare_cached(select)?
             .query_row([id, after.as_microsecond()], |row| rows::timestamp(row, 0))
             .optional()?)
+    }
+
+    fn oldest(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        let Some(id) = name(&snapshot, sink)? else {
+            return Filling::new(&snapshot, sink, page, after).ended();
+        };
+        let select = "select seq, attempts, due, key, replay, blocks from pending
+                      where sink = ?1 and seq > ?2 order by seq";
+        Filling::new(&snapshot, sink, page, after).fill(select, params![id, place(after)], |_| true)
+    }
+
+    fn blocking(&self, sink: &ObjectName, seqs: &[Seq]) -> Result<Vec<Seq>, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        let Some(id) = name(&snapshot, sink)? else { return Ok(Vec::new()) };
+        let mut holds = snapshot.prepare_cached("select 1 from blocking where sink = ?1 and seq = ?2")?;
+        let mut blocking = Vec::new();
+        for seq in seqs {
+            if holds.exists([id, place(*seq)])? {
+                blocking.push(*seq);
+            }
+        }
+        Ok(blocking)
+    }
+
+    fn backlog(&self) -> Result<Vec<(ObjectName, u64)>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "select name, sum(pending_bytes) from routes join names on id = sink group by sink",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let bytes = row.get::<_, i64>(1)?.max(0).unsigned_abs();
+            Ok((ObjectName::from_stored(row.get_ref(0)?.as_str()?), bytes))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error> {
@@ -98,7 +139,7 @@ impl Feed for LocalFeed {
 
     fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error> {
         let snapshot = self.connection.unchecked_transaction()?;
-        let select = "select seq, attempts, due, key, replay from pending indexed by pending_by_key
+        let select = "select seq, attempts, due, key, replay, blocks from pending indexed by pending_by_key
                       where sink = ?1 and key = ?2 and seq > ?3 order by seq";
         let Some(id) = name(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, after).ended();
@@ -121,6 +162,7 @@ struct Tried {
     /// Where it is ordered.
     key: Option<Box<str>>,
     replay: u32,
+    blocks: bool,
 }
 
 /// A page while it is filled, in one short read transaction: all of it is of one moment.
@@ -139,7 +181,13 @@ impl<'f> Filling<'f> {
             sink,
             page,
             bytes: 0,
-            fed: Fed { deliveries: Vec::new(), tried: Vec::new(), up_to: after, more: true },
+            fed: Fed {
+                deliveries: Vec::new(),
+                tried: Vec::new(),
+                blocking: Vec::new(),
+                up_to: after,
+                more: true,
+            },
         }
     }
 
@@ -178,7 +226,7 @@ impl<'f> Filling<'f> {
 
     /// Adds the delivery. Returns false if the page has no room for it.
     fn take(&mut self, tried: &Tried) -> Result<bool, Error> {
-        let Tried { seq, attempts, due, ref key, replay } = *tried;
+        let Tried { seq, attempts, due, ref key, replay, blocks } = *tried;
         let select = format!("select {EVENT_COLUMNS} from {EVENT_TABLES} where e.seq = ?1");
         let EventRow { event, .. } =
             self.snapshot.prepare_cached(&select)?.query_row([place(seq)], rows::event)?;
@@ -188,7 +236,7 @@ impl<'f> Filling<'f> {
         }
         self.bytes = bytes;
         let (sink, ordered) = (self.sink.clone(), key.is_some());
-        self.fed.deliveries.push(Delivery { seq, sink, event, attempts, due, ordered, replay });
+        self.fed.deliveries.push(Delivery { seq, sink, event, attempts, due, ordered, blocks, replay });
         Ok(true)
     }
 }
@@ -205,7 +253,25 @@ fn tried(row: &Row<'_>) -> rusqlite::Result<Tried> {
         due,
         key,
         replay: row.get(4)?,
+        blocks: row.get(5)?,
     })
+}
+
+/// A parked delivery and the key that it holds.
+type Holding = (Seq, Box<str>);
+
+/// The sink's first parked deliveries behind a place that hold their keys, and up to where that is all of them; `None` = to
+/// the end.
+fn blocking(sql: &Connection, sink: i64, after: Seq) -> Result<(Vec<Holding>, Option<Seq>), Error> {
+    let mut statement = sql
+        .prepare_cached("select seq, key from blocking where sink = ?1 and seq > ?2 order by seq limit ?3")?;
+    let limit = i64::try_from(FEED_ROWS_MAX).unwrap_or(i64::MAX);
+    let rows = statement.query_map([sink, place(after), limit], |row| {
+        Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
+    })?;
+    let blocking = rows.collect::<Result<Vec<Holding>, _>>()?;
+    let up_to = blocking.last().map(|(seq, _)| *seq).filter(|_| blocking.len() >= FEED_ROWS_MAX);
+    Ok((blocking, up_to))
 }
 
 fn name(sql: &Connection, name: &ObjectName) -> Result<Option<i64>, Error> {

@@ -1,10 +1,10 @@
-//! Recording one attempt and what follows it.
+//! Recording one attempt and what follows it, or the end of a delivery without one.
 use boathook_event::{Attempt, Failure, Next, Record, Seq};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::{
     Error,
-    columns::{ALREADY_THERE, DELIVERED, completed_at, place},
+    columns::{completed_at, outcome, place},
     limits::LAST_FAILURES_MAX,
     local::writer::Work,
 };
@@ -16,50 +16,71 @@ impl Work<'_> {
         let (Some(sink), Some(endpoint)) = (self.names.known(sink), self.names.known(endpoint)) else {
             return Ok(());
         };
+        let attempt = attempt.as_ref();
         let moved = match next {
-            Next::Delivered { already_there } => {
-                let outcome = if *already_there { ALREADY_THERE } else { DELIVERED };
-                let moved = self.complete(*seq, sink, outcome, attempt)?;
-                let totals = self.tally.route(endpoint, sink);
-                totals.delivered += i64::from(moved.is_some());
-                totals.pending -= i64::from(moved.is_some());
-                moved
-            }
-            Next::Parked(reason) => {
-                let moved = self.complete(*seq, sink, reason.as_str(), attempt)?;
-                let totals = self.tally.route(endpoint, sink);
-                totals.parked += i64::from(moved.is_some());
-                totals.pending -= i64::from(moved.is_some());
-                moved
-            }
-            Next::Retry { due } => self
-                .prepared(
+            Next::Retry { due } => {
+                let made = attempt.map_or(0, |attempt| attempt.number);
+                self.prepared(
                     "update pending set attempts = ?3, due = ?4
                      where sink = ?1 and seq = ?2 and attempts < ?3 returning replay",
                 )?
-                .query_row(params![sink, place(*seq), attempt.number, due.as_microsecond()], |row| row.get(0))
-                .optional()?,
+                .query_row(params![sink, place(*seq), made, due.as_microsecond()], |row| row.get(0))
+                .optional()?
+            }
+            _ => self.complete((*seq, sink, endpoint), next, attempt)?,
         };
-        if let (Err(failure), Some(replay)) = (&attempt.result, moved) {
+        if let (Some(attempt), Some(replay)) = (attempt, moved)
+            && let Err(failure) = &attempt.result
+        {
             let kept = self.failed((*seq, sink, replay), attempt, failure)?;
             self.tally.route(endpoint, sink).failed_attempts += i64::from(kept);
         }
         Ok(())
     }
 
-    /// Ends a pending delivery. Returns the number of its replay, if there was one.
-    fn complete(&self, seq: Seq, sink: i64, outcome: &str, attempt: &Attempt) -> Result<Option<u32>, Error> {
-        let replay: Option<u32> = self
-            .prepared("delete from pending where sink = ?1 and seq = ?2 returning replay")?
-            .query_row([sink, place(seq)], |row| row.get(0))
-            .optional()?;
-        if let Some(replay) = replay {
-            self.prepared(
-                "insert into deliveries (seq, sink, replay, outcome, attempts, completed) values (?1, ?2, ?3, ?4, ?5, ?6)",
+    /// Ends a pending delivery, with this attempt or without one. Returns the number of its replay, if there was one.
+    fn complete(
+        &mut self,
+        (seq, sink, endpoint): (Seq, i64, i64),
+        next: &Next,
+        attempt: Option<&Attempt>,
+    ) -> Result<Option<u32>, Error> {
+        let ended = self
+            .prepared(
+                "delete from pending where sink = ?1 and seq = ?2
+                 returning replay, attempts, bytes, iif(blocks, key, null)",
             )?
-            .execute(params![place(seq), sink, replay, outcome, attempt.number, completed_at(attempt)])?;
+            .query_row([sink, place(seq)], |row| {
+                Ok((row.get(0)?, row.get::<_, u32>(1)?, row.get(2)?, row.get::<_, Option<Box<str>>>(3)?))
+            })
+            .optional()?;
+        let Some((replay, made, bytes, blocks)) = ended else { return Ok(None) };
+        self.prepared(
+            "insert into deliveries (seq, sink, replay, outcome, attempts, completed) values (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            place(seq),
+            sink,
+            replay,
+            outcome(next),
+            attempt.map_or(made, |attempt| attempt.number),
+            attempt.map_or_else(|| self.now.as_microsecond(), completed_at),
+        ])?;
+        if let Some(key) = blocks {
+            let at = params![place(seq), sink, key];
+            match next {
+                Next::Parked(_) => self
+                    .prepared("insert or ignore into blocking (seq, sink, key) values (?1, ?2, ?3)")?
+                    .execute(at)?,
+                _ => self
+                    .prepared("delete from blocking where seq = ?1 and sink = ?2 and key = ?3")?
+                    .execute(at)?,
+            };
         }
-        Ok(replay)
+        let totals = self.tally.route(endpoint, sink);
+        totals.waits_no_more(bytes);
+        totals.ended(next).into_iter().for_each(|total| *total += 1);
+        Ok(Some(replay))
     }
 
     /// Keeps the failure, and of all of this delivery the first and the last nine. Returns whether it was not known yet.
@@ -73,7 +94,7 @@ impl Work<'_> {
         let Failure { kind, permanent, status, retry_after, message } = failure;
         let retry_after_millis =
             retry_after.map(|pause| i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
-        // A delivery that is parked for its age is told with the attempt that was its last: it is here already.
+        // What is told a second time is here already.
         let kept = self
             .prepared(
                 "insert or ignore into failures

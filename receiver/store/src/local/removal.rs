@@ -92,11 +92,13 @@ impl Work<'_> {
             .optional()?;
         let Some((seq, endpoint, sinks)): Option<(i64, i64, Vec<i64>)> = found else { return Ok(false) };
         for sink in sinks {
-            let pending =
-                self.prepared("delete from pending where sink = ?1 and seq = ?2")?.execute([sink, seq])?;
-            if pending > 0 {
+            let pending = self
+                .prepared("delete from pending where sink = ?1 and seq = ?2 returning bytes")?
+                .query_row([sink, seq], |row| row.get(0))
+                .optional()?;
+            if let Some(bytes) = pending {
                 let totals = self.tally.route(endpoint, sink);
-                totals.pending -= 1;
+                totals.waits_no_more(bytes);
                 totals.erased += 1;
             }
         }
@@ -109,6 +111,7 @@ impl Work<'_> {
             "delete from events where seq = ?1",
             "delete from deliveries where seq = ?1",
             "delete from failures where seq = ?1",
+            "delete from blocking where seq = ?1",
         ] {
             self.prepared(delete)?.execute([place(seq)])?;
         }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use crate::{
     Error,
-    columns::{PARKED, decode_sinks, encode_sinks, place},
+    columns::{decode_sinks, encode_sinks, place, state},
     limits::REPLAY_SLICE,
     local::writer::Work,
     traits::{DeliveryState, Replay, Replayed},
@@ -98,22 +98,18 @@ impl Work<'_> {
         if pending.is_some() {
             return Ok(pending);
         }
-        let last = format!(
-            "select replay, {PARKED} from deliveries where seq = ?1 and sink = ?2 order by replay desc limit 1"
-        );
         let last = self
-            .prepared(&last)?
-            .query_row([place(seq), sink], |row| {
-                let state = if row.get(1)? { DeliveryState::Parked } else { DeliveryState::Delivered };
-                of(state)(row)
-            })
+            .prepared(
+                "select replay, outcome from deliveries where seq = ?1 and sink = ?2 order by replay desc limit 1",
+            )?
+            .query_row([place(seq), sink], |row| of(state(row.get_ref(1)?.as_str_or_null()?))(row))
             .optional()?;
         Ok(last)
     }
 
     /// The sink that gets it instead. It becomes one of the event's sinks if it is none.
     fn other(&mut self, again: &Again, to: &Destination) -> Result<(i64, bool, Option<Standing>), Error> {
-        let Destination { sink, ordered } = to;
+        let Destination { sink, ordered, blocks: _ } = to;
         let sink = self.names.id(self.sql, sink)?;
         if let Some((_, ordered)) = again.sinks.iter().find(|(known, _)| *known == sink) {
             return Ok((sink, *ordered, self.standing(again.seq, sink)?));
@@ -140,24 +136,30 @@ impl Work<'_> {
         let replay = match standing {
             Some(Standing { state: DeliveryState::Pending, .. }) => return Ok(false),
             // It starts anew, and its failures are forgotten.
-            Some(Standing { state: DeliveryState::Parked, replay }) => {
+            Some(Standing { state: DeliveryState::Parked | DeliveryState::Skipped, replay }) => {
                 let at = params![place(seq), sink, replay];
                 for table in ["deliveries", "failures"] {
                     let delete = format!("delete from {table} where seq = ?1 and sink = ?2 and replay = ?3");
                     self.prepared(&delete)?.execute(at)?;
                 }
-                self.tally.route(endpoint, sink).parked -= 1;
                 replay
             }
             Some(Standing { state: DeliveryState::Delivered, replay }) => replay.saturating_add(1),
             None => 0,
         };
-        self.prepared(
-            "insert into pending (sink, seq, attempts, due, key, replay)
-             select ?2, ?1, 0, ?3, iif(?4, key, null), ?5 from events where seq = ?1",
-        )?
-        .execute(params![place(seq), sink, self.now.as_microsecond(), ordered, replay])?;
-        self.tally.route(endpoint, sink).pending += 1;
+        let bytes = self
+            .prepared(
+                "insert into pending (sink, seq, attempts, due, key, replay, bytes, blocks)
+                 select ?2, ?1, 0, ?3, iif(?4, key, null), ?5, length(body),
+                     exists (select 1 from blocking where seq = ?1 and sink = ?2)
+                 from events where seq = ?1 returning bytes",
+            )?
+            .query_row(params![place(seq), sink, self.now.as_microsecond(), ordered, replay], |row| {
+                row.get(0)
+            })?;
+        let totals = self.tally.route(endpoint, sink);
+        totals.starts_anew(standing.map(|standing| standing.state));
+        totals.waits(bytes);
         Ok(true)
     }
 }

@@ -9,13 +9,15 @@ use crate::{
 };
 
 /// The schema that this program reads and writes.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Times are Unix microseconds. `names` holds endpoints and sinks. `pending.due` is null until the first attempt has
-/// failed. A completed delivery has one row, whose `outcome` is `delivered`, `already_there` or the reason it was parked.
+/// failed. A completed delivery has one row, whose `outcome` is `delivered`, `already_there`, `skipped` or the reason it was
+/// parked.
 /// A delivery that is delivered again has a row more, with the next `replay`; at most the last one of a sink is parked, or
 /// pending. `routes` are totals. `events.sinks` are the names of all its sinks, four bytes each, lowest byte first; the
 /// highest bit says whether the sink gets them in the order of their keys. Only such a delivery has a `pending.key`.
+/// They are those of schema 3; [`FROM_3`] comes on top.
 const TABLES: &str = "
     create table meta (key text primary key, value integer not null) without rowid;
     create table names (id integer primary key, name text not null unique);
@@ -78,6 +80,27 @@ const FROM_2: &str = "
     update meta set value = 3 where key = 'schema';
 ";
 
+/// Adds what schema 3 does not have. `pending.bytes` are those of the body; where `pending.blocks`, a delivery that is parked
+/// holds its key: it is in `blocking` then, until it is delivered, skipped or gone, also while it is armed again.
+const FROM_3: &str = "
+    create table blocking (
+        seq integer not null, sink integer not null, key text not null, primary key (seq, sink)
+    ) without rowid;
+    create index blocking_by_sink on blocking (sink, seq);
+    alter table pending add column bytes integer not null default 0;
+    alter table pending add column blocks integer not null default 0;
+    update pending set bytes = coalesce((select length(body) from events where events.seq = pending.seq), 0);
+    alter table routes add column skipped integer not null default 0;
+    alter table routes add column pending_bytes integer not null default 0;
+    update routes set pending_bytes = coalesce((
+        select sum(p.bytes) from pending p join events e on e.seq = p.seq
+        where p.sink = routes.sink and e.endpoint = routes.endpoint
+    ), 0) where pending > 0;
+    drop index deliveries_parked;
+    create index deliveries_parked on deliveries (seq) where outcome not in ('delivered', 'already_there', 'skipped');
+    update meta set value = 4 where key = 'schema';
+";
+
 /// Opens the writing connection; makes the tables where there are none.
 pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(file, flags() | OpenFlags::SQLITE_OPEN_CREATE)?;
@@ -89,12 +112,15 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     connection.execute_batch("pragma synchronous = full; pragma wal_autocheckpoint = 0")?;
     connection.set_prepared_statement_cache_capacity(64);
     match version(&connection)? {
-        None => connection.execute_batch(&format!("begin immediate; {TABLES} {REPLAY_TABLES} commit"))?,
+        None => {
+            connection.execute_batch(&format!("begin immediate; {TABLES} {REPLAY_TABLES} {FROM_3} commit"))?
+        }
         Some(2) => connection.execute_batch(&format!(
             "begin immediate;
              alter table deliveries rename to old_deliveries; alter table failures rename to old_failures;
-             {REPLAY_TABLES} {FROM_2} commit"
+             {REPLAY_TABLES} {FROM_2} {FROM_3} commit"
         ))?,
+        Some(3) => connection.execute_batch(&format!("begin immediate; {FROM_3} commit"))?,
         Some(VERSION) => {}
         Some(version) => {
             let writer = if version < VERSION { "an older" } else { "a newer" };

@@ -18,15 +18,28 @@ impl Tally<i64> {
             .execute(params![endpoint, word.as_str(), number])?;
         }
         for ((endpoint, sink), delta) in routes {
-            let RouteDelta { delivered, parked, pending, failed_attempts, erased } = delta;
+            let RouteDelta { delivered, parked, skipped, pending, pending_bytes, failed_attempts, erased } =
+                delta;
             sql.prepare_cached(
-                "insert into routes (endpoint, sink, delivered, parked, pending, failed_attempts, erased)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                "insert into routes
+                 (endpoint, sink, delivered, parked, pending, failed_attempts, erased, skipped, pending_bytes)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                  on conflict do update set delivered = delivered + excluded.delivered, parked = parked + excluded.parked,
                      pending = pending + excluded.pending, failed_attempts = failed_attempts + excluded.failed_attempts,
-                     erased = erased + excluded.erased",
+                     erased = erased + excluded.erased, skipped = skipped + excluded.skipped,
+                     pending_bytes = pending_bytes + excluded.pending_bytes",
             )?
-            .execute([endpoint, sink, delivered, parked, pending, failed_attempts, erased])?;
+            .execute([
+                endpoint,
+                sink,
+                delivered,
+                parked,
+                pending,
+                failed_attempts,
+                erased,
+                skipped,
+                pending_bytes,
+            ])?;
         }
         if events != 0 {
             sql.prepare_cached("update meta set value = value + ?1 where key = 'events'")?

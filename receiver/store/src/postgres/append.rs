@@ -127,7 +127,7 @@ impl<'b> Decided<'b> {
             let route = tally.route(endpoint, *sink);
             match append.parked {
                 Some(_) => route.parked += 1,
-                None => route.pending += 1,
+                None => route.waits(body_bytes(append)),
             }
         }
         tally.events += 1;
@@ -226,24 +226,30 @@ impl<'b> Decided<'b> {
 
     fn write_pending<'f>(&'f self, flight: &mut Flight<'f>) {
         let (mut sinks, mut seqs, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bytes, mut blocks) = (Vec::new(), Vec::new());
         let pending = self.stored.iter().filter(|stored| stored.append.parked.is_none());
         for Stored { seq, append, sinks: of, .. } in pending {
-            for (sink, ordered) in of {
+            for ((sink, ordered), destination) in of.iter().zip(append.distinct_destinations()) {
                 sinks.push(*sink);
                 seqs.push(*seq);
-                keys.push(append.event.key.as_deref().filter(|_| *ordered).map(text::encode));
+                let key = append.event.key.as_deref().filter(|_| *ordered).map(text::encode);
+                blocks.push(destination.blocks && key.is_some());
+                keys.push(key);
+                bytes.push(body_bytes(append));
             }
         }
         if sinks.is_empty() {
             return;
         }
         flight.ask(
-            "insert into pending (sink, seq, attempts, key, replay)
-             select sink, seq, 0, key, 0 from unnest($1, $2, $3) as new (sink, seq, key)",
+            "insert into pending (sink, seq, attempts, key, replay, bytes, blocks)
+             select sink, seq, 0, key, 0, bytes, blocks from unnest($1, $2, $3, $4, $5) as new (sink, seq, key, bytes, blocks)",
             vec![
                 value(sinks, Type::INT4_ARRAY),
                 value(seqs, Type::INT8_ARRAY),
                 value(keys, Type::TEXT_ARRAY),
+                value(bytes, Type::INT8_ARRAY),
+                value(blocks, Type::BOOL_ARRAY),
             ],
         );
     }
@@ -275,6 +281,10 @@ impl Decided<'_> {
             ],
         );
     }
+}
+
+fn body_bytes(append: &Append) -> i64 {
+    i64::try_from(append.event.body.len()).unwrap_or(i64::MAX)
 }
 
 /// The event that this is a repetition of, and whether an id was seen with another body. Any key that is known makes a

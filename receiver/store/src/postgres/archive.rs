@@ -213,7 +213,8 @@ async fn statistics(session: &Session) -> Result<Statistics, Fault> {
     let words = flight
         .ask("select n.name, w.word, w.number from words w join names n on n.id = w.endpoint", Vec::new());
     let routes = flight.ask(
-        "select e.name, s.name, r.delivered, r.parked, r.pending, r.failed_attempts, r.erased
+        "select e.name, s.name, r.delivered, r.parked, r.pending, r.failed_attempts, r.erased,
+             r.skipped, r.pending_bytes
          from routes r join names e on e.id = r.endpoint join names s on s.id = r.sink",
         Vec::new(),
     );
@@ -237,10 +238,11 @@ async fn statistics(session: &Session) -> Result<Statistics, Fault> {
     let mut sinks: BTreeMap<ObjectName, SinkTotals> = BTreeMap::new();
     for row in answers.take(routes) {
         let [delivered, parked, pending] = [number(&row, 2)?, number(&row, 3)?, number(&row, 4)?];
-        let [failed, erased] = [number(&row, 5)?, number(&row, 6)?];
+        let [failed, erased, skipped] = [number(&row, 5)?, number(&row, 6)?, number(&row, 7)?];
         if let Some(totals) = endpoints.get_mut(&ObjectName::from_stored(row.try_get(0)?)) {
             totals.delivered += delivered;
             totals.parked += parked;
+            totals.skipped += skipped;
             totals.pending += pending;
             totals.erased += erased;
         }
@@ -249,14 +251,18 @@ async fn statistics(session: &Session) -> Result<Statistics, Fault> {
             sink: sink.clone(),
             delivered: 0,
             parked: 0,
+            skipped: 0,
             pending: 0,
+            pending_bytes: 0,
             erased: 0,
             failed_attempts: 0,
         };
         let totals = sinks.entry(sink).or_insert(none);
         totals.delivered += delivered;
         totals.parked += parked;
+        totals.skipped += skipped;
         totals.pending += pending;
+        totals.pending_bytes += number(&row, 8)?;
         totals.erased += erased;
         totals.failed_attempts += failed;
     }
@@ -266,7 +272,15 @@ async fn statistics(session: &Session) -> Result<Statistics, Fault> {
 }
 
 fn none_yet(endpoint: ObjectName) -> EndpointTotals {
-    EndpointTotals { endpoint, words: [0; Word::ALL.len()], delivered: 0, parked: 0, pending: 0, erased: 0 }
+    EndpointTotals {
+        endpoint,
+        words: [0; Word::ALL.len()],
+        delivered: 0,
+        parked: 0,
+        skipped: 0,
+        pending: 0,
+        erased: 0,
+    }
 }
 
 /// A total.

@@ -48,6 +48,7 @@ struct Tried {
     /// Where it is ordered.
     key: Option<Box<str>>,
     replay: u32,
+    blocks: bool,
 }
 
 impl PostgresFeed {
@@ -140,6 +141,47 @@ impl Feed for PostgresFeed {
         })
     }
 
+    fn oldest(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
+        self.read(&Wanted {
+            sink,
+            page,
+            after,
+            condition: "seq > $2 order by seq",
+            parameters: &|| vec![value(place(after), Type::INT8)],
+            fresh_only: false,
+        })
+    }
+
+    fn blocking(&self, sink: &ObjectName, seqs: &[Seq]) -> Result<Vec<Seq>, Error> {
+        let seqs = seqs.iter().map(|seq| place(*seq)).collect::<Vec<_>>();
+        self.connection.borrow_mut().work(&async |session| {
+            let mut flight = Flight::new(&session.client);
+            let blocking = flight.ask(
+                "select seq from blocking where sink = (select id from names where name = $1) and seq = any($2)
+                 order by seq",
+                vec![value(sink.as_str(), Type::TEXT), value(seqs.clone(), Type::INT8_ARRAY)],
+            );
+            let blocking = flight.land().await?.take(blocking);
+            blocking.iter().map(|row| Ok(row.try_get::<_, i64>(0)?.unsigned_abs())).collect()
+        })
+    }
+
+    fn backlog(&self) -> Result<Vec<(ObjectName, u64)>, Error> {
+        self.connection.borrow_mut().work(&async |session| {
+            let mut flight = Flight::new(&session.client);
+            let waiting = flight.ask(
+                "select n.name, sum(r.pending_bytes)::int8 from routes r join names n on n.id = r.sink group by n.name",
+                Vec::new(),
+            );
+            let waiting = flight.land().await?.take(waiting);
+            let bytes = |row: &Row| {
+                let bytes = row.try_get::<_, i64>(1)?.max(0).unsigned_abs();
+                Ok((ObjectName::from_stored(row.try_get(0)?), bytes))
+            };
+            waiting.iter().map(bytes).collect()
+        })
+    }
+
     fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error> {
         self.connection.borrow_mut().work(&async |session| archive::standing(session, place(seq)).await)
     }
@@ -189,10 +231,14 @@ impl Wanted<'_> {
     /// Two round trips, in one transaction: all of it is of one moment.
     async fn read(&self, session: &Session) -> Result<Fed, Fault> {
         let select = format!(
-            "select seq, attempts, due, key, replay from pending where sink = (select id from names where name = $1)
+            "select seq, attempts, due, key, replay, blocks from pending where sink = (select id from names where name = $1)
              and {} limit {}",
             self.condition,
             FEED_ROWS_MAX + 1
+        );
+        let holding = format!(
+            "select seq, key from blocking where sink = (select id from names where name = $1) and seq > $2
+             order by seq limit {FEED_ROWS_MAX}"
         );
         let mut parameters = vec![value(self.sink.as_str(), Type::TEXT)];
         parameters.extend((self.parameters)());
@@ -200,13 +246,29 @@ impl Wanted<'_> {
         flight.run(BEGIN_READ);
         let tried = flight.ask(&select, parameters);
         let last = flight.ask("select last_seq from store", Vec::new());
+        let blocking = self.fresh_only.then(|| {
+            let at = vec![value(self.sink.as_str(), Type::TEXT), value(place(self.after), Type::INT8)];
+            flight.ask(&holding, at)
+        });
         let mut answers = flight.land().await?;
         let last = first_number(&answers.take(last))?;
-        let tried = answers.take(tried).iter().map(tried_of).collect::<Result<Vec<_>, Fault>>()?;
+        let mut tried = answers.take(tried).iter().map(tried_of).collect::<Result<Vec<_>, Fault>>()?;
+        let blocking = blocking.map(|blocking| answers.take(blocking)).unwrap_or_default();
+        let blocking = blocking.iter().map(blocking_of).collect::<Result<Vec<_>, Fault>>()?;
+        // Behind the last of a full page of them there are more, which must not be passed.
+        let cut = blocking.last().map(|(seq, _)| *seq).filter(|_| blocking.len() >= FEED_ROWS_MAX);
+        if let Some(cut) = cut {
+            tried.retain(|tried| tried.seq.unsigned_abs() <= cut);
+        }
         let wanted = tried.iter().filter(|tried| self.is_wanted(tried)).take(self.page.deliveries_max);
         let wanted = wanted.map(|tried| tried.seq).collect::<Vec<_>>();
         let events = self.events(session, &wanted).await?;
-        self.fill(tried, &events, last)
+        let mut fed = self.fill(tried, &events, last)?;
+        if let (Some(cut), false) = (cut, fed.more) {
+            (fed.up_to, fed.more) = (cut, true);
+        }
+        fed.blocking = blocking.into_iter().filter(|(seq, _)| *seq <= fed.up_to).collect();
+        Ok(fed)
     }
 
     /// The events at these places, in this order, as many as the page has room for.
@@ -227,12 +289,18 @@ impl Wanted<'_> {
     }
 
     fn fill(&self, tried: Vec<Tried>, events: &[Row], last: Seq) -> Result<Fed, Fault> {
-        let mut fed = Fed { deliveries: Vec::new(), tried: Vec::new(), up_to: self.after, more: true };
+        let mut fed = Fed {
+            deliveries: Vec::new(),
+            tried: Vec::new(),
+            blocking: Vec::new(),
+            up_to: self.after,
+            more: true,
+        };
         let mut events = events.iter();
         let whole = tried.len() <= FEED_ROWS_MAX;
         for tried in tried.into_iter().take(FEED_ROWS_MAX) {
             let wanted = self.is_wanted(&tried);
-            let Tried { seq, attempts, due, key, replay } = tried;
+            let Tried { seq, attempts, due, key, replay, blocks } = tried;
             if fed.deliveries.len() >= self.page.deliveries_max {
                 return Ok(fed);
             }
@@ -248,6 +316,7 @@ impl Wanted<'_> {
                     attempts,
                     due,
                     ordered,
+                    blocks,
                     replay,
                 });
             } else if attempts > 0 {
@@ -286,7 +355,12 @@ fn tried_of(row: &Row) -> Result<Tried, Fault> {
         due: row.try_get::<_, Option<i64>>(2)?.map(rows::timestamp).transpose()?,
         key: row.try_get::<_, Option<&str>>(3)?.map(text::decode),
         replay: row.try_get::<_, i32>(4)?.unsigned_abs(),
+        blocks: row.try_get(5)?,
     })
+}
+
+fn blocking_of(row: &Row) -> Result<(Seq, Box<str>), Fault> {
+    Ok((row.try_get::<_, i64>(0)?.unsigned_abs(), text::decode(row.try_get(1)?)))
 }
 
 fn first_number(rows: &[Row]) -> Result<u64, Fault> {

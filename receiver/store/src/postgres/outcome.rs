@@ -1,11 +1,11 @@
-//! Recording attempts and what follows them.
+//! Recording attempts and what follows them, and the ends of deliveries without one.
 use std::collections::{BTreeMap, HashSet};
 
 use boathook_event::{Attempt, Failure, Next, Record};
 use tokio_postgres::{Row, types::Type};
 
 use crate::{
-    columns::{ALREADY_THERE, DELIVERED, completed_at, place},
+    columns::{completed_at, outcome, place},
     limits::LAST_FAILURES_MAX,
     postgres::{
         fault::Fault,
@@ -44,12 +44,17 @@ pub(super) struct Moves<'b> {
     failures: Vec<((At, i32), &'b Attempt, &'b Failure)>,
     /// Up to which number failures are forgotten, but for the first.
     forgotten: BTreeMap<(At, i32), u32>,
+    /// By delivery: the key that it holds from now on, or `None` for one that holds its key no more.
+    blocking: BTreeMap<At, Option<Box<str>>>,
 }
 
 /// A delivery before this batch.
 struct Pending {
     attempts: u32,
     replay: i32,
+    bytes: i64,
+    /// As it is stored; where it holds it, once it is parked.
+    key: Option<Box<str>>,
 }
 
 struct Completed {
@@ -80,13 +85,17 @@ impl<'b> Outcomes<'b> {
             vec![value(seqs, Type::INT8_ARRAY), value(sinks, Type::INT4_ARRAY)]
         };
         let pending = flight.ask(
-            "select distinct p.seq, p.sink, p.attempts, p.replay from unnest($1, $2) as told (seq, sink)
+            "select distinct p.seq, p.sink, p.attempts, p.replay, p.bytes, case when p.blocks then p.key end
+             from unnest($1, $2) as told (seq, sink)
              join pending p on p.sink = told.sink and p.seq = told.seq",
             of(&self.told.iter().collect::<Vec<_>>()),
         );
-        let failed = self.told.iter().filter(|told| told.record.attempt.result.is_err()).collect::<Vec<_>>();
+        let failed = self.told.iter().filter_map(|told| {
+            let attempt = told.record.attempt.as_ref().filter(|attempt| attempt.result.is_err())?;
+            Some((told, number(attempt.number)))
+        });
+        let (failed, numbers): (Vec<_>, Vec<_>) = failed.unzip();
         let failures = (!failed.is_empty()).then(|| {
-            let numbers = failed.iter().map(|told| number(told.record.attempt.number)).collect::<Vec<_>>();
             let mut parameters = of(&failed);
             parameters.push(value(numbers, Type::INT4_ARRAY));
             flight.ask(
@@ -99,18 +108,20 @@ impl<'b> Outcomes<'b> {
     }
 
     /// Moves pending deliveries on, in the order in which it was told. What is told a second time, or of a delivery that is
-    /// gone, changes nothing.
+    /// gone, changes nothing. What ends without an attempt ends `now`.
     pub(super) fn moves(
         &self,
         asked: &Asked,
         mut rows: impl FnMut(usize) -> Vec<Row>,
+        now: i64,
         tally: &mut Tally<i32>,
     ) -> Result<Moves<'b>, Fault> {
         let mut pending = BTreeMap::new();
         for row in rows(asked.pending) {
             let at: At = (row.try_get(0)?, row.try_get(1)?);
             let attempts = row.try_get::<_, i32>(2)?.unsigned_abs();
-            pending.insert(at, Pending { attempts, replay: row.try_get(3)? });
+            let (replay, bytes, key) = (row.try_get(3)?, row.try_get(4)?, row.try_get::<_, Option<&str>>(5)?);
+            pending.insert(at, Pending { attempts, replay, bytes, key: key.map(Into::into) });
         }
         let mut known = HashSet::new();
         for row in asked.failures.map(rows).unwrap_or_default() {
@@ -122,29 +133,23 @@ impl<'b> Outcomes<'b> {
             let Record { attempt, next, .. } = record;
             let totals = tally.route(*endpoint, at.1);
             let moved = match next {
-                Next::Delivered { already_there } => {
-                    let outcome = if *already_there { ALREADY_THERE } else { DELIVERED };
-                    let moved = moves.complete(*at, outcome, attempt, &mut pending);
-                    totals.delivered += i64::from(moved.is_some());
-                    totals.pending -= i64::from(moved.is_some());
-                    moved
+                Next::Retry { due } => {
+                    let made = attempt.as_ref().map_or(0, |attempt| attempt.number);
+                    let standing = pending.get_mut(at).filter(|standing| standing.attempts < made);
+                    standing.map(|standing| {
+                        standing.attempts = made;
+                        moves.retried.insert(*at, (made, due.as_microsecond()));
+                        standing.replay
+                    })
                 }
-                Next::Parked(reason) => {
-                    let moved = moves.complete(*at, reason.as_str(), attempt, &mut pending);
-                    totals.parked += i64::from(moved.is_some());
-                    totals.pending -= i64::from(moved.is_some());
-                    moved
-                }
-                Next::Retry { due } => match pending.get_mut(at) {
-                    Some(standing) if standing.attempts < attempt.number => {
-                        standing.attempts = attempt.number;
-                        moves.retried.insert(*at, (attempt.number, due.as_microsecond()));
-                        Some(standing.replay)
-                    }
-                    _ => None,
-                },
+                _ => pending.remove(at).and_then(|standing| {
+                    totals.waits_no_more(standing.bytes);
+                    totals.ended(next).into_iter().for_each(|total| *total += 1);
+                    moves.complete(*at, next, attempt.as_ref(), standing, now)
+                }),
             };
-            if let (Err(failure), Some(replay)) = (&attempt.result, moved)
+            if let (Some(attempt), Some(replay)) = (attempt, moved)
+                && let Err(failure) = &attempt.result
                 && known.insert((*at, replay, attempt.number))
             {
                 totals.failed_attempts += 1;
@@ -159,13 +164,19 @@ impl<'b> Moves<'b> {
     fn complete(
         &mut self,
         at: At,
-        outcome: &'static str,
-        attempt: &Attempt,
-        pending: &mut BTreeMap<At, Pending>,
+        next: &Next,
+        attempt: Option<&Attempt>,
+        standing: Pending,
+        now: i64,
     ) -> Option<i32> {
-        let Pending { replay, .. } = pending.remove(&at)?;
+        let Pending { attempts, replay, bytes: _, key } = standing;
+        let outcome = outcome(next)?;
         self.retried.remove(&at);
-        let (attempts, ended) = (attempt.number, completed_at(attempt));
+        if let Some(key) = key {
+            self.blocking.insert(at, Some(key).filter(|_| matches!(next, Next::Parked(_))));
+        }
+        let attempts = attempt.map_or(attempts, |attempt| attempt.number);
+        let ended = attempt.map_or(now, completed_at);
         self.completed.insert(at, Completed { replay, outcome, attempts, at: ended });
         Some(replay)
     }
@@ -180,7 +191,22 @@ impl<'b> Moves<'b> {
 
     /// Writes all of it.
     pub(super) fn write<'f>(&'f self, flight: &mut Flight<'f>) {
-        let Self { retried, completed, failures, forgotten } = self;
+        let Self { retried, completed, failures, forgotten, blocking } = self;
+        if !blocking.is_empty() {
+            let mut parameters = places(blocking.keys());
+            let keys = blocking.values().map(|key| key.as_deref()).collect::<Vec<_>>();
+            flight.ask(
+                "delete from blocking b using unnest($1, $2) as told (seq, sink)
+                 where b.sink = told.sink and b.seq = told.seq",
+                places(blocking.keys()),
+            );
+            parameters.push(value(keys, Type::TEXT_ARRAY));
+            flight.ask(
+                "insert into blocking (seq, sink, key)
+                 select seq, sink, key from unnest($1, $2, $3) as told (seq, sink, key) where key is not null",
+                parameters,
+            );
+        }
         if !retried.is_empty() {
             let mut parameters = places(retried.keys());
             let numbers = retried.values().map(|(attempts, _)| number(*attempts)).collect::<Vec<_>>();

@@ -83,13 +83,13 @@ pub(super) async fn erase(session: &Session, uid: &Uid) -> Result<bool, Fault> {
     let sinks = rows::sinks(row.try_get(2)?);
     let mut flight = Flight::new(&session.client);
     let pending = flight.ask(
-        "delete from pending where sink = any($1) and seq = $2 returning sink",
+        "delete from pending where sink = any($1) and seq = $2 returning sink, bytes",
         vec![value(sinks, Type::INT4_ARRAY), value(seq, Type::INT8)],
     );
     let mut tally = Tally::default();
     for row in flight.land().await?.take(pending) {
         let totals = tally.route(endpoint, row.try_get(0)?);
-        totals.pending -= 1;
+        totals.waits_no_more(row.try_get(1)?);
         totals.erased += 1;
     }
     let mut flight = Flight::new(&session.client);
@@ -132,7 +132,7 @@ async fn past(session: &Session, candidates: &[Candidate], cuts: Cuts) -> Result
         "select w.seq from unnest($1, $2) as w (seq, sink) join pending p on p.sink = w.sink and p.seq = w.seq
          union
          select seq from deliveries where seq = any($1)
-         and completed > case when outcome in ('delivered', 'already_there') then $3 else $4 end",
+         and completed > case when outcome in ('delivered', 'already_there', 'skipped') then $3 else $4 end",
         vec![
             value(seqs, Type::INT8_ARRAY),
             value(sinks, Type::INT4_ARRAY),
@@ -173,6 +173,7 @@ fn delete(seqs: &[i64], flight: &mut Flight<'_>, tally: &mut Tally<i32>) {
         "delete from events where seq = any($1)",
         "delete from deliveries where seq = any($1)",
         "delete from failures where seq = any($1)",
+        "delete from blocking where seq = any($1)",
     ] {
         flight.ask(delete, vec![value(seqs.to_vec(), Type::INT8_ARRAY)]);
     }

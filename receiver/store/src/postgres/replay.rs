@@ -32,8 +32,9 @@ struct Arm {
     sink: i32,
     ordered: bool,
     replay: i32,
-    /// What was parked starts anew, and its failures are forgotten.
-    was_parked: bool,
+    bytes: i64,
+    /// What was parked or skipped starts anew, and its failures are forgotten.
+    anew: bool,
 }
 
 /// An event whose deliveries may be made once more.
@@ -44,6 +45,8 @@ struct Again {
     sinks: Vec<(i32, bool)>,
     /// Where the last delivery to each stands.
     standing: HashMap<i32, Standing>,
+    /// Of its body.
+    bytes: i64,
 }
 
 #[derive(Clone, Copy)]
@@ -102,7 +105,8 @@ pub(super) async fn parked(
 async fn load(session: &Session, events: &[i64]) -> Result<HashMap<i64, Again>, Fault> {
     let mut flight = Flight::new(&session.client);
     let of = || vec![value(events.to_vec(), Type::INT8_ARRAY)];
-    let found = flight.ask("select seq, endpoint, sinks from events where seq = any($1)", of());
+    let found =
+        flight.ask("select seq, endpoint, sinks, octet_length(body) from events where seq = any($1)", of());
     let last = flight.ask(
         "select distinct on (seq, sink) seq, sink, replay, outcome from deliveries where seq = any($1)
          order by seq, sink, replay desc",
@@ -114,7 +118,8 @@ async fn load(session: &Session, events: &[i64]) -> Result<HashMap<i64, Again>, 
         let (seq, endpoint) = (row.try_get(0)?, row.try_get(1)?);
         let sinks = decode_sinks(row.try_get(2)?).into_iter();
         let sinks = sinks.map(|(sink, ordered)| (i32::try_from(sink).unwrap_or(i32::MAX), ordered)).collect();
-        all.insert(seq, Again { seq, endpoint, sinks, standing: HashMap::new() });
+        let bytes = row.try_get::<_, i32>(3)?.into();
+        all.insert(seq, Again { seq, endpoint, sinks, standing: HashMap::new(), bytes });
     }
     for row in answers.take(last) {
         if let Some(again) = all.get_mut(&row.try_get(0)?) {
@@ -201,20 +206,22 @@ impl Armed {
         tally: &mut Tally<i32>,
     ) {
         let standing = again.standing.get(&sink);
-        let (replay, was_parked) = match standing {
+        let (replay, anew) = match standing {
             Some(Standing { state: DeliveryState::Pending, .. }) => {
                 replayed.pending += 1;
                 return;
             }
-            Some(Standing { state: DeliveryState::Parked, replay }) => (*replay, true),
+            Some(Standing { state: DeliveryState::Parked | DeliveryState::Skipped, replay }) => {
+                (*replay, true)
+            }
             Some(Standing { state: DeliveryState::Delivered, replay }) => (replay.saturating_add(1), false),
             None => (0, false),
         };
         replayed.deliveries += 1;
         let totals = tally.route(again.endpoint, sink);
-        totals.pending += 1;
-        totals.parked -= i64::from(was_parked);
-        self.deliveries.push(Arm { seq: again.seq, sink, ordered, replay, was_parked });
+        totals.starts_anew(standing.map(|standing| standing.state));
+        totals.waits(again.bytes);
+        self.deliveries.push(Arm { seq: again.seq, sink, ordered, replay, anew, bytes: again.bytes });
     }
 
     /// Due at once.
@@ -242,15 +249,21 @@ impl Armed {
             "delete from failures f using unnest($1, $2, $3) as again (seq, sink, replay)
              where f.seq = again.seq and f.sink = again.sink and f.replay = again.replay",
         ] {
-            flight.ask(delete, places(&|arm| arm.was_parked));
+            flight.ask(delete, places(&|arm| arm.anew));
         }
         let mut parameters = places(&|_| true);
         let ordered = self.deliveries.iter().map(|arm| arm.ordered).collect::<Vec<_>>();
-        parameters.extend([value(ordered, Type::BOOL_ARRAY), value(now, Type::INT8)]);
+        let bytes = self.deliveries.iter().map(|arm| arm.bytes).collect::<Vec<_>>();
+        parameters.extend([
+            value(ordered, Type::BOOL_ARRAY),
+            value(now, Type::INT8),
+            value(bytes, Type::INT8_ARRAY),
+        ]);
         flight.ask(
-            "insert into pending (sink, seq, attempts, due, key, replay)
-             select again.sink, again.seq, 0, $5, case when again.ordered then e.key end, again.replay
-             from unnest($1, $2, $3, $4) as again (seq, sink, replay, ordered) join events e on e.seq = again.seq",
+            "insert into pending (sink, seq, attempts, due, key, replay, bytes, blocks)
+             select again.sink, again.seq, 0, $5, case when again.ordered then e.key end, again.replay, again.bytes,
+                 exists (select from blocking b where b.sink = again.sink and b.seq = again.seq)
+             from unnest($1, $2, $3, $4, $6) as again (seq, sink, replay, ordered, bytes) join events e on e.seq = again.seq",
             parameters,
         );
     }

@@ -30,12 +30,17 @@ impl Tally<i32> {
             };
             let endpoints = routes.keys().map(|(endpoint, _)| *endpoint).collect::<Vec<_>>();
             let sinks = routes.keys().map(|(_, sink)| *sink).collect::<Vec<_>>();
+            // Programs of schema 1 do not count bytes: what they have left over is gone when nothing waits any more.
             flight.ask(
-                "insert into routes as r (endpoint, sink, delivered, parked, pending, failed_attempts, erased)
-                 select * from unnest($1, $2, $3, $4, $5, $6, $7)
+                "insert into routes as r
+                 (endpoint, sink, delivered, parked, pending, failed_attempts, erased, skipped, pending_bytes)
+                 select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
                  on conflict (endpoint, sink) do update set delivered = r.delivered + excluded.delivered,
                      parked = r.parked + excluded.parked, pending = r.pending + excluded.pending,
-                     failed_attempts = r.failed_attempts + excluded.failed_attempts, erased = r.erased + excluded.erased",
+                     failed_attempts = r.failed_attempts + excluded.failed_attempts, erased = r.erased + excluded.erased,
+                     skipped = r.skipped + excluded.skipped,
+                     pending_bytes = case when r.pending + excluded.pending <= 0 then 0
+                         else r.pending_bytes + excluded.pending_bytes end",
                 vec![
                     value(endpoints, Type::INT4_ARRAY),
                     value(sinks, Type::INT4_ARRAY),
@@ -44,6 +49,8 @@ impl Tally<i32> {
                     of(|route| route.pending),
                     of(|route| route.failed_attempts),
                     of(|route| route.erased),
+                    of(|route| route.skipped),
+                    of(|route| route.pending_bytes),
                 ],
             );
         }

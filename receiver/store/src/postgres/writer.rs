@@ -181,7 +181,7 @@ impl Work<'_> {
         rejected::write(&batch.rejected, &names, &mut flight)?;
         if let Some(asked) = outcomes.ask(&mut flight) {
             let mut answers = flight.land().await?;
-            moves = outcomes.moves(&asked, |place| answers.take(place), &mut tally)?;
+            moves = outcomes.moves(&asked, |place| answers.take(place), locked.now, &mut tally)?;
             flight = Flight::new(&session.client);
             moves.write(&mut flight);
         }

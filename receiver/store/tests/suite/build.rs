@@ -55,6 +55,8 @@ pub(crate) struct Draft {
     pub(crate) sinks: Vec<&'static str>,
     /// Its sinks get it in the order of its key, if it has one.
     pub(crate) ordered: bool,
+    /// Its key waits for it once it is parked.
+    pub(crate) blocks: bool,
     pub(crate) parked: Option<ParkReason>,
 }
 
@@ -70,6 +72,7 @@ pub(crate) fn draft(uid: u64) -> Draft {
         window: WINDOW,
         sinks: vec!["a"],
         ordered: true,
+        blocks: false,
         parked: None,
     }
 }
@@ -95,8 +98,13 @@ impl Draft {
         Self { ordered: false, ..self }
     }
 
+    pub(crate) fn blocking(self) -> Self {
+        Self { blocks: true, ..self }
+    }
+
     fn destination(&self, sink: &str) -> Destination {
-        Destination { sink: name(sink), ordered: self.ordered && self.key.is_some() }
+        let ordered = self.ordered && self.key.is_some();
+        Destination { sink: name(sink), ordered, blocks: ordered && self.blocks }
     }
 
     pub(crate) fn event(&self) -> Event {
@@ -158,7 +166,7 @@ pub(crate) fn delivered(seq: Seq, sink: &str, number: u32, started: Timestamp) -
         seq,
         sink: name(sink),
         endpoint: name("in"),
-        attempt,
+        attempt: Some(attempt),
         next: Next::Delivered { already_there: false },
     }
 }
@@ -172,7 +180,12 @@ pub(crate) fn parked(seq: Seq, sink: &str, number: u32, started: Timestamp) -> R
         seq,
         sink: name(sink),
         endpoint: name("in"),
-        attempt: failed_attempt(number, started),
+        attempt: Some(failed_attempt(number, started)),
         next: Next::Parked(ParkReason::AttemptsExhausted),
     }
+}
+
+/// It ends so, without another attempt.
+pub(crate) fn without_attempt(seq: Seq, sink: &str, next: Next) -> Record {
+    Record { seq, sink: name(sink), endpoint: name("in"), attempt: None, next }
 }

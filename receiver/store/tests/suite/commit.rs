@@ -1,8 +1,8 @@
 //! Verdicts, sequence, outcomes, epochs.
-use boathook_event::{ParkReason, Record, Seq, SinkTotals, Word};
+use boathook_event::{Next, ParkReason, Record, Seq, SinkTotals, Word};
 use boathook_store::{
     Error,
-    traits::{Batch, Committer, DeliveryState, Epoch, Verdict},
+    traits::{Batch, Committer, DeliveryState, Epoch, Question, Replay, Verdict},
 };
 use jiff::SignedDuration;
 
@@ -30,7 +30,7 @@ fn totals(environment: &impl Environment, sink: &str) -> (u64, u64, u64, u64) {
         .sinks
         .into_iter()
         .find(|totals| totals.sink == name(sink));
-    let SinkTotals { sink: _, delivered, parked, pending, erased: _, failed_attempts } = totals.unwrap();
+    let SinkTotals { delivered, parked, pending, failed_attempts, .. } = totals.unwrap();
     (delivered, parked, pending, failed_attempts)
 }
 
@@ -172,6 +172,36 @@ pub(crate) fn outcomes_move_deliveries_and_totals<E: Environment>() {
     let shown = environment.archive().show(&uid(2)).unwrap().unwrap().deliveries.remove(0);
     assert_eq!((shown.state, shown.attempts, shown.due), (DeliveryState::Delivered, 2, None));
     assert_eq!((shown.completed_at, shown.failures), (Some(at(61)), vec![failed_attempt(1, at(0))]));
+}
+
+pub(crate) fn a_delivery_ends_without_an_attempt_and_what_was_skipped_is_made_once_more<E: Environment>() {
+    let environment = E::new();
+    let epoch = environment.claim();
+    environment.append(&[draft(1), draft(2)]);
+    environment.set_time(at(100));
+    let too_old = without_attempt(1, "a", Next::Parked(ParkReason::TooOld));
+    let ended = [retry(1, "a", 3, at(0), at(50)), too_old, without_attempt(2, "a", Next::Skipped)];
+    outcomes(&mut *environment.committer(), epoch, &ended);
+    let shown = |number| environment.archive().show(&uid(number)).unwrap().unwrap().deliveries.remove(0);
+    let (parked, skipped) = (shown(1), shown(2));
+    assert_eq!((parked.state, parked.attempts), (DeliveryState::Parked, 3));
+    assert_eq!((parked.parked_for.as_deref(), parked.failures.len()), (Some("too_old"), 1));
+    assert_eq!((skipped.state, skipped.attempts, skipped.parked_for), (DeliveryState::Skipped, 0, None));
+    assert!(skipped.completed_at.is_some());
+    let of = || {
+        let SinkTotals { delivered, parked, skipped, pending, pending_bytes, .. } =
+            environment.archive().statistics().unwrap().sinks.remove(0);
+        [delivered, parked, skipped, pending, pending_bytes]
+    };
+    assert_eq!(of(), [0, 1, 1, 0, 0]);
+    let ask = Question { state: Some(DeliveryState::Skipped), ..Question::default() };
+    assert_eq!(environment.archive().find(&ask, None, 9).unwrap().events[0].seq, 2);
+    let replayed = environment.archive().replay(&[1, 2], &Replay { state: ask.state, ..Replay::default() });
+    assert_eq!(replayed.unwrap().armed, [2]);
+    assert_eq!(of(), [0, 1, 0, 1, 9]);
+    assert_eq!(environment.feed().due(&name("a"), at(100), ALL).unwrap().deliveries[0].replay, 0);
+    outcomes(&mut *environment.committer(), epoch, &[delivered(2, "a", 1, at(100))]);
+    assert_eq!(of(), [1, 1, 0, 0, 0]);
 }
 
 pub(crate) fn an_outcome_told_twice_changes_nothing<E: Environment>() {

@@ -1,5 +1,5 @@
 //! Pages of what is still to be delivered.
-use boathook_event::{Delivery, Record, Seq};
+use boathook_event::{Delivery, Next, Record, Seq};
 use boathook_store::{
     limits::FEED_ROWS_MAX,
     traits::{Batch, DeliveryState, Fed, Page, Standing},
@@ -52,7 +52,7 @@ pub(crate) fn never_tried_deliveries_come_by_sequence_page_by_page<E: Environmen
     assert_eq!((seqs(&rest), rest.up_to, rest.more), (vec![], 6, false));
     // With nothing behind, all that is stored was looked at.
     assert_eq!(feed.next(&name("b"), 3, page).unwrap().up_to, 6);
-    let Delivery { seq, sink, event, attempts, due, ordered, replay } = &first.deliveries[0];
+    let Delivery { seq, sink, event, attempts, due, ordered, blocks: _, replay } = &first.deliveries[0];
     assert_eq!((*seq, sink, *attempts, *due, *ordered, *replay), (1, &name("a"), 0, None, false, 0));
     assert_eq!((event.uid, &event.body[..]), (uid(1), &b"body of 1"[..]));
 }
@@ -152,6 +152,50 @@ pub(crate) fn what_is_armed_again_keeps_its_order<E: Environment>() {
     assert_eq!((seqs(&next), next.tried), (vec![], vec![]));
 }
 
+pub(crate) fn what_is_parked_and_blocks_holds_its_key_until_it_is_delivered_or_gone<E: Environment>() {
+    let mut environment = E::new();
+    let blocking = |n: u8| draft(n.into()).key("k").blocking().dedupe(&[key(n)]);
+    let (free, unordered) = (draft(2).key("k"), blocking(3).unordered());
+    environment.append(&[blocking(1), free, unordered, blocking(4), blocking(5)]);
+    record(&environment, (1..=4).map(|seq| parked(seq, "a", 1, at(0))).collect());
+    environment.reopen();
+    let holding = |environment: &E| environment.feed().blocking(&name("a"), &[1, 2, 3, 4, 5]).unwrap();
+    let fed = environment.feed().next(&name("a"), 0, ALL).unwrap();
+    assert_eq!((seqs(&fed), &fed.tried[..]), (vec![5], &[][..]));
+    assert_eq!(fed.blocking, [(1, "k".into()), (4, "k".into())]);
+    assert!(fed.deliveries[0].blocks);
+    assert_eq!(environment.feed().next(&name("a"), 1, ALL).unwrap().blocking, [(4, "k".into())]);
+    assert_eq!(holding(&environment), [1, 4]);
+    // Armed again, it holds its key until it has ended otherwise than parked.
+    environment.append(&[blocking(1)]);
+    let due = environment.feed().due(&name("a"), Timestamp::MAX, ALL).unwrap();
+    assert!(due.deliveries[0].blocks && due.deliveries[0].ordered);
+    record(&environment, vec![parked(1, "a", 1, at(0))]);
+    assert_eq!(holding(&environment), [1, 4]);
+    environment.append(&[blocking(1)]);
+    record(&environment, vec![delivered(1, "a", 1, at(0))]);
+    assert_eq!(holding(&environment), [4]);
+    environment.archive().erase(&uid(4)).unwrap();
+    assert!(holding(&environment).is_empty());
+    record(&environment, vec![without_attempt(5, "a", Next::Skipped)]);
+    assert_eq!(environment.feed().next(&name("a"), 0, ALL).unwrap().blocking, []);
+    assert!(environment.feed().blocking(&name("nobody"), &[1]).unwrap().is_empty());
+}
+
+pub(crate) fn a_page_ends_where_the_deliveries_that_hold_their_keys_are_too_many<E: Environment>() {
+    let environment = E::new();
+    let many = FEED_ROWS_MAX as u64;
+    let drafts = (1..=many + 2).map(|n| draft(n).key("k").blocking()).collect::<Vec<_>>();
+    environment.append(&drafts);
+    record(&environment, (1..=many + 1).map(|seq| parked(seq, "a", 1, at(0))).collect());
+    let first = environment.feed().next(&name("a"), 0, ALL).unwrap();
+    assert_eq!((seqs(&first), first.blocking.len()), (vec![], FEED_ROWS_MAX));
+    assert_eq!((first.up_to, first.more), (many, true));
+    let rest = environment.feed().next(&name("a"), first.up_to, ALL).unwrap();
+    assert_eq!((seqs(&rest), rest.blocking), (vec![many + 2], vec![(many + 1, "k".into())]));
+    assert_eq!((rest.up_to, rest.more), (many + 2, false));
+}
+
 pub(crate) fn it_is_told_how_the_deliveries_of_an_event_stand<E: Environment>() {
     let environment = E::new();
     environment.append(&[draft(1).sinks(&["a", "b", "c"]).dedupe(&[key(1)]), draft(2).sinks(&[])]);
@@ -178,6 +222,7 @@ pub(crate) fn a_sink_that_nobody_knows_has_nothing<E: Environment>() {
         feed.next(&name("nobody"), 0, ALL).unwrap(),
         feed.due(&name("nobody"), at(0), ALL).unwrap(),
         feed.by_key(&name("nobody"), "k", 0, ALL).unwrap(),
+        feed.oldest(&name("nobody"), 0, ALL).unwrap(),
     ] {
         assert_eq!((seqs(&fed), fed.up_to, fed.more), (vec![], 1, false));
     }

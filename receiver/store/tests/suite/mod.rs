@@ -78,6 +78,9 @@ macro_rules! conformance {
             feed { deliveries_of_one_key_come_by_sequence_tried_or_not }
             feed { tried_deliveries_hold_their_keys_where_order_is_kept }
             feed { what_is_armed_again_keeps_its_order }
+            feed { what_is_parked_and_blocks_holds_its_key_until_it_is_delivered_or_gone }
+            feed { a_page_ends_where_the_deliveries_that_hold_their_keys_are_too_many }
+            commit { a_delivery_ends_without_an_attempt_and_what_was_skipped_is_made_once_more }
             feed { it_is_told_how_the_deliveries_of_an_event_stand }
             feed { a_sink_that_nobody_knows_has_nothing }
             archive { an_event_comes_back_as_it_was }

@@ -1,7 +1,7 @@
 //! A store in a few lines of memory, and random histories that must end alike in it and in the real one.
 use std::collections::{BTreeMap, BTreeSet};
 
-use boathook_event::{Destination, Next, Record, Seq, Uid, Word};
+use boathook_event::{Destination, Next, ParkReason, Record, Seq, Uid, Word};
 use boathook_store::traits::{Append, ArchivedDelivery, Batch, DeliveryState, Replay, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -17,6 +17,8 @@ struct Model {
     /// By sink: deliveries that were delivered before the last one.
     delivered_before: BTreeMap<String, u64>,
     uids: BTreeMap<Seq, Uid>,
+    /// The length of each body.
+    bodies: BTreeMap<Seq, u64>,
     words: BTreeMap<&'static str, u64>,
     failed: BTreeMap<String, u64>,
     /// Attempts that are kept as failed.
@@ -76,13 +78,14 @@ impl Model {
             self.deliveries.insert((seq, sink.to_string()), standing);
         }
         self.uids.insert(seq, append.event.uid);
+        self.bodies.insert(seq, append.event.body.len() as u64);
         *self.words.entry("accepted").or_default() += 1;
         if conflict { Verdict::IdConflict { seq } } else { Verdict::Stored { seq } }
     }
 
     fn record(&mut self, record: &Record) {
         let Some(standing) = self.deliveries.get_mut(&(record.seq, record.sink.to_string())) else { return };
-        let number = record.attempt.number;
+        let number = record.attempt.as_ref().map_or(standing.attempts, |attempt| attempt.number);
         let stale = matches!(record.next, Next::Retry { .. }) && standing.attempts >= number;
         if standing.state != DeliveryState::Pending || stale {
             return;
@@ -90,19 +93,19 @@ impl Model {
         let (state, due) = match record.next {
             Next::Delivered { .. } => (DeliveryState::Delivered, None),
             Next::Parked(_) => (DeliveryState::Parked, None),
+            Next::Skipped => (DeliveryState::Skipped, None),
             Next::Retry { due } => (DeliveryState::Pending, Some(due)),
         };
         let replay = standing.replay;
         *standing = Standing { state, attempts: number, due, replay };
-        // An attempt is one failure, though it is told as a retry and again when its delivery is parked for its age.
-        if record.attempt.result.is_err()
+        if record.attempt.as_ref().is_some_and(|attempt| attempt.result.is_err())
             && self.failures.insert((record.seq, record.sink.to_string(), replay, number))
         {
             *self.failed.entry(record.sink.to_string()).or_default() += 1;
         }
     }
 
-    /// Delivers these again: delivered ones as well, or parked ones alone. Says how many were not pending.
+    /// Delivers these again: delivered and skipped ones as well, or parked ones alone. Says how many were not pending.
     fn replay(&mut self, events: &[Seq], parked_only: bool, now: Timestamp) -> u64 {
         let mut armed = 0;
         for ((seq, sink), standing) in &mut self.deliveries {
@@ -113,7 +116,8 @@ impl Model {
                     *self.delivered_before.entry(sink.clone()).or_default() += 1;
                     *standing = Standing::again(now, replay + 1);
                 }
-                DeliveryState::Parked => {
+                DeliveryState::Skipped if parked_only => continue,
+                DeliveryState::Parked | DeliveryState::Skipped => {
                     self.failures
                         .retain(|(of, name, of_replay, _)| (of, name, *of_replay) != (seq, sink, replay));
                     *standing = Standing::again(now, replay);
@@ -146,7 +150,7 @@ enum Act {
 
 fn act() -> impl Strategy<Value = Act> {
     let append = (0..6_u8, proptest::option::of(0..3_u8), 0..4_u8);
-    let outcome = (1..20_u64, any::<bool>(), 0..4_u8);
+    let outcome = (1..20_u64, any::<bool>(), 0..6_u8);
     prop_oneof![
         8 => (prop::collection::vec(append, 0..6), prop::collection::vec(outcome, 0..6))
             .prop_map(|(appends, outcomes)| Act::Commit(appends, outcomes)),
@@ -184,7 +188,11 @@ fn replay<E: Environment>(history: Vec<Act>) {
                     match kind {
                         0 => delivered(seq, sink, 2, now),
                         1 => parked(seq, sink, 2, now),
-                        number => retry(seq, sink, number.into(), now, now + SignedDuration::from_secs(60)),
+                        2 => without_attempt(seq, sink, Next::Parked(ParkReason::TooOld)),
+                        3 => without_attempt(seq, sink, Next::Skipped),
+                        number => {
+                            retry(seq, sink, u32::from(number) - 2, now, now + SignedDuration::from_secs(60))
+                        }
                     }
                 });
                 let outcomes = outcomes.collect::<Vec<_>>();
@@ -219,26 +227,36 @@ fn assert_alike(environment: &impl Environment, model: &Model) {
         let total = statistics.endpoints.iter().map(|endpoint| endpoint.of(word)).sum::<u64>();
         assert_eq!(total, model.words.get(word.as_str()).copied().unwrap_or_default());
     }
-    let by_endpoint =
-        statistics.endpoints.iter().map(|totals| [totals.delivered, totals.parked, totals.pending]);
-    let by_sink = statistics.sinks.iter().map(|totals| [totals.delivered, totals.parked, totals.pending]);
-    let sum = |all: &mut dyn Iterator<Item = [u64; 3]>| {
-        all.fold([0; 3], |sum, one| std::array::from_fn(|at| sum[at] + one[at]))
+    let by_endpoint = statistics
+        .endpoints
+        .iter()
+        .map(|totals| [totals.delivered, totals.parked, totals.skipped, totals.pending]);
+    let by_sink = statistics
+        .sinks
+        .iter()
+        .map(|totals| [totals.delivered, totals.parked, totals.skipped, totals.pending]);
+    let sum = |all: &mut dyn Iterator<Item = [u64; 4]>| {
+        all.fold([0; 4], |sum, one| std::array::from_fn(|at| sum[at] + one[at]))
     };
     assert_eq!(sum(&mut by_endpoint.into_iter()), sum(&mut by_sink.into_iter()));
     for totals in &statistics.sinks {
         let sink = totals.sink.to_string();
         let count = |state| model.seqs(&sink, |standing| standing.state == state).len() as u64;
         assert_eq!(
-            [totals.delivered, totals.parked, totals.pending, totals.failed_attempts],
+            [totals.delivered, totals.parked, totals.skipped, totals.pending, totals.failed_attempts],
             [
                 count(DeliveryState::Delivered)
                     + model.delivered_before.get(&sink).copied().unwrap_or_default(),
                 count(DeliveryState::Parked),
+                count(DeliveryState::Skipped),
                 count(DeliveryState::Pending),
                 model.failed.get(&sink).copied().unwrap_or_default()
             ],
         );
+        let of_sink = model.seqs(&sink, |standing| standing.state == DeliveryState::Pending);
+        let bytes = of_sink.iter().map(|seq| model.bodies[seq]).sum::<u64>();
+        assert_eq!(totals.pending_bytes, bytes);
+        assert!(feed.backlog().unwrap().contains(&(totals.sink.clone(), bytes)));
         let pending = |tried: bool| {
             model.seqs(&sink, |standing| {
                 standing.state == DeliveryState::Pending && standing.due.is_some() == tried
@@ -247,6 +265,7 @@ fn assert_alike(environment: &impl Environment, model: &Model) {
         let seqs =
             |deliveries: &[boathook_event::Delivery]| deliveries.iter().map(|d| d.seq).collect::<Vec<_>>();
         assert_eq!(seqs(&feed.next(&totals.sink, 0, ALL).unwrap().deliveries), pending(false));
+        assert_eq!(seqs(&feed.oldest(&totals.sink, 0, ALL).unwrap().deliveries), of_sink);
         let mut due = seqs(&feed.due(&totals.sink, Timestamp::MAX, ALL).unwrap().deliveries);
         due.sort_unstable();
         assert_eq!(due, pending(true));

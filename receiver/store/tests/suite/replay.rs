@@ -96,7 +96,7 @@ pub(crate) fn an_event_can_go_to_a_sink_that_it_never_had<E: Environment>() {
     let environment = E::new();
     environment.append(&[draft(1), draft(2)]);
     record(&environment, vec![parked(1, "a", 1, at(0)), delivered(2, "a", 1, at(0))]);
-    let to = Destination { sink: name("new"), ordered: false };
+    let to = Destination { sink: name("new"), ordered: false, blocks: false };
     let other = Replay { state: Some(DeliveryState::Parked), to: Some(to), ..Replay::default() };
     let mut archive = environment.archive();
     assert_eq!(archive.replay(&[1, 2], &other).unwrap().armed, [1]);

@@ -1,0 +1,30 @@
+//! The log lines about deliveries.
+use boathook_event::{Attempt, Event, Failure, Next, Record};
+
+pub(super) fn tell_delivered(record: &Record, attempt: &Attempt, event: &Event) {
+    let Record { seq, sink, endpoint, .. } = record;
+    let (event_id, uid, duration_ms) = (event.id.as_deref(), event.uid, attempt.duration_millis);
+    tracing::debug!(event_id, %uid, seq, %sink, %endpoint, attempt = attempt.number, duration_ms, "delivered");
+}
+
+pub(super) fn tell_failure(record: &Record, attempt: &Attempt, event: &Event, failure: &Failure) {
+    let Record { seq, sink, endpoint, next, .. } = record;
+    let (event_id, uid) = (event.id.as_deref(), event.uid);
+    let (kind, error, attempt) = (failure.kind.as_str(), &*failure.message, attempt.number);
+    match next {
+        Next::Parked(reason) => {
+            let reason = reason.as_str();
+            tracing::error!(
+                event_id, %uid, seq, %sink, %endpoint, attempt, kind, error, reason,
+                "parked: it is not tried again by itself; mend the sink, then let the provider send the event again"
+            );
+        }
+        Next::Retry { due } => {
+            tracing::warn!(
+                event_id, %uid, seq, %sink, %endpoint, attempt, kind, error, next = %due,
+                "not delivered; it is tried again"
+            );
+        }
+        Next::Delivered { .. } | Next::Skipped => {}
+    }
+}

@@ -162,6 +162,15 @@ pub enum ParkReason {
 }
 
 impl ParkReason {
+    /// Every reason.
+    pub const ALL: [ParkReason; 5] = [
+        ParkReason::Permanent,
+        ParkReason::AttemptsExhausted,
+        ParkReason::TooOld,
+        ParkReason::SchemaMismatch,
+        ParkReason::Shadow,
+    ];
+
     /// As it is written in logs, metrics and the store.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
 //! What both drivers write into their columns alike.
-use boathook_event::{Attempt, FailureKind, Next};
+use boathook_event::{Attempt, FailureKind, Next, ParkReason};
 
 use crate::traits::DeliveryState;
 
@@ -80,3 +80,8 @@ const KINDS: [FailureKind; 7] = [
     FailureKind::Unrenderable,
     FailureKind::BodyTooLarge,
 ];
+
+/// The reason that is written so.
+pub(crate) fn park_reason(text: &str) -> Option<ParkReason> {
+    ParkReason::ALL.into_iter().find(|known| known.as_str() == text)
+}

@@ -212,6 +212,7 @@ fn run(mut committer: impl Committer, shared: &Shared, jobs: &mpsc::Receiver<Job
                 }
                 drop(batch);
                 shared.step(Input::Written(result));
+                committer.rest();
             }
             Job::WakeAt(at) => wake_at = Some(at),
             Job::Stop => return,

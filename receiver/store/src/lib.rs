@@ -17,6 +17,7 @@ mod question;
 mod reader;
 mod tally;
 pub mod traits;
+mod wire;
 
 pub use committer::{Running, StoreHandle};
 pub use error::{Error, SubmitError};

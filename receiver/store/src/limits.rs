@@ -22,6 +22,28 @@ pub const FULL_PAUSE: Duration = Duration::from_secs(1);
 /// Handovers that wait for dispatch; a missed one costs a read.
 pub const HANDOVERS_MAX: usize = 64;
 
+/// Bytes of a segment of the journal; a larger frame has one for itself. What few events still need is moved out of it.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// Bytes by which a segment has blocks ahead of what is written: a sync that must also find blocks takes twice as long.
+pub const JOURNAL_AHEAD_BYTES: usize = 1 << 20;
+/// Bytes kept for encoding the next frame; a larger one gives the rest back.
+pub const JOURNAL_BUFFER_BYTES: usize = 1 << 20;
+/// Segments held open for reading.
+pub const SEGMENTS_OPEN_MAX: usize = 64;
+/// A segment of which one event in so many is still there gives them to the database, and goes.
+pub const SEGMENT_KEPT_SHARE: i64 = 4;
+/// Events, outcomes and counts that the journal has and the database does not, before the database takes them: so many in one
+/// transaction cost little each, and a start takes them in some ten milliseconds.
+pub const TAIL_ITEMS_MAX: usize = 4_096;
+/// Bytes of them, which are in memory until then.
+pub const TAIL_BYTES_MAX: usize = 16 << 20;
+/// Deduplication keys of one generation: its pages stay in the cache while it is written.
+pub const GENERATION_KEYS: u32 = 32_768;
+/// Rows of the filter over 64 generations, eight bytes each: sixteen bits for each key.
+pub const FILTER_ROWS: usize = 1 << 19;
+/// Rows that a key is looked for in: of new keys one in thirty costs a read, with 64 full generations.
+pub const FILTER_PROBES: u64 = 6;
+
 /// Bytes of SQLite's write-ahead log at which the committer pauses to empty it: recovery at start stays under a second.
 pub const WAL_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of events committed between two checkpoints in the background; the log takes about four times as much.
@@ -60,7 +82,7 @@ pub const KEEPALIVE_RETRIES: u32 = 3;
 
 /// Events deleted in one transaction: commits wait for it, about ten milliseconds.
 pub const RETAIN_SLICE: usize = 256;
-/// Deduplication keys looked at in one read transaction.
+/// Deduplication keys deleted in one transaction: commits wait for it, about ten milliseconds.
 pub const FORGET_SLICE: usize = 10_000;
 /// Pages given back to the file system with one slice; a slice frees about half as many.
 pub const VACUUM_PAGES: u32 = 128;

@@ -100,6 +100,9 @@ pub trait Committer {
     /// # Errors
     /// Nothing of the batch is stored then. [`Error::is_io`] tells whether the store itself is in doubt.
     fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Error>;
+
+    /// Called when everybody who waited for a commit was answered: the moment for work that nobody need wait for.
+    fn rest(&mut self) {}
 }
 
 /// How much one page of a feed may hold.

@@ -1,5 +1,6 @@
 //! The embedded store passes the suite, and keeps what only a store in a folder promises.
 use std::{
+    collections::HashMap,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::Path,
@@ -11,10 +12,11 @@ use crate::suite::{
     Environment,
     build::{self, draft},
 };
+use boathook_event::Retention;
 use boathook_store::{
     Error,
     local::Local,
-    traits::{Archive, Committer, DeliveryState, Feed, Question, Replay},
+    traits::{Archive, Committer, DeliveryState, Feed, Question, Replay, Retentions},
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -72,8 +74,11 @@ impl Environment for Folder {
     /// What a dead process leaves is what its files hold now: they are copied while the store is open.
     fn kill(&mut self) {
         let dir = TempDir::new().unwrap();
-        for file in ["events.db", "events.db-wal"] {
-            fs::copy(self.dir.path().join(file), dir.path().join(file)).unwrap();
+        fs::create_dir(dir.path().join("journal")).unwrap();
+        let segments = fs::read_dir(self.dir.path().join("journal")).unwrap();
+        let segments = segments.map(|entry| Path::new("journal").join(entry.unwrap().file_name()));
+        for file in ["events.db".into(), "events.db-wal".into()].into_iter().chain(segments) {
+            fs::copy(self.dir.path().join(&file), dir.path().join(&file)).unwrap();
         }
         self.store = Some(Self::open(dir.path(), &self.time));
         self.dir = dir;
@@ -227,8 +232,9 @@ fn an_erased_body_is_in_no_file_any_more() {
     folder.append(&[marked(1, 0xa1, 3_000), draft(2), marked(3, 0xb2, 100_000)]);
     let mut archive = folder.archive();
     let traces = |byte: u8| {
-        let files =
-            fs::read_dir(folder.dir.path()).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        let entries = |dir| fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        let files = entries(folder.dir.path().join("journal")).chain(entries(folder.dir.path().into()));
+        let files = files.filter(|path| path.is_file()).map(|path| fs::read(path).unwrap());
         files.map(|bytes| bytes.windows(64).filter(|window| **window == [byte; 64]).count()).sum::<usize>()
     };
     assert!(traces(0xa1) > 0 && traces(0xb2) > 0);
@@ -236,4 +242,47 @@ fn an_erased_body_is_in_no_file_any_more() {
         assert!(archive.erase(&build::uid(uid)).unwrap());
     }
     assert_eq!((traces(0xa1), traces(0xb2)), (0, 0));
+}
+
+#[test]
+fn a_segment_of_the_journal_goes_when_few_events_need_it_and_these_are_kept() {
+    let mut folder = Folder::new();
+    let segments = |folder: &Folder| {
+        let files = fs::read_dir(folder.dir.path().join("journal")).unwrap();
+        let mut names =
+            files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>();
+        names.sort();
+        names
+    };
+    let kept = draft(1).put_aside(boathook_event::ParkReason::Shadow);
+    folder.append(&[kept.clone()]);
+    folder.append(&(2..=10).map(|uid| draft(uid).sinks(&[])).collect::<Vec<_>>());
+    // Each start begins a new segment with its first commit.
+    folder.reopen();
+    folder.append(&[draft(11)]);
+    assert_eq!(segments(&folder), ["000000000001", "000000000002"]);
+    let hour = Duration::from_secs(3_600);
+    let default = Retention { delivered: Duration::from_secs(60), parked: 2 * hour, rejected: hour };
+    let retentions = Retentions { default, endpoints: HashMap::new() };
+    assert_eq!(folder.archive().retain(&retentions, build::at(3_600)).unwrap(), 9);
+    assert_eq!(segments(&folder), ["000000000002"]);
+    folder.kill();
+    for draft in [kept, draft(11)] {
+        let shown = folder.archive().show(&build::uid(draft.uid)).unwrap().unwrap();
+        let (shown, stored) = (shown.event, draft.event());
+        assert_eq!((&shown.head, &shown.body), (&stored.head, &stored.body));
+    }
+}
+
+#[test]
+fn a_journal_without_a_part_that_was_acknowledged_is_refused() {
+    let mut folder = Folder::new();
+    folder.append(&[draft(1)]);
+    folder.archive().statistics().unwrap();
+    folder.store = None;
+    fs::remove_file(folder.dir.path().join("journal/000000000001")).unwrap();
+    let Err(Error::Open(text)) = Local::open(folder.dir.path(), Duration::ZERO) else {
+        panic!("it was opened")
+    };
+    assert!(text.contains("segment 1") && text.contains("folder `journal`"), "{text}");
 }

@@ -18,7 +18,7 @@ enum Call {
     Ack(u64),
 }
 
-/// Reads lines such as `12 fdatasync(7</tmp/x/events.db-wal>) = 0`, or such a call in two parts.
+/// Reads lines such as `12 fdatasync(7</tmp/x/journal/000000000001>) = 0`, or such a call in two parts.
 fn calls(trace: &str) -> Vec<Call> {
     let mut syncing = Vec::new();
     let mut calls = Vec::new();
@@ -29,7 +29,7 @@ fn calls(trace: &str) -> Vec<Call> {
             let (_, rest) = call.split_once(&format!("\"{word} "))?;
             rest.split_once("\\n")?.0.parse::<u64>().ok()
         };
-        let of_log = call.contains("events.db-wal>");
+        let of_log = call.contains("/journal/0");
         if call.starts_with("write(1") {
             calls.extend(word("go").map(Call::Go).or_else(|| word("ack").map(Call::Ack)));
         } else if call.starts_with("pwrite64(") && of_log {
@@ -101,9 +101,9 @@ fn every_acknowledgement_follows_a_sync_of_what_it_acknowledges() {
 #[should_panic(expected = "1 was acknowledged before it was synced")]
 fn the_check_finds_an_acknowledgement_before_its_sync() {
     let trace = "7 write(1</dev/pts/0>, \"go 1\\n\", 5) = 5\n\
-                 8 fdatasync(5</x/events.db-wal>) = 0\n\
-                 8 pwrite64(5</x/events.db-wal>, \"\"..., 24, 0) = 24\n\
-                 8 fdatasync(5</x/events.db-wal> <unfinished ...>\n\
+                 8 fdatasync(5</x/journal/000000000001>) = 0\n\
+                 8 pwrite64(5</x/journal/000000000001>, \"\"..., 24, 0) = 24\n\
+                 8 fdatasync(5</x/journal/000000000001> <unfinished ...>\n\
                  7 write(1</dev/pts/0>, \"ack 1\\n\", 6) = 6\n\
                  8 <... fdatasync resumed>) = 0\n";
     assert_synced_before_ack(&calls(trace), 1);

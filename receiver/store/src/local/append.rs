@@ -1,53 +1,60 @@
-//! Storing one event: is it a repetition, and if not, what must be durable with it.
-use boathook_event::{DedupeKey, Event, ParkReason, Seq, Word, limits::SINKS_PER_EVENT_MAX};
-use jiff::SignedDuration;
+//! Bringing what the journal has into the tables.
+use boathook_event::{Count, DedupeKey, Event, ParkReason, Seq, Word};
 use rusqlite::{CachedStatement, params};
 
 use crate::{
     Error,
     columns::{encode_sinks, place},
-    head,
-    local::writer::Work,
-    traits::{Append, Verdict},
+    local::{
+        decide::expires,
+        dedupe::Row,
+        journal::{Decided, Frame, Kept, Stored},
+        writer::Work,
+    },
+    traits::Append,
 };
 
-/// What the keys of an append say.
-enum Known {
-    /// Nothing: it is new.
-    No,
-    /// It is a repetition of the event at this place.
-    Repeats(Seq),
-    /// The id was seen with another body.
-    Conflicts,
-}
-
 impl Work<'_> {
-    /// Stores the event unless it is a repetition.
-    pub(super) fn append(&mut self, append: &Append) -> Result<Verdict, Error> {
-        let Append { event, dedupe, dedupe_window, parked, destinations } = append;
-        if destinations.len() > SINKS_PER_EVENT_MAX {
-            return Err(Error::Rejected(format!(
-                "it has {} sinks, more than {SINKS_PER_EVENT_MAX}",
-                destinations.len()
-            )));
+    /// Takes over what a commit has decided, as if the database had been the first to know.
+    pub(super) fn apply(&mut self, frame: &Frame) -> Result<(), Error> {
+        let Frame { at, appends, outcomes, counters, rejected } = frame;
+        self.now = *at;
+        for decided in appends {
+            match decided {
+                Decided::Stored(stored) => self.store(stored)?,
+                Decided::Duplicate { endpoint, of, rearm } => {
+                    let endpoint = self.names.id(self.sql, endpoint)?;
+                    self.tally.word(endpoint, Word::Duplicate, 1);
+                    if *rearm {
+                        self.rearm(*of)?;
+                    }
+                }
+            }
         }
-        let endpoint = self.names.id(self.sql, &event.endpoint)?;
-        let known = self.known(dedupe)?;
-        if let Known::Repeats(of) = known {
-            self.tally.word(endpoint, Word::Duplicate, 1);
-            let rearmed = parked.is_none() && self.rearm(of)?;
-            return Ok(Verdict::Duplicate { of, rearmed });
+        outcomes.iter().try_for_each(|record| self.outcome(record))?;
+        for Count { endpoint, word, by } in counters {
+            let endpoint = self.names.id(self.sql, endpoint)?;
+            self.tally.word(endpoint, *word, *by);
         }
-        let seq = self.last_seq + 1;
-        let window = SignedDuration::try_from(*dedupe_window).unwrap_or(SignedDuration::MAX);
-        let expires =
-            self.now.as_microsecond().saturating_add(i64::try_from(window.as_micros()).unwrap_or(i64::MAX));
-        self.remember(dedupe, seq, expires)?;
+        self.reject(rejected)
+    }
+
+    fn store(&mut self, stored: &Stored) -> Result<(), Error> {
+        let Stored { seq, conflict, append, kept } = stored;
+        let Append { event, dedupe, parked, .. } = append;
+        let (seq, endpoint) = (*seq, self.names.id(self.sql, &event.endpoint)?);
+        let expires = expires(append, self.now);
+        self.keys.extend(dedupe.iter().map(|DedupeKey { hash, body }| Row {
+            hash: *hash,
+            body: *body,
+            seq,
+            expires,
+        }));
         let sinks = append
             .distinct_destinations()
             .map(|destination| Ok((self.names.id(self.sql, &destination.sink)?, destination.ordered)))
             .collect::<Result<Vec<_>, Error>>()?;
-        self.insert(seq, endpoint, event, &encode_sinks(&sinks))?;
+        self.insert(seq, endpoint, event, &encode_sinks(&sinks), kept)?;
         let bytes = i64::try_from(event.body.len()).unwrap_or(i64::MAX);
         for ((sink, ordered), destination) in sinks.into_iter().zip(append.distinct_destinations()) {
             if let Some(reason) = parked {
@@ -65,14 +72,12 @@ impl Work<'_> {
         }
         self.last_seq = seq;
         self.tally.events += 1;
+        self.segments.stored(kept.segment, seq);
         self.tally.word(endpoint, Word::Accepted, 1);
-        Ok(match known {
-            Known::Conflicts => {
-                self.tally.word(endpoint, Word::IdConflict, 1);
-                Verdict::IdConflict { seq }
-            }
-            _ => Verdict::Stored { seq },
-        })
+        if *conflict {
+            self.tally.word(endpoint, Word::IdConflict, 1);
+        }
+        Ok(())
     }
 
     /// A statement, parsed once per connection.
@@ -80,45 +85,12 @@ impl Work<'_> {
         Ok(self.sql.prepare_cached(text)?)
     }
 
-    /// Any key that is known makes a repetition. A key is kept once per body that came with it (an empty one where the
-    /// body does not matter), so of several events with one unsigned id each is known again.
-    fn known(&self, keys: &[DedupeKey]) -> Result<Known, Error> {
-        let mut statement =
-            self.prepared("select seq, body from dedupe where hash = ?1 and expires > ?2 order by seq")?;
-        let mut known = Known::No;
-        for DedupeKey { hash, body } in keys {
-            let mut rows = statement.query(params![hash, self.now.as_microsecond()])?;
-            while let Some(row) = rows.next()? {
-                let same = match body {
-                    None => true,
-                    Some(body) => row.get_ref(1)?.as_blob().is_ok_and(|stored| stored == body),
-                };
-                if same {
-                    return Ok(Known::Repeats(row.get::<_, i64>(0)?.unsigned_abs()));
-                }
-                known = Known::Conflicts;
-            }
-        }
-        Ok(known)
-    }
-
-    fn remember(&self, keys: &[DedupeKey], seq: Seq, expires: i64) -> Result<(), Error> {
-        // A row that is there already has expired, or is this event's own: two of its keys may be one.
-        let mut statement = self.prepared(
-            "insert into dedupe (hash, body, seq, expires) values (?1, ?2, ?3, ?4)
-             on conflict do update set seq = excluded.seq, expires = excluded.expires",
-        )?;
-        for DedupeKey { hash, body } in keys {
-            let body = body.as_ref().map_or(&[][..], |body| &body[..]);
-            statement.execute(params![hash, body, place(seq), expires])?;
-        }
-        Ok(())
-    }
-
-    fn insert(&self, seq: Seq, endpoint: i64, event: &Event, sinks: &[u8]) -> Result<(), Error> {
+    fn insert(&self, seq: Seq, endpoint: i64, event: &Event, sinks: &[u8], kept: &Kept) -> Result<(), Error> {
+        let Kept { segment, offset, meta_bytes, head_bytes, body_bytes } = kept;
         self.prepared(
-            "insert into events (seq, uid, endpoint, received, idx, id, type, key, tenant, entity, sinks, head, body)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            "insert into events (seq, uid, endpoint, received, idx, id, type, key, tenant, entity, sinks, head, body,
+                                 segment, place, meta_bytes, head_bytes, body_bytes)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, x'', x'', ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             place(seq),
@@ -132,8 +104,11 @@ impl Work<'_> {
             event.tenant,
             event.entity,
             sinks,
-            head::encode(&event.head),
-            &event.body[..],
+            place(*segment),
+            place(*offset),
+            meta_bytes,
+            head_bytes,
+            body_bytes,
         ])?;
         Ok(())
     }

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 
 use boathook_event::{Attempt, EndpointTotals, ObjectName, Rejected, Seq, SinkTotals, Uid, Word};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::{
     Error,
@@ -13,6 +13,7 @@ use crate::{
         Shared, oldest, question, rejected, removal,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, FAILURE_COLUMNS},
         schema,
+        snapshot::Snapshot,
         writer::Sync,
     },
     traits::{
@@ -31,11 +32,15 @@ impl LocalArchive {
     pub(super) fn open(shared: &Arc<Shared>) -> Result<Self, Error> {
         Ok(Self { connection: schema::open_reader(&shared.file)?, shared: Arc::clone(shared) })
     }
+
+    fn snapshot(&self) -> Result<Snapshot<'_>, Error> {
+        self.shared.snapshot(&self.connection)
+    }
 }
 
 impl Archive for LocalArchive {
     fn list(&self, endpoint: Option<&ObjectName>, after: Seq, limit: usize) -> Result<Vec<Archived>, Error> {
-        let snapshot = self.connection.unchecked_transaction()?;
+        let snapshot = self.snapshot()?;
         let limit = i64::try_from(limit.min(LIST_MAX)).unwrap_or(i64::MAX);
         let (of, endpoint) = match endpoint {
             Some(endpoint) => ("e.endpoint = (select id from names where name = ?3)", endpoint.as_str()),
@@ -44,20 +49,19 @@ impl Archive for LocalArchive {
         let select = format!(
             "select {EVENT_COLUMNS} from {EVENT_TABLES} where e.seq > ?1 and {of} order by e.seq limit ?2"
         );
-        let mut statement = snapshot.prepare_cached(&select)?;
-        let events = statement.query_map(params![place(after), limit, endpoint], rows::event)?;
-        events.map(|event| archived(&snapshot, event?)).collect()
+        let events = snapshot.events(&select, params![place(after), limit, endpoint])?;
+        events.into_iter().map(|event| archived(&snapshot, event)).collect()
     }
 
     fn show(&self, uid: &Uid) -> Result<Option<Archived>, Error> {
-        let snapshot = self.connection.unchecked_transaction()?;
+        let snapshot = self.snapshot()?;
         let select = format!("select {EVENT_COLUMNS} from {EVENT_TABLES} where e.uid = ?1");
-        let event = snapshot.prepare_cached(&select)?.query_row([uid.as_bytes()], rows::event).optional()?;
+        let event = snapshot.event(&select, [uid.as_bytes()])?;
         event.map(|event| archived(&snapshot, event)).transpose()
     }
 
     fn find(&self, question: &Question, after: Option<Seq>, limit: usize) -> Result<Found, Error> {
-        let snapshot = self.connection.unchecked_transaction()?;
+        let snapshot = self.snapshot()?;
         question::find(&snapshot, question, after, limit)
     }
 
@@ -67,11 +71,11 @@ impl Archive for LocalArchive {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(u64, Rejected)>, Error> {
-        rejected::list(&self.connection, endpoint, after, limit)
+        rejected::list(&*self.snapshot()?, endpoint, after, limit)
     }
 
     fn statistics(&self) -> Result<Statistics, Error> {
-        let snapshot = self.connection.unchecked_transaction()?;
+        let snapshot = self.snapshot()?;
         Ok(Statistics {
             endpoints: endpoint_totals(&snapshot)?,
             sinks: sink_totals(&snapshot)?,
@@ -81,7 +85,7 @@ impl Archive for LocalArchive {
     }
 
     fn oldest_pending(&self) -> Result<Vec<(ObjectName, Timestamp)>, Error> {
-        let snapshot = self.connection.unchecked_transaction()?;
+        let snapshot = self.snapshot()?;
         oldest::pending(&snapshot)
     }
 
@@ -94,7 +98,7 @@ impl Archive for LocalArchive {
     }
 
     fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {
-        self.shared.writer().transaction_without_traces(|work| work.erase(uid))
+        self.shared.erase(uid)
     }
 }
 

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use boathook_event::{Delivery, ObjectName, Seq, Uid};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Params, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use crate::{
     Error,
@@ -13,6 +13,7 @@ use crate::{
         Shared,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow},
         schema,
+        snapshot::Snapshot,
     },
     traits::{Claim, Epoch, Fed, Feed, Page, Standing},
 };
@@ -26,6 +27,10 @@ pub struct LocalFeed {
 impl LocalFeed {
     pub(super) fn open(shared: &Arc<Shared>) -> Result<Self, Error> {
         Ok(Self { connection: schema::open_reader(&shared.file)?, shared: Arc::clone(shared) })
+    }
+
+    fn snapshot(&self) -> Result<Snapshot<'_>, Error> {
+        self.shared.snapshot(&self.connection)
     }
 }
 
@@ -43,11 +48,11 @@ impl Feed for LocalFeed {
     }
 
     fn last(&self) -> Result<Seq, Error> {
-        Ok(schema::meta(&self.connection, "last_seq")?.unsigned_abs())
+        Ok(self.shared.writer().last_seq())
     }
 
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
-        let snapshot = self.connection.unchecked_transaction()?;
+        let snapshot = self.snapshot()?;
         let Some(id) = name(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, after).ended();
         };
@@ -65,7 +70,7 @@ impl Feed for LocalFeed {
     }
 
     fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
-        let snapshot = self.connection.unchecked_transaction()?;
+        let snapshot = self.snapshot()?;
         let select = "select seq, attempts, due, key, replay, blocks from pending indexed by pending_due
                       where sink = ?1 and due <= ?2 order by due, seq";
         let Some(id) = name(&snapshot, sink)? else { return Filling::new(&snapshot, sink, page, 0).ended() };
@@ -73,17 +78,17 @@ impl Feed for LocalFeed {
     }
 
     fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error> {
-        let Some(id) = name(&self.connection, sink)? else { return Ok(None) };
+        let snapshot = self.snapshot()?;
+        let Some(id) = name(&snapshot, sink)? else { return Ok(None) };
         let select = "select due from pending where sink = ?1 and due > ?2 order by due limit 1";
-        Ok(self
-            .connection
+        Ok(snapshot
             .prepare_cached(select)?
             .query_row([id, after.as_microsecond()], |row| rows::timestamp(row, 0))
             .optional()?)
     }
 
     fn oldest(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
-        let snapshot = self.connection.unchecked_transaction()?;
+        let snapshot = self.snapshot()?;
         let Some(id) = name(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, after).ended();
         };
@@ -93,7 +98,7 @@ impl Feed for LocalFeed {
     }
 
     fn blocking(&self, sink: &ObjectName, seqs: &[Seq]) -> Result<Vec<Seq>, Error> {
-        let snapshot = self.connection.unchecked_transaction()?;
+        let snapshot = self.snapshot()?;
         let Some(id) = name(&snapshot, sink)? else { return Ok(Vec::new()) };
         let mut holds = snapshot.prepare_cached("select 1 from blocking where sink = ?1 and seq = ?2")?;
         let mut blocking = Vec::new();
@@ -106,7 +111,8 @@ impl Feed for LocalFeed {
     }
 
     fn backlog(&self) -> Result<Vec<(ObjectName, u64)>, Error> {
-        let mut statement = self.connection.prepare_cached(
+        let snapshot = self.snapshot()?;
+        let mut statement = snapshot.prepare_cached(
             "select name, sum(pending_bytes) from routes join names on id = sink group by sink",
         )?;
         let rows = statement.query_map([], |row| {
@@ -117,7 +123,7 @@ impl Feed for LocalFeed {
     }
 
     fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error> {
-        let snapshot = self.connection.unchecked_transaction()?;
+        let snapshot = self.snapshot()?;
         let event = snapshot
             .prepare_cached("select uid, sinks from events where seq = ?1")?
             .query_row([place(seq)], |row| {
@@ -138,7 +144,7 @@ impl Feed for LocalFeed {
     }
 
     fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error> {
-        let snapshot = self.connection.unchecked_transaction()?;
+        let snapshot = self.snapshot()?;
         let select = "select seq, attempts, due, key, replay, blocks from pending indexed by pending_by_key
                       where sink = ?1 and key = ?2 and seq > ?3 order by seq";
         let Some(id) = name(&snapshot, sink)? else {
@@ -167,7 +173,7 @@ struct Tried {
 
 /// A page while it is filled, in one short read transaction: all of it is of one moment.
 struct Filling<'f> {
-    snapshot: &'f Transaction<'f>,
+    snapshot: &'f Snapshot<'f>,
     sink: &'f ObjectName,
     page: Page,
     bytes: usize,
@@ -175,7 +181,7 @@ struct Filling<'f> {
 }
 
 impl<'f> Filling<'f> {
-    fn new(snapshot: &'f Transaction<'f>, sink: &'f ObjectName, page: Page, after: Seq) -> Self {
+    fn new(snapshot: &'f Snapshot<'f>, sink: &'f ObjectName, page: Page, after: Seq) -> Self {
         Self {
             snapshot,
             sink,
@@ -229,7 +235,7 @@ impl<'f> Filling<'f> {
         let Tried { seq, attempts, due, ref key, replay, blocks } = *tried;
         let select = format!("select {EVENT_COLUMNS} from {EVENT_TABLES} where e.seq = ?1");
         let EventRow { event, .. } =
-            self.snapshot.prepare_cached(&select)?.query_row([place(seq)], rows::event)?;
+            self.snapshot.event(&select, [place(seq)])?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         let bytes = self.bytes + event.body.len();
         if bytes > self.page.bytes_max && !self.fed.deliveries.is_empty() {
             return Ok(false);

@@ -1,12 +1,16 @@
-//! The embedded store: one SQLite database in a folder that one process owns.
+//! The embedded store: a journal, and one SQLite database made from it, in a folder that one process owns.
 //!
-//! One connection writes, behind a mutex, so nobody ever waits inside SQLite for another writer of this process; feeds
-//! and archives read on connections of their own; a thread checkpoints on another one.
+//! A commit is one frame of the journal, which keeps the events' bytes; the database keeps what is looked for, and takes the
+//! frames a little later. One connection writes, behind a mutex, so nobody ever waits inside SQLite for another
+//! writer of this process; feeds and archives read on connections of their own; a thread checkpoints on another one.
 mod append;
 mod archive;
 mod checkpoint;
+mod decide;
+mod dedupe;
 mod fault;
 mod feed;
+mod journal;
 mod lock;
 mod names;
 mod oldest;
@@ -17,6 +21,9 @@ mod removal;
 mod replay;
 pub(crate) mod rows;
 mod schema;
+mod segments;
+mod snapshot;
+mod tail;
 mod tally;
 mod writer;
 
@@ -35,7 +42,7 @@ use jiff::Timestamp;
 
 use crate::{
     Error,
-    local::writer::Writer,
+    local::{journal::Segments, writer::Writer},
     traits::{Batch, Committer, Verdict},
 };
 
@@ -49,6 +56,7 @@ pub struct Local(Arc<Shared>);
 /// In the order in which the fields must be dropped.
 struct Shared {
     writer: Mutex<Writer>,
+    segments: Segments,
     file: PathBuf,
     _lock: File,
 }
@@ -69,9 +77,12 @@ impl Local {
         let file = dir.join("events.db");
         for_its_owner(&file)
             .map_err(|error| Error::Io(format!("cannot make {}: {error}", file.display())))?;
-        let writer = Writer::open(&file, clock)?;
+        let segments = Segments::in_folder(&dir.join("journal"))?;
+        let writer = Writer::open(&file, &segments, clock)?;
         sync_entries(dir).map_err(|error| Error::Io(format!("cannot sync {}: {error}", dir.display())))?;
-        Ok(Self(Arc::new(Shared { writer: Mutex::new(writer), file, _lock: lock })))
+        let shared = Shared { writer: Mutex::new(writer), segments, file, _lock: lock };
+        shared.overwrite_leftovers()?;
+        Ok(Self(Arc::new(shared)))
     }
 
     /// What makes batches durable.
@@ -109,6 +120,10 @@ pub struct LocalCommitter(Arc<Shared>);
 impl Committer for LocalCommitter {
     fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Error> {
         self.0.writer().commit(batch)
+    }
+
+    fn rest(&mut self) {
+        self.0.writer().settle_if_long();
     }
 }
 

@@ -144,7 +144,7 @@ fn summary(sql: &Connection, seq: Seq) -> Result<Option<(Summary, Vec<i64>)>, Er
         };
         Ok((summary, sink_numbers(row.get_ref(8)?.as_blob()?)))
     };
-    let select = "select e.uid, n.name, e.received, e.id, e.type, e.key, e.tenant, length(e.body), e.sinks
+    let select = "select e.uid, n.name, e.received, e.id, e.type, e.key, e.tenant, coalesce(e.body_bytes, length(e.body)), e.sinks
                   from events e join names n on n.id = e.endpoint where e.seq = ?1";
     Ok(sql.prepare_cached(select)?.query_row([place(seq)], read).optional()?)
 }

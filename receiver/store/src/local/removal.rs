@@ -1,15 +1,18 @@
 //! What leaves the store: events past their retention, deduplication keys past their window, and what a person erases.
 use boathook_event::{ObjectName, Seq, Uid};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::{
     Error,
     columns::{PARKED, place, sink_numbers},
     cuts::{Cuts, yielding},
-    limits::{FORGET_SLICE, RETAIN_SLICE, VACUUM_PAGES},
+    limits::{RETAIN_SLICE, VACUUM_PAGES},
     local::{
         Shared,
+        journal::Kept,
+        rows::{self, KEPT_COLUMNS},
+        segments,
         writer::{Sync, Work},
     },
     traits::Retentions,
@@ -31,12 +34,14 @@ pub(super) fn retain(
     now: Timestamp,
 ) -> Result<u64, Error> {
     let mut deleted = 0;
+    shared.writer().settle()?;
     for (endpoint, name) in endpoints(read)? {
         let cuts = Cuts::of(retentions.of(&name), now);
         deleted += retain_of(read, shared, endpoint, cuts)?;
         forget_rejected(read, shared, endpoint, cuts.rejected)?;
     }
     forget(read, shared, now)?;
+    segments::give_up(read, shared)?;
     Ok(deleted)
 }
 
@@ -68,13 +73,24 @@ fn retain_of(read: &Connection, shared: &Shared, endpoint: i64, cuts: Cuts) -> R
     Ok(deleted)
 }
 
+impl Shared {
+    /// See [`crate::traits::Archive::erase`].
+    pub(super) fn erase(&self, uid: &Uid) -> Result<bool, Error> {
+        let erased = self.writer().transaction_without_traces(|work| work.erase(uid))?;
+        self.overwrite_leftovers()?;
+        Ok(erased)
+    }
+}
+
 impl Work<'_> {
     /// Deletes those that still are past their retention: a repetition may have re-armed one since it was looked at.
     fn delete_past(&mut self, candidates: &[Candidate], cuts: Cuts) -> Result<u64, Error> {
         let mut deleted = 0;
         for candidate in candidates {
             if is_past(self.sql, candidate, cuts)? {
-                self.delete(candidate.seq)?;
+                if let Some(kept) = self.delete(candidate.seq)? {
+                    self.segments.left(kept.segment);
+                }
                 deleted += 1;
             }
         }
@@ -83,7 +99,7 @@ impl Work<'_> {
     }
 
     /// Deletes the event whatever its deliveries. Returns whether it was there.
-    pub(super) fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {
+    fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {
         let found = self
             .prepared("select seq, endpoint, sinks from events where uid = ?1")?
             .query_row([uid.as_bytes()], |row| {
@@ -102,21 +118,25 @@ impl Work<'_> {
                 totals.erased += 1;
             }
         }
-        self.delete(seq.unsigned_abs())?;
+        if let Some(kept) = self.delete(seq.unsigned_abs())? {
+            self.leave(&kept)?;
+        }
         Ok(true)
     }
 
-    fn delete(&mut self, seq: Seq) -> Result<(), Error> {
+    /// Deletes the event's rows. Gives where its bytes are, where the journal keeps them.
+    fn delete(&mut self, seq: Seq) -> Result<Option<Kept>, Error> {
         for delete in [
-            "delete from events where seq = ?1",
             "delete from deliveries where seq = ?1",
             "delete from failures where seq = ?1",
             "delete from blocking where seq = ?1",
         ] {
             self.prepared(delete)?.execute([place(seq)])?;
         }
+        let delete = format!("delete from events where seq = ?1 returning {KEPT_COLUMNS}");
+        let kept = self.prepared(&delete)?.query_row([place(seq)], |row| rows::kept(row, 0))?;
         self.tally.events -= 1;
-        Ok(())
+        Ok(kept)
     }
 
     /// Free pages are used again; what is more than a quarter of the file is given back.
@@ -130,30 +150,17 @@ impl Work<'_> {
     }
 }
 
-/// Forgets deduplication keys past their window. The table has no index on time, which each append would pay for: all of
-/// it is walked, in slices.
+/// Forgets the generations all of whose keys are past their windows.
 fn forget(read: &Connection, shared: &Shared, now: Timestamp) -> Result<(), Error> {
-    let mut after = (Vec::new(), Vec::new());
-    loop {
-        let slice = keys(read, &after)?;
-        let Some((hash, body, _)) = slice.last() else { return Ok(()) };
-        after = (hash.clone(), body.clone());
-        let expired = |(_, _, expires): &KeyRow| *expires <= now.as_microsecond();
-        let past = slice.into_iter().filter(expired).collect::<Vec<_>>();
-        for past in past.chunks(RETAIN_SLICE) {
-            yielding(|| {
-                shared.writer().transaction(Sync::Later, 0, |work| {
-                    // Again with the time: the key may have been used anew since it was looked at.
-                    let mut delete =
-                        work.prepared("delete from dedupe where hash = ?1 and body = ?2 and expires <= ?3")?;
-                    for (hash, body, _) in past {
-                        delete.execute(params![hash, body, now.as_microsecond()])?;
-                    }
-                    Ok(())
-                })
-            })?;
-        }
+    let past = "select number from generations where expires <= ?1";
+    let past = read
+        .prepare_cached(past)?
+        .query_map([now.as_microsecond()], |row| row.get(0))?
+        .collect::<Result<Vec<i64>, _>>()?;
+    for generation in past {
+        while yielding(|| shared.writer().forget(generation, now))? {}
     }
+    Ok(())
 }
 
 /// Forgets refused requests: each endpoint has few.
@@ -168,19 +175,6 @@ fn forget_rejected(read: &Connection, shared: &Shared, endpoint: i64, cut: i64) 
             Ok(())
         })
     })
-}
-
-type KeyRow = (Vec<u8>, Vec<u8>, i64);
-
-fn keys(read: &Connection, after: &(Vec<u8>, Vec<u8>)) -> Result<Vec<KeyRow>, Error> {
-    let (hash, body) = after;
-    let mut statement = read.prepare_cached(
-        "select hash, body, expires from dedupe where (hash, body) > (?1, ?2) order by hash, body limit ?3",
-    )?;
-    let limit = i64::try_from(FORGET_SLICE).unwrap_or(i64::MAX);
-    let rows =
-        statement.query_map(params![hash, body, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Every endpoint to which something has ever come, by its number; sinks among them have no events.

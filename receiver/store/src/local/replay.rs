@@ -150,7 +150,7 @@ impl Work<'_> {
         let bytes = self
             .prepared(
                 "insert into pending (sink, seq, attempts, due, key, replay, bytes, blocks)
-                 select ?2, ?1, 0, ?3, iif(?4, key, null), ?5, length(body),
+                 select ?2, ?1, 0, ?3, iif(?4, key, null), ?5, coalesce(body_bytes, length(body)),
                      exists (select 1 from blocking where seq = ?1 and sink = ?2)
                  from events where seq = ?1 returning bytes",
             )?

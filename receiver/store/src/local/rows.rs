@@ -7,14 +7,20 @@ use jiff::Timestamp;
 use rusqlite::{Row, types::Type};
 
 use crate::{
+    Error,
     columns::{kind, sink_numbers},
     head,
+    local::journal::{Kept, Segments},
 };
 
 /// The columns that [`event`] reads, from `events e` joined with `names n` of its endpoint.
-pub(super) const EVENT_COLUMNS: &str = "e.seq, e.uid, n.name, e.received, e.idx, e.id, e.type, e.key, e.tenant, e.entity, e.sinks, e.head, e.body";
+pub(super) const EVENT_COLUMNS: &str =
+    "e.seq, e.uid, n.name, e.received, e.idx, e.id, e.type, e.key, e.tenant, e.entity, e.sinks, e.head, e.body,
+     e.segment, e.place, e.meta_bytes, e.head_bytes, e.body_bytes";
 /// The tables of [`EVENT_COLUMNS`].
 pub(super) const EVENT_TABLES: &str = "events e join names n on n.id = e.endpoint";
+/// The columns that [`kept`] reads.
+pub(super) const KEPT_COLUMNS: &str = "segment, place, meta_bytes, head_bytes, body_bytes";
 /// The columns that [`failure`] reads.
 pub(super) const FAILURE_COLUMNS: &str =
     "number, started, millis, kind, permanent, status, retry_after_millis, message";
@@ -26,14 +32,21 @@ pub(super) struct EventRow {
     pub(super) event: Arc<Event>,
 }
 
-/// Reads [`EVENT_COLUMNS`].
-pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
-    let text = |column: usize| -> rusqlite::Result<Option<Box<str>>> {
-        Ok(row.get_ref(column)?.as_str_or_null()?.map(Into::into))
+/// Reads [`EVENT_COLUMNS`], and head and body from the journal where it keeps them.
+pub(super) fn event(row: &Row<'_>, segments: &Segments) -> Result<EventRow, Error> {
+    let text = |column: usize| -> Result<Option<Box<str>>, Error> {
+        Ok(row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)?.map(Into::into))
+    };
+    let blob = |column: usize| -> Result<&[u8], Error> {
+        Ok(row.get_ref(column)?.as_blob().map_err(rusqlite::Error::from)?)
+    };
+    let (head, body) = match kept(row, 13)? {
+        Some(kept) => segments.read(&kept)?,
+        None => (Bytes::copy_from_slice(blob(11)?), Bytes::copy_from_slice(blob(12)?)),
     };
     let parts = EventParts {
         uid: Uid::from_bytes(row.get(1)?),
-        endpoint: ObjectName::from_stored(row.get_ref(2)?.as_str()?),
+        endpoint: ObjectName::from_stored(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?),
         received_at: timestamp(row, 3)?,
         index: row.get(4)?,
         id: text(5)?,
@@ -41,14 +54,26 @@ pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         key: text(7)?,
         tenant: text(8)?,
         entity: text(9)?,
-        head: Arc::new(head::decode(row.get_ref(11)?.as_blob()?).ok_or_else(|| damaged(11, Type::Blob))?),
-        body: Bytes::copy_from_slice(row.get_ref(12)?.as_blob()?),
+        head: Arc::new(head::decode(&head).ok_or_else(|| damaged(11, Type::Blob))?),
+        body,
     };
     Ok(EventRow {
         seq: row.get::<_, i64>(0)?.unsigned_abs(),
-        sinks: sink_numbers(row.get_ref(10)?.as_blob()?),
+        sinks: sink_numbers(blob(10)?),
         event: Arc::new(Event::restore(parts)),
     })
+}
+
+/// Reads [`KEPT_COLUMNS`] from this column on; `None` where the row itself has the bytes.
+pub(super) fn kept(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Kept>> {
+    let Some(segment) = row.get::<_, Option<i64>>(first)? else { return Ok(None) };
+    Ok(Some(Kept {
+        segment: segment.unsigned_abs(),
+        offset: row.get::<_, i64>(first + 1)?.unsigned_abs(),
+        meta_bytes: row.get(first + 2)?,
+        head_bytes: row.get(first + 3)?,
+        body_bytes: row.get(first + 4)?,
+    }))
 }
 
 /// Reads [`FAILURE_COLUMNS`].

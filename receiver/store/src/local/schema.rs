@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The schema that this program reads and writes.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// Times are Unix microseconds. `names` holds endpoints and sinks. `pending.due` is null until the first attempt has
 /// failed. A completed delivery has one row, whose `outcome` is `delivered`, `already_there`, `skipped` or the reason it was
@@ -17,7 +17,7 @@ const VERSION: i64 = 4;
 /// A delivery that is delivered again has a row more, with the next `replay`; at most the last one of a sink is parked, or
 /// pending. `routes` are totals. `events.sinks` are the names of all its sinks, four bytes each, lowest byte first; the
 /// highest bit says whether the sink gets them in the order of their keys. Only such a delivery has a `pending.key`.
-/// They are those of schema 3; [`FROM_3`] comes on top.
+/// They are those of schema 3; [`FROM_3`] and [`FROM_4`] come on top.
 const TABLES: &str = "
     create table meta (key text primary key, value integer not null) without rowid;
     create table names (id integer primary key, name text not null unique);
@@ -101,6 +101,32 @@ const FROM_3: &str = "
     update meta set value = 4 where key = 'schema';
 ";
 
+/// Adds what schema 4 does not have: the journal, which keeps the bytes of the events that have a `segment`, and generations of keys.
+/// `leftovers` are bytes of the journal that are still to be overwritten.
+const FROM_4: &str = "
+    alter table events add column segment integer;
+    alter table events add column place integer;
+    alter table events add column meta_bytes integer;
+    alter table events add column head_bytes integer;
+    alter table events add column body_bytes integer;
+    create table segments (
+        number integer primary key, events integer not null, live integer not null, first integer not null, last integer not null
+    );
+    create table leftovers (segment integer not null, place integer not null, bytes integer not null);
+    create table generations (number integer primary key, keys integer not null, expires integer not null);
+    alter table dedupe rename to old_dedupe;
+    create table dedupe (
+        generation integer not null, hash blob not null, body blob not null, seq integer not null, expires integer not null,
+        primary key (generation, hash, body)
+    ) without rowid;
+    insert into dedupe
+        select (row_number() over (order by expires) - 1) / 32768, hash, body, seq, expires from old_dedupe;
+    insert into generations select generation, count(*), max(expires) from dedupe group by generation;
+    drop table old_dedupe;
+    insert into meta (key, value) values ('journal_segment', 0), ('journal_offset', 0);
+    update meta set value = 5 where key = 'schema';
+";
+
 /// Opens the writing connection; makes the tables where there are none.
 pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(file, flags() | OpenFlags::SQLITE_OPEN_CREATE)?;
@@ -112,15 +138,15 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     connection.execute_batch("pragma synchronous = full; pragma wal_autocheckpoint = 0")?;
     connection.set_prepared_statement_cache_capacity(64);
     match version(&connection)? {
-        None => {
-            connection.execute_batch(&format!("begin immediate; {TABLES} {REPLAY_TABLES} {FROM_3} commit"))?
-        }
+        None => connection
+            .execute_batch(&format!("begin immediate; {TABLES} {REPLAY_TABLES} {FROM_3} {FROM_4} commit"))?,
         Some(2) => connection.execute_batch(&format!(
             "begin immediate;
              alter table deliveries rename to old_deliveries; alter table failures rename to old_failures;
-             {REPLAY_TABLES} {FROM_2} {FROM_3} commit"
+             {REPLAY_TABLES} {FROM_2} {FROM_3} {FROM_4} commit"
         ))?,
-        Some(3) => connection.execute_batch(&format!("begin immediate; {FROM_3} commit"))?,
+        Some(3) => connection.execute_batch(&format!("begin immediate; {FROM_3} {FROM_4} commit"))?,
+        Some(4) => connection.execute_batch(&format!("begin immediate; {FROM_4} commit"))?,
         Some(VERSION) => {}
         Some(version) => {
             let writer = if version < VERSION { "an older" } else { "a newer" };

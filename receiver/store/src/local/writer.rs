@@ -1,17 +1,29 @@
-//! The writing connection: one transaction at a time, synced exactly when something is acknowledged by it.
+//! Everything that writes: a commit to the journal, and the database that follows it.
+//!
+//! The database takes the journal's frames many at a time, and whenever somebody is to read it or to write to it: so it is
+//! never seen without them, and each of its transactions stands between two frames.
 use std::path::Path;
 
-use boathook_event::{Count, Seq};
+use boathook_event::{Record, Seq};
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::{
     Error,
     columns::place,
-    limits::APPEND_OVERHEAD_BYTES,
-    local::{Clock, checkpoint::Checkpoints, names::Names, schema},
+    local::{
+        Clock,
+        checkpoint::Checkpoints,
+        decide::{self, Deciding, Decision},
+        dedupe::{self, Dedupe, Forgotten, Row},
+        journal::{Frame, Journal, Position, Segments},
+        names::Names,
+        schema,
+        segments::SegmentChanges,
+        tail::Tail,
+    },
     tally::Tally,
-    traits::{Append, Batch, Epoch, Verdict},
+    traits::{Batch, Epoch, Verdict},
 };
 
 /// Whether a transaction is on the disk when it returns, or with the next one that is.
@@ -29,6 +41,10 @@ pub(super) struct Writer {
     names: Names,
     clock: Clock,
     epoch: Epoch,
+    journal: Journal,
+    tail: Tail,
+    dedupe: Dedupe,
+    /// The last place given.
     last_seq: Seq,
     /// What the connection is set to.
     sync: Sync,
@@ -40,44 +56,144 @@ pub(super) struct Work<'w> {
     pub(super) names: &'w mut Names,
     pub(super) tally: Tally<i64>,
     pub(super) now: Timestamp,
+    /// The last event's place that the database has.
     pub(super) last_seq: Seq,
+    /// Keys to be remembered.
+    pub(super) keys: Vec<Row>,
+    pub(super) segments: SegmentChanges,
 }
 
 impl Writer {
-    pub(super) fn open(file: &Path, clock: Clock) -> Result<Self, Error> {
+    pub(super) fn open(file: &Path, segments: &Segments, clock: Clock) -> Result<Self, Error> {
         let connection = schema::open_writer(file)?;
-        Ok(Self {
+        let number = |key| Ok::<_, Error>(schema::meta(&connection, key)?.unsigned_abs());
+        let applied = Position { segment: number("journal_segment")?, offset: number("journal_offset")? };
+        let (epoch, last_seq) = (Epoch(number("epoch")?), number("last_seq")?);
+        let mut writer = Self {
             checkpoints: Checkpoints::start(file)?,
             names: Names::load(&connection)?,
+            dedupe: Dedupe::load(&connection)?,
             clock,
-            epoch: Epoch(schema::meta(&connection, "epoch")?.unsigned_abs()),
-            last_seq: schema::meta(&connection, "last_seq")?.unsigned_abs(),
+            epoch,
+            journal: Journal::at(segments, applied)?,
+            tail: Tail::default(),
+            last_seq,
             sync: Sync::Now,
             connection,
+        };
+        writer.catch_up()?;
+        Ok(writer)
+    }
+
+    /// Takes what the journal has and the database has not.
+    fn catch_up(&mut self) -> Result<(), Error> {
+        while let Some(frame) = self.journal.read_next()? {
+            self.tail.push(frame);
+            if self.tail.is_long() {
+                self.settle()?;
+            }
+        }
+        self.settle()?;
+        self.last_seq = schema::meta(&self.connection, "last_seq")?.unsigned_abs();
+        Ok(())
+    }
+
+    /// One frame of the journal, and one sync if there are events in it.
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Error> {
+        if self.tail.is_full() {
+            self.settle()?;
+        }
+        let mut frame = match self.decide(batch) {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.take_back(batch);
+                return Err(error);
+            }
+        };
+        let sync = !frame.appends.is_empty();
+        if let Err(error) = self.journal.write(&mut frame, sync) {
+            self.take_back(batch);
+            return Err(error);
+        }
+        let verdicts = frame.appends.iter().map(decide::verdict).collect();
+        if let Some(seq) = frame.last_seq() {
+            self.last_seq = seq;
+        }
+        self.tail.push(frame);
+        Ok(verdicts)
+    }
+
+    fn decide(&mut self, batch: &Batch) -> Result<Frame, Error> {
+        let Batch { appends, outcomes, counters, rejected } = batch;
+        let at = (self.clock)();
+        let appends = loop {
+            let deciding = Deciding {
+                sql: &self.connection,
+                dedupe: &mut self.dedupe,
+                tail: &self.tail,
+                at,
+                last: self.last_seq,
+            };
+            match deciding.decide(appends)? {
+                Decision::Made(decided) => break decided,
+                Decision::Unsettled => {
+                    self.take_back(batch);
+                    self.settle()?;
+                }
+            }
+        };
+        let counts = |(of, record): &(Epoch, Record)| {
+            if *of < self.epoch {
+                tracing::warn!(seq = record.seq, sink = %record.sink, "an outcome came after its sink was taken over");
+                return None;
+            }
+            Some(record.clone())
+        };
+        Ok(Frame {
+            at,
+            appends,
+            outcomes: outcomes.iter().filter_map(counts).collect(),
+            counters: counters.clone(),
+            rejected: rejected.clone(),
         })
     }
 
-    pub(super) fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Error> {
-        let Batch { appends, outcomes, counters, rejected } = batch;
-        let epoch = self.epoch;
-        let sync = if appends.is_empty() { Sync::Later } else { Sync::Now };
-        let bytes = appends.iter().map(weight).sum::<usize>() + outcomes.len() * APPEND_OVERHEAD_BYTES;
-        self.transaction(sync, bytes, |work| {
-            let verdicts = appends.iter().map(|append| work.append(append)).collect::<Result<_, _>>()?;
-            for (of, record) in outcomes {
-                if *of < epoch {
-                    tracing::warn!(seq = record.seq, sink = %record.sink, "an outcome came after its sink was taken over");
-                } else {
-                    work.outcome(record)?;
-                }
-            }
-            for Count { endpoint, word, by } in counters {
-                let endpoint = work.names.id(work.sql, endpoint)?;
-                work.tally.word(endpoint, *word, *by);
-            }
-            work.reject(rejected)?;
-            Ok(verdicts)
-        })
+    /// Forgets the keys of a batch that was not committed.
+    fn take_back(&mut self, batch: &Batch) {
+        for append in &batch.appends {
+            self.dedupe.take_back(&append.dedupe, self.last_seq + 1);
+        }
+    }
+
+    /// Has the database take what only the journal has, if that is much by now.
+    pub(super) fn settle_if_long(&mut self) {
+        if self.tail.is_long()
+            && let Err(error) = self.settle()
+        {
+            tracing::warn!(%error, "the database of the store is behind its journal; it is tried again");
+        }
+    }
+
+    /// Has the database take what only the journal has.
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
+        if self.tail.is_empty() { Ok(()) } else { self.transaction(Sync::Later, 0, |_| Ok(())) }
+    }
+
+    /// Forgets a slice of this generation's keys, which are past their windows, and then the generation. Returns whether there
+    /// are more.
+    pub(super) fn forget(&mut self, generation: i64, now: Timestamp) -> Result<bool, Error> {
+        // Keys of the journal's may belong to it.
+        self.settle()?;
+        let forgotten = self.transaction(Sync::Later, 0, |work| dedupe::forget(work.sql, generation, now))?;
+        if forgotten == Forgotten::All {
+            self.dedupe.forgotten(generation);
+        }
+        Ok(forgotten == Forgotten::Some)
+    }
+
+    /// The last place given.
+    pub(super) fn last_seq(&self) -> Seq {
+        self.last_seq
     }
 
     /// Makes the next epoch the only one whose outcomes count.
@@ -95,7 +211,8 @@ impl Writer {
         self.epoch
     }
 
-    /// Runs `work` in a transaction of its own. Nothing of it remains if it or the commit fails.
+    /// Runs `work` in a transaction, on a database that has taken what only the journal had. Nothing of it remains if it or the
+    /// commit fails.
     pub(super) fn transaction<R>(
         &mut self,
         sync: Sync,
@@ -103,10 +220,10 @@ impl Writer {
         work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         self.set_sync(sync)?;
+        let bytes = bytes + self.tail.weight();
         let result = self.attempt(work);
         self.names.settle(result.is_ok());
-        let (result, last_seq) = result?;
-        self.last_seq = last_seq;
+        let result = result?;
         self.checkpoints.after_commit(&self.connection, bytes);
         Ok(result)
     }
@@ -128,28 +245,47 @@ impl Writer {
         Ok(result)
     }
 
-    fn attempt<R>(
-        &mut self,
-        work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
-    ) -> Result<(R, Seq), Error> {
+    fn attempt<R>(&mut self, work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>) -> Result<R, Error> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut running = Work {
             sql: &transaction,
             names: &mut self.names,
             tally: Tally::default(),
             now: (self.clock)(),
-            last_seq: self.last_seq,
+            last_seq: 0,
+            keys: Vec::new(),
+            segments: SegmentChanges::default(),
         };
+        let now = running.now;
+        let applied = self.tail.frames().iter().try_for_each(|frame| running.apply(frame));
+        applied.map_err(|error| match error {
+            // It is acknowledged, and can neither be told nor left out.
+            Error::Rejected(text) => {
+                Error::Io(format!("the database does not take what the journal has: {text}"))
+            }
+            error => error,
+        })?;
+        running.now = now;
         let result = work(&mut running)?;
-        let Work { tally, last_seq, .. } = running;
+        let Work { tally, last_seq, mut keys, segments, .. } = running;
         tally.write(&transaction)?;
-        if last_seq != self.last_seq {
-            transaction
-                .prepare_cached("update meta set value = ?1 where key = 'last_seq'")?
-                .execute([place(last_seq)])?;
+        segments.write(&transaction)?;
+        keys.sort_unstable();
+        let generation = self.dedupe.write(&transaction, &keys)?;
+        let mut set = transaction.prepare_cached("update meta set value = ?2 where key = ?1")?;
+        if last_seq != 0 {
+            set.execute(params!["last_seq", place(last_seq)])?;
         }
+        if !self.tail.is_empty() {
+            let Position { segment, offset } = self.journal.end();
+            set.execute(params!["journal_segment", place(segment)])?;
+            set.execute(params!["journal_offset", place(offset)])?;
+        }
+        drop(set);
         transaction.commit()?;
-        Ok((result, last_seq))
+        self.dedupe.written(generation, &keys);
+        self.tail = Tail::default();
+        Ok(result)
     }
 
     /// In WAL mode `NORMAL` leaves commits unsynced; the next synced one, or a checkpoint, makes them durable, too.
@@ -161,68 +297,6 @@ impl Writer {
             })?;
             self.sync = sync;
         }
-        Ok(())
-    }
-}
-
-fn weight(append: &Append) -> usize {
-    append.event.body.len() + APPEND_OVERHEAD_BYTES
-}
-
-#[cfg(test)]
-impl Writer {
-    /// Lets the database grow to so many pages only: a full disk.
-    pub(super) fn limit_pages(&self, pages: u32) -> Result<(), Error> {
-        self.connection.query_row(&format!("pragma max_page_count = {pages}"), [], |_| Ok(()))?;
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use boathook_event::{Event, EventParts, Head, ObjectName, Uid};
-    use http::{HeaderMap, Method};
-
-    use super::*;
-
-    fn append(uid: u8, bytes: usize) -> Append {
-        let head = Head { method: Method::POST, path: "/".into(), query: None, headers: HeaderMap::new() };
-        let parts = EventParts {
-            uid: Uid::from_bytes([uid; 16]),
-            endpoint: ObjectName::new("test", "in"),
-            received_at: Timestamp::UNIX_EPOCH,
-            id: None,
-            event_type: None,
-            key: None,
-            tenant: None,
-            entity: None,
-            index: 0,
-            head: Arc::new(head),
-            body: vec![uid; bytes].into(),
-        };
-        let event = Arc::new(Event::restore(parts));
-        Append {
-            event,
-            dedupe: Vec::new(),
-            dedupe_window: std::time::Duration::ZERO,
-            parked: None,
-            destinations: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_full_disk_stores_nothing_and_the_store_goes_on_when_there_is_room_again() -> Result<(), Error> {
-        let dir = tempfile::tempdir().map_err(|error| Error::Open(error.to_string()))?;
-        let mut writer = Writer::open(&dir.path().join("events.db"), Arc::new(Timestamp::now))?;
-        let batch = |appends: &[Append]| Batch { appends: appends.to_vec(), ..Batch::default() };
-        assert_eq!(writer.commit(&batch(&[append(1, 10)]))?, [Verdict::Stored { seq: 1 }]);
-        writer.limit_pages(40)?;
-        let full = writer.commit(&batch(&[append(2, 10), append(3, 1 << 20)]));
-        assert!(matches!(full, Err(Error::Full(_))), "{full:?}");
-        writer.limit_pages(1 << 20)?;
-        assert_eq!(writer.commit(&batch(&[append(2, 10)]))?, [Verdict::Stored { seq: 2 }]);
         Ok(())
     }
 }

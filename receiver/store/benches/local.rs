@@ -3,6 +3,7 @@
 //! Each batch stores events of 2 KiB with 400 bytes of headers and a deduplication key, and records that those of the batch before
 //! were delivered. CPU time is that of the whole process, the kernel's part included. Figures are those of the last tenth of
 //! the events, when all the others are in the store.
+#![expect(clippy::unwrap_used, reason = "what fails here ends the benchmark")]
 use std::{
     env,
     fs::File,

@@ -255,7 +255,7 @@ fn a_segment_of_the_journal_goes_when_few_events_need_it_and_these_are_kept() {
         names
     };
     let kept = draft(1).put_aside(boathook_event::ParkReason::Shadow);
-    folder.append(&[kept.clone()]);
+    folder.append(std::slice::from_ref(&kept));
     folder.append(&(2..=10).map(|uid| draft(uid).sinks(&[])).collect::<Vec<_>>());
     // Each start begins a new segment with its first commit.
     folder.reopen();

@@ -10,6 +10,7 @@ mod decide;
 mod dedupe;
 mod fault;
 mod feed;
+mod fresh;
 mod journal;
 mod lock;
 mod names;

@@ -6,7 +6,10 @@ use crate::{
     Error,
     columns::{completed_at, outcome, place},
     limits::LAST_FAILURES_MAX,
-    local::writer::Work,
+    local::{
+        fresh::{Ended, Waiting},
+        writer::Work,
+    },
 };
 
 impl Work<'_> {
@@ -17,6 +20,10 @@ impl Work<'_> {
             return Ok(());
         };
         let attempt = attempt.as_ref();
+        if self.ends_fresh((*seq, sink, endpoint), next, attempt) {
+            return Ok(());
+        }
+        self.fresh.write_pending(self.sql, sink, *seq)?;
         let moved = match next {
             Next::Retry { due } => {
                 let made = attempt.map_or(0, |attempt| attempt.number);
@@ -36,6 +43,33 @@ impl Work<'_> {
             self.tally.route(endpoint, sink).failed_attempts += i64::from(kept);
         }
         Ok(())
+    }
+
+    /// Ends a delivery that is not in the tables yet, and need not come into them: nothing has failed, and no key is held.
+    /// Returns whether it is one.
+    fn ends_fresh(
+        &mut self,
+        (seq, sink, endpoint): (Seq, i64, i64),
+        next: &Next,
+        attempt: Option<&Attempt>,
+    ) -> bool {
+        let plain = attempt.is_none_or(|attempt| attempt.result.is_ok());
+        let Some(end) = outcome(next) else { return false };
+        let waiting = self.fresh.pending.get(&(sink, seq)).filter(|waiting| plain && !waiting.blocks);
+        let Some(Waiting { bytes, .. }) = waiting.copied() else { return false };
+        self.fresh.pending.remove(&(sink, seq));
+        self.fresh.ended.push(Ended {
+            seq,
+            sink,
+            replay: 0,
+            outcome: end,
+            attempts: attempt.map_or(0, |attempt| attempt.number),
+            completed: attempt.map_or_else(|| self.now.as_microsecond(), completed_at),
+        });
+        let totals = self.tally.route(endpoint, sink);
+        totals.waits_no_more(bytes);
+        totals.ended(next).into_iter().for_each(|total| *total += 1);
+        true
     }
 
     /// Ends a pending delivery, with this attempt or without one. Returns the number of its replay, if there was one.

@@ -16,6 +16,7 @@ use crate::{
         checkpoint::Checkpoints,
         decide::{self, Deciding, Decision},
         dedupe::{self, Dedupe, Forgotten, Row},
+        fresh::Fresh,
         journal::{Frame, Journal, Position, Segments},
         names::Names,
         schema,
@@ -58,6 +59,7 @@ pub(super) struct Work<'w> {
     pub(super) now: Timestamp,
     /// The last event's place that the database has.
     pub(super) last_seq: Seq,
+    pub(super) fresh: Fresh<'w>,
     /// Keys to be remembered.
     pub(super) keys: Vec<Row>,
     pub(super) segments: SegmentChanges,
@@ -253,19 +255,17 @@ impl Writer {
             tally: Tally::default(),
             now: (self.clock)(),
             last_seq: 0,
+            fresh: Fresh::default(),
             keys: Vec::new(),
             segments: SegmentChanges::default(),
         };
-        let now = running.now;
-        let applied = self.tail.frames().iter().try_for_each(|frame| running.apply(frame));
-        applied.map_err(|error| match error {
+        running.apply(self.tail.frames()).map_err(|error| match error {
             // It is acknowledged, and can neither be told nor left out.
             Error::Rejected(text) => {
                 Error::Io(format!("the database does not take what the journal has: {text}"))
             }
             error => error,
         })?;
-        running.now = now;
         let result = work(&mut running)?;
         let Work { tally, last_seq, mut keys, segments, .. } = running;
         tally.write(&transaction)?;

@@ -177,7 +177,8 @@ fn append(seq: u64, bytes: usize) -> Append {
 
 /// A frame with an event of this place and so many bytes.
 fn frame(seq: u64, bytes: usize) -> Frame {
-    let stored = Stored { seq, conflict: seq.is_multiple_of(3), append: append(seq, bytes), kept: Kept::default() };
+    let stored =
+        Stored { seq, conflict: seq.is_multiple_of(3), append: append(seq, bytes), kept: Kept::default() };
     let appends = vec![Decided::Stored(stored)];
     Frame { at: at(5), appends, outcomes: Vec::new(), counters: Vec::new(), rejected: Vec::new() }
 }

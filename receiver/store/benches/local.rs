@@ -93,7 +93,7 @@ fn store(events: u64, batch: u64) -> (Cost, Cost) {
     let store = Local::open(dir.path(), Duration::ZERO).unwrap();
     let Claim::Sole(epoch) = store.feed().unwrap().claim(Duration::ZERO).unwrap() else { unreachable!() };
     let mut committer = store.committer();
-    let head = head();
+    let (head, names) = (head(), [ObjectName::new("default", "app"), ObjectName::new("default", "github")]);
     let mut stored = Vec::new();
     let mut costs = Vec::new();
     for tenth in 0..10 {
@@ -105,7 +105,7 @@ fn store(events: u64, batch: u64) -> (Cost, Cost) {
         let batches = batches.collect::<Vec<_>>();
         let meter = Meter::start();
         for appends in batches {
-            let outcomes = stored.drain(..).map(|seq| (epoch, delivered(seq))).collect();
+            let outcomes = stored.drain(..).map(|seq| (epoch, delivered(seq, &names))).collect();
             let verdicts = committer.commit(&Batch { appends, outcomes, ..Batch::default() }).unwrap();
             stored.extend(verdicts.into_iter().map(|verdict| match verdict {
                 Verdict::Stored { seq } => seq,
@@ -115,7 +115,8 @@ fn store(events: u64, batch: u64) -> (Cost, Cost) {
         }
         costs.push(meter.stop(appends.len() as u64));
     }
-    let outcomes = stored.drain(..).map(|seq| (epoch, delivered(seq))).collect::<Vec<(Epoch, Record)>>();
+    let outcomes =
+        stored.drain(..).map(|seq| (epoch, delivered(seq, &names))).collect::<Vec<(Epoch, Record)>>();
     committer.commit(&Batch { outcomes, ..Batch::default() }).unwrap();
     let statistics = store.archive().unwrap().statistics().unwrap();
     assert_eq!((statistics.sinks[0].delivered, statistics.sinks[0].pending), (statistics.events, 0));
@@ -163,13 +164,13 @@ fn append(head: &Arc<Head>, number: u64) -> Append {
     }
 }
 
-fn delivered(seq: u64) -> Record {
+fn delivered(seq: u64, [sink, endpoint]: &[ObjectName; 2]) -> Record {
     let result = Ok(Delivered { already_there: false, status: Some(200) });
     let started_at = Timestamp::from_microsecond(1_800_000_000_000_000).unwrap();
     Record {
         seq,
-        sink: ObjectName::new("default", "app"),
-        endpoint: ObjectName::new("default", "github"),
+        sink: sink.clone(),
+        endpoint: endpoint.clone(),
         attempt: Some(Attempt { number: 1, started_at, duration_millis: 3, result }),
         next: Next::Delivered { already_there: false },
     }

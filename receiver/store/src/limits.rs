@@ -37,6 +37,8 @@ pub const SEGMENT_KEPT_SHARE: i64 = 4;
 pub const TAIL_ITEMS_MAX: usize = 4_096;
 /// Bytes of them, which are in memory until then.
 pub const TAIL_BYTES_MAX: usize = 16 << 20;
+/// Rows that one statement inserts: more gain nothing.
+pub const ROWS_AT_ONCE: usize = 16;
 /// Deduplication keys of one generation: its pages stay in the cache while it is written.
 pub const GENERATION_KEYS: u32 = 32_768;
 /// Rows of the filter over 64 generations, eight bytes each: sixteen bits for each key.

@@ -8,7 +8,10 @@ use rusqlite::{Connection, params};
 use crate::{
     Error,
     columns::place,
-    local::journal::{Kept, Stored},
+    local::{
+        insert::insert_all,
+        journal::{Kept, Stored},
+    },
 };
 
 /// Rows of the journal's frames that were not written yet.
@@ -55,60 +58,45 @@ impl Fresh<'_> {
     /// Writes all of them.
     pub(super) fn write(&mut self, sql: &Connection) -> Result<(), Error> {
         self.write_events(sql)?;
-        let mut insert = sql.prepare_cached(INSERT_PENDING)?;
-        for ((sink, seq), Waiting { key, bytes, blocks }) in std::mem::take(&mut self.pending) {
-            insert.execute(params![sink, place(seq), key, bytes, blocks])?;
-        }
-        let mut insert = sql.prepare_cached(
-            "insert into deliveries (seq, sink, replay, outcome, attempts, completed) values (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
+        let pending = std::mem::take(&mut self.pending).into_iter().collect::<Vec<_>>();
+        insert_all(sql, INTO_PENDING, "(?, ?, 0, ?, ?, ?)", &pending, |row, ((sink, seq), waiting)| {
+            let Waiting { key, bytes, blocks } = waiting;
+            row.bind([sink, &place(*seq), key, bytes, blocks])
+        })?;
         // By place, as the table is.
         self.ended.sort_unstable_by_key(|ended| (ended.seq, ended.sink));
-        for Ended { seq, sink, replay, outcome, attempts, completed } in self.ended.drain(..) {
-            insert.execute(params![place(seq), sink, replay, outcome, attempts, completed])?;
-        }
+        let into = "insert into deliveries (seq, sink, replay, outcome, attempts, completed)";
+        insert_all(sql, into, "(?, ?, ?, ?, ?, ?)", &self.ended, |row, ended| {
+            let Ended { seq, sink, replay, outcome, attempts, completed } = ended;
+            row.bind([&place(*seq), sink, replay, outcome, attempts, completed])
+        })?;
+        self.ended.clear();
         Ok(())
     }
 
     /// Writes this delivery, if it is one of them.
     pub(super) fn write_pending(&mut self, sql: &Connection, sink: i64, seq: Seq) -> Result<(), Error> {
         if let Some(Waiting { key, bytes, blocks }) = self.pending.remove(&(sink, seq)) {
-            sql.prepare_cached(INSERT_PENDING)?.execute(params![sink, place(seq), key, bytes, blocks])?;
+            sql.prepare_cached(&format!("{INTO_PENDING} values (?1, ?2, 0, ?3, ?4, ?5)"))?
+                .execute(params![sink, place(seq), key, bytes, blocks])?;
         }
         Ok(())
     }
 
     fn write_events(&mut self, sql: &Connection) -> Result<(), Error> {
-        let mut insert = sql.prepare_cached(
-            "insert into events (seq, uid, endpoint, received, idx, id, type, key, tenant, entity, sinks, head, body,
-                                 segment, place, meta_bytes, head_bytes, body_bytes)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, x'', x'', ?12, ?13, ?14, ?15, ?16)",
-        )?;
-        for FreshEvent { stored, endpoint, sinks } in self.events.drain(..) {
+        let into = "insert into events (seq, uid, endpoint, received, idx, id, type, key, tenant, entity, sinks, head, body,
+                                        segment, place, meta_bytes, head_bytes, body_bytes)";
+        let values = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, x'', x'', ?, ?, ?, ?, ?)";
+        insert_all(sql, into, values, &self.events, |row, FreshEvent { stored, endpoint, sinks }| {
             let Stored { seq, append, kept, .. } = stored;
             let (event, Kept { segment, offset, meta_bytes, head_bytes, body_bytes }) = (&append.event, kept);
-            insert.execute(params![
-                place(*seq),
-                event.uid.as_bytes(),
-                endpoint,
-                event.received_at.as_microsecond(),
-                event.index,
-                event.id,
-                event.event_type,
-                event.key,
-                event.tenant,
-                event.entity,
-                sinks,
-                place(*segment),
-                place(*offset),
-                meta_bytes,
-                head_bytes,
-                body_bytes,
-            ])?;
-        }
+            row.bind([&place(*seq), event.uid.as_bytes(), endpoint, &event.received_at.as_microsecond()])?;
+            row.bind([&event.index, &event.id, &event.event_type, &event.key, &event.tenant, &event.entity])?;
+            row.bind([sinks, &place(*segment), &place(*offset), meta_bytes, head_bytes, body_bytes])
+        })?;
+        self.events.clear();
         Ok(())
     }
 }
 
-const INSERT_PENDING: &str =
-    "insert into pending (sink, seq, attempts, key, bytes, blocks) values (?1, ?2, 0, ?3, ?4, ?5)";
+const INTO_PENDING: &str = "insert into pending (sink, seq, attempts, key, bytes, blocks)";

@@ -11,6 +11,7 @@ mod dedupe;
 mod fault;
 mod feed;
 mod fresh;
+mod insert;
 mod journal;
 mod lock;
 mod names;

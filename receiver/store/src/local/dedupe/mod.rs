@@ -13,6 +13,7 @@ use crate::{
     Error,
     columns::place,
     limits::{FORGET_SLICE, GENERATION_KEYS},
+    local::insert::insert_all,
 };
 
 /// What the keys of an append say.
@@ -143,14 +144,11 @@ impl Dedupe {
             (number, keys) = (number + 1, 0);
         }
         // One that is there already has expired, or is the event's own: two of its keys may be one.
-        let mut insert = sql.prepare_cached(
-            "insert into dedupe (generation, hash, body, seq, expires) values (?1, ?2, ?3, ?4, ?5)
-             on conflict do update set seq = excluded.seq, expires = excluded.expires",
-        )?;
-        for Row { hash, body, seq, expires } in rows {
+        let into = "insert or replace into dedupe (generation, hash, body, seq, expires)";
+        insert_all(sql, into, "(?, ?, ?, ?, ?)", rows, |row, Row { hash, body, seq, expires }| {
             let body = body.as_ref().map_or(&[][..], |body| &body[..]);
-            insert.execute(params![number, hash, body, place(*seq), expires])?;
-        }
+            row.bind([&number, hash, &body, &place(*seq), expires])
+        })?;
         let added = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         let expires = rows.iter().map(|row| row.expires).max();
         if let Some(expires) = expires {

@@ -3,7 +3,12 @@
 //! Each batch stores events of 2 KiB with 400 bytes of headers and a deduplication key, and records that those of the batch before
 //! were delivered. CPU time is that of the whole process, the kernel's part included. Figures are those of the last tenth of
 //! the events, when all the others are in the store.
-#![expect(clippy::unwrap_used, reason = "what fails here ends the benchmark")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what fails here ends the benchmark"
+)]
 use std::{
     env,
     fs::File,

@@ -64,7 +64,7 @@ impl Breaker {
         match &attempt.result {
             Ok(_) => self.taken(concurrency),
             // It says something of the delivery, and little of the sink: another one is tried.
-            Err(failure) if failure.permanent => self.probing = false,
+            Err(failure) if failure.permanent && !failure.is_gone() => self.probing = false,
             Err(failure) => {
                 self.failures = self.failures.saturating_add(1);
                 self.failed(failure.retry_after, now);
@@ -197,6 +197,19 @@ mod tests {
         breaker.ended(&attempt(Err((true, None))), at(1), 8);
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
         assert!(admits(&mut breaker, at(1), 0), "another one is tried");
+    }
+
+    #[test]
+    fn a_sink_that_says_that_it_is_gone_is_left_alone_too() {
+        let mut gone = attempt(Err((true, None)));
+        gone.result = gone.result.map_err(|failure| Failure { status: Some(410), ..failure });
+        let mut breaker = Breaker::default();
+        (0..BREAKER_FAILURES).for_each(|_| breaker.ended(&gone, at(0), 8));
+        assert_eq!(breaker.state(), BreakerState::Open { until: at(1) });
+        assert!(admits(&mut breaker, at(1), 0));
+        breaker.started();
+        breaker.ended(&gone, at(1), 8);
+        assert_eq!(breaker.state(), BreakerState::Open { until: at(3) });
     }
 
     #[test]

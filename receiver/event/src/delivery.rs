@@ -93,6 +93,13 @@ pub struct Failure {
     pub message: Cow<'static, str>,
 }
 
+impl Failure {
+    /// Whether the sink says that it is gone for good (410): that is no fault of the delivery.
+    pub fn is_gone(&self) -> bool {
+        self.status == Some(410)
+    }
+}
+
 /// What failed at a sink: the first half of "kind × permanence".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureKind {

@@ -306,6 +306,11 @@ pub struct SinkChoice {
     /// set; without it there is no order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordering: Option<Ordering>,
+    /// What becomes of an `events.key` of which an event was parked here. `Skip`: the next one goes. `Block`: the key waits until
+    /// the parked event is delivered (a person replays it, or its provider sends it again), or is gone (erased, or past its
+    /// retention). What is put aside as it comes (a schema, `mode: Shadow`) holds up nothing. Needs `ByKey`. Default: Skip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_parked: Option<OnParked>,
     /// Whether `acknowledge.mode: OnDelivered` waits for this sink, where it wants the event. Without effect with OnStored.
     /// Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -319,6 +324,15 @@ pub enum Ordering {
     ByKey,
     /// As they come.
     None,
+}
+
+/// What becomes of a key of which an event was parked. Default: Skip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnParked {
+    /// The next one goes.
+    Skip,
+    /// The key waits.
+    Block,
 }
 
 /// Whether an endpoint takes deliveries.

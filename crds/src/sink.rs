@@ -63,9 +63,29 @@ pub struct WebhookSinkSpec {
     /// How much the sink gets. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
-    /// Deliveries wait until this is false again. Default: false.
+    /// Bytes of bodies that may wait for the sink. While as many wait, endpoints answer events that would go there with the failure
+    /// of their preset and `Retry-After`, and others as ever. What comes within a second of its being full comes on top.
+    /// Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_125_899_906_842_624_i64))]
+    pub backlog_bytes_max: Option<i64>,
+    /// Nothing is delivered until this is false again; `whenSuspended` says what becomes of it. Default: false.
     #[serde(default)]
     pub suspend: bool,
+    /// What becomes of deliveries while `suspend` is true. `Hold`: they wait, and `retry.maxAge` counts anew when the sink is
+    /// not suspended any more. `Skip`: those that wait and those that come are left out, and counted as skipped; they are
+    /// delivered only where somebody replays them. Without effect while `suspend` is false. Default: Hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_suspended: Option<WhenSuspended>,
+}
+
+/// What becomes of deliveries while their sink is suspended. Default: Hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum WhenSuspended {
+    /// They wait.
+    Hold,
+    /// They are left out.
+    Skip,
 }
 
 /// How much a sink gets. What is more waits.
@@ -139,7 +159,8 @@ pub struct Retry {
     /// The longest pause, at most 7d. Default: 1h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_delay: Option<Duration>,
-    /// No attempt is made later than so long after the event was received; at most 30d. Default: 3d.
+    /// No attempt is made later than so long after the event was received; then it is parked, also while the sink is down or
+    /// the event waits for its key. It stands still while the sink is suspended. At most 30d. Default: 3d.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
     /// How pauses are spread: `Full` takes anything between nothing and the pause, `None` the pause exactly.

@@ -122,6 +122,9 @@ pub struct EventTotals {
     /// Deliveries that sinks have taken: an event counts once for each sink.
     #[schemars(range(min = 0))]
     pub delivered: i64,
+    /// Deliveries left out while their sink was suspended (`whenSuspended: Skip`).
+    #[schemars(range(min = 0))]
+    pub skipped: i64,
     /// Deliveries on their way.
     #[schemars(range(min = 0))]
     pub pending: i64,
@@ -243,6 +246,9 @@ pub struct DeliveryTotals {
     /// Taken.
     #[schemars(range(min = 0))]
     pub delivered: i64,
+    /// Left out while it was suspended (`whenSuspended: Skip`).
+    #[schemars(range(min = 0))]
+    pub skipped: i64,
     /// On their way.
     #[schemars(range(min = 0))]
     pub pending: i64,

@@ -4,6 +4,7 @@
 //! turn go to the store as one request. Queues are bounded: attempts under way by the lanes' concurrency, reads by two a
 //! lane, the rest by the channels.
 mod lines;
+mod reads;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,15 +19,12 @@ use boathook_event::{
     Attempt, Delivered, Delivery, Event, Failure, FailureKind, Next, ObjectName, Record, Seq,
 };
 use boathook_sinks::{Sending, Sink};
-use boathook_store::{
-    Handover, Reader, StoreHandle,
-    traits::{Fed, Page},
-};
+use boathook_store::{Handover, Reader, StoreHandle, traits::Page};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use self::lines::{tell_delivered, tell_failure};
+use self::lines::{tell_delivered, tell_end, tell_failure};
 use crate::{
     awaited::{Awaited, NotDelivered},
     limits::{DELIVERY_MESSAGES_MAX, DELIVERY_TURN_MAX, LOOK_FOR_DUE},
@@ -212,11 +210,13 @@ impl Deliveries {
         self.sinks = serving.sinks().map(|served| (served.settings.sink.clone(), served.clone())).collect();
         let settings = self.sinks.values().map(|served| {
             let mut settings = served.settings.clone();
-            settings.suspend |= self.stopping || self.paused;
+            settings.paused = self.stopping || self.paused;
             settings
         });
         let settings = settings.collect();
-        let waits = |name: &ObjectName| self.sinks.get(name).is_none_or(|served| served.settings.suspend);
+        let waits = |name: &ObjectName| {
+            self.sinks.get(name).is_none_or(|served| served.settings.suspend && !served.settings.skip)
+        };
         self.parts.awaited.give_up(|name| waits(name).then(|| NotDelivered::Suspended(name.clone())));
         self.step(Input::Configured(settings));
     }
@@ -259,6 +259,7 @@ impl Deliveries {
             match command {
                 Command::Deliver { delivery, attempt } => self.deliver(delivery, attempt),
                 Command::Record(record) => self.record(record),
+                Command::End { record, event } => self.end(record, event),
                 Command::Feed { sink, ticket, after, deliveries_max, bytes_max } => {
                     self.feed(sink, ticket, after, Page { deliveries_max, bytes_max });
                 }
@@ -268,6 +269,10 @@ impl Deliveries {
                 Command::FeedDue { sink, ticket, until, deliveries_max, bytes_max } => {
                     self.feed_due(sink, ticket, until, Page { deliveries_max, bytes_max });
                 }
+                Command::FeedOldest { sink, ticket, after, deliveries_max, bytes_max } => {
+                    self.feed_oldest(sink, ticket, after, Page { deliveries_max, bytes_max });
+                }
+                Command::FeedBlocking { sink, ticket, seqs } => self.feed_blocking(sink, ticket, seqs),
                 Command::Breaker { sink, state } => self.breaker(&sink, state),
                 Command::WakeAt(at) => self.wake_at = Some(at),
             }
@@ -290,6 +295,19 @@ impl Deliveries {
                 self.tell_waiting(&event, &record.sink, &record.next);
             }
         }
+        self.records.push(record);
+    }
+
+    /// A delivery ends without another attempt, which is told once. Who waits for it is told when that is recorded.
+    fn end(&mut self, record: Record, event: Arc<Event>) {
+        if let Some(served) = self.sinks.get(&record.sink) {
+            let meters = served.traffic.meters(&record.sink, &self.parts.metrics);
+            if matches!(record.next, Next::Skipped) { &meters.skipped } else { &meters.parked }.inc();
+            if served.traffic.failures.admits() {
+                tell_end(&record, &event);
+            }
+        }
+        self.under_way.insert((record.sink.clone(), record.seq), UnderWay { event, told: true });
         self.records.push(record);
     }
 
@@ -356,50 +374,6 @@ impl Deliveries {
             let attempt = Attempt { number, started_at, duration_millis, result };
             // The loop ends only after it has taken this, or when the process is to end at once.
             drop(messages.send(Input::Finished { sink, seq, attempt }).await);
-        });
-    }
-
-    fn feed(&self, sink: ObjectName, ticket: u64, after: Seq, page: Page) {
-        let (reader, of) = (self.parts.reader.clone(), sink.clone());
-        self.answer(sink, ticket, "what is to be delivered", async move {
-            let Fed { deliveries, tried, up_to, more, .. } = reader.next(&of, after, page).await?;
-            Ok(Input::Fed { sink: of, ticket, deliveries, tried, up_to, more })
-        });
-    }
-
-    fn feed_key(&self, sink: ObjectName, ticket: u64, key: Arc<str>, after: Seq, page: Page) {
-        let (reader, of) = (self.parts.reader.clone(), sink.clone());
-        self.answer(sink, ticket, "what waits for its key", async move {
-            let Fed { deliveries, more, .. } = reader.by_key(&of, &key, after, page).await?;
-            Ok(Input::FedKey { sink: of, ticket, deliveries, more })
-        });
-    }
-
-    fn feed_due(&self, sink: ObjectName, ticket: u64, until: Timestamp, page: Page) {
-        let (reader, of) = (self.parts.reader.clone(), sink.clone());
-        self.answer(sink, ticket, "what is to be tried again", async move {
-            let Fed { deliveries, more, .. } = reader.due(&of, until, page).await?;
-            // What was not given is due when the next is: at once, if the page was full.
-            let next_due = if more { Some(until) } else { reader.earliest_due(&of, until).await? };
-            Ok(Input::FedDue { sink: of, ticket, deliveries, next_due })
-        });
-    }
-
-    /// Gives the dispatcher what a read of the store says, or that it failed; `what` is read, for people.
-    fn answer(
-        &self,
-        sink: ObjectName,
-        ticket: u64,
-        what: &'static str,
-        read: impl Future<Output = Result<Input, boathook_store::Error>> + Send + 'static,
-    ) {
-        let messages = self.messages.clone();
-        tokio::spawn(async move {
-            let answer = read.await.unwrap_or_else(|error| {
-                tracing::warn!(%sink, %error, "cannot read {what}; trying again");
-                Input::FeedFailed { sink, ticket }
-            });
-            drop(messages.send(answer).await);
         });
     }
 

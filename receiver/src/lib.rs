@@ -5,6 +5,7 @@
 mod admin;
 mod api;
 mod awaited;
+mod backlog;
 mod brought;
 pub mod config;
 mod deliveries;

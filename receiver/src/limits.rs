@@ -83,6 +83,9 @@ pub const LOG_LINES_MAX: usize = 16_384;
 pub const UPKEEP: Duration = Duration::from_secs(1);
 /// How often rates of addresses that were not seen lately are forgotten.
 pub const FORGET_SOURCES: Duration = Duration::from_secs(10);
+/// How often the store is asked how much waits for sinks that have a bound: so long is a full sink taken for one with room, or
+/// the reverse.
+pub const LOOK_AT_BACKLOG: Duration = Duration::from_secs(1);
 /// How often stored events past their retention are deleted.
 pub const RETAIN: Duration = Duration::from_secs(600);
 

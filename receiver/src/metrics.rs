@@ -43,6 +43,7 @@ pub(crate) struct Gauges {
     pub(crate) connections: IntGauge,
     pub(crate) bodies_bytes: IntGauge,
     pending: IntGaugeVec,
+    pending_bytes: IntGaugeVec,
     in_flight: IntGaugeVec,
     shut: IntGaugeVec,
 }
@@ -60,6 +61,7 @@ pub(crate) struct SinkMeters {
     pub(crate) delivered: IntCounter,
     pub(crate) failed: IntCounter,
     pub(crate) parked: IntCounter,
+    pub(crate) skipped: IntCounter,
     pub(crate) age_seconds: Histogram,
 }
 
@@ -103,7 +105,7 @@ impl Metrics {
             ),
             deliveries: maker.counters(
                 "boathook_deliveries_total",
-                "Attempts to deliver, by how they ended: delivered, failed (tried again), parked.",
+                "Attempts to deliver, by how they ended: delivered, failed (tried again), parked; and deliveries that ended without one: parked, skipped.",
                 &["sink", "outcome"],
             ),
             delivery_age_seconds: maker.histograms(
@@ -149,6 +151,7 @@ impl Metrics {
             delivered: deliveries("delivered"),
             failed: deliveries("failed"),
             parked: deliveries("parked"),
+            skipped: deliveries("skipped"),
             age_seconds: self.delivery_age_seconds.with_label_values(&[name.as_str()]),
         }
     }
@@ -227,6 +230,11 @@ impl Gauges {
                 "Deliveries that are stored and not finished.",
                 &["sink"],
             ),
+            pending_bytes: maker.gauges(
+                "boathook_pending_bytes",
+                "Bytes of the bodies of deliveries that are stored and not finished.",
+                &["sink"],
+            ),
             in_flight: maker.gauges("boathook_deliveries_in_flight", "Attempts under way.", &["sink"]),
             shut: maker.gauges(
                 "boathook_sink_shut",
@@ -247,6 +255,12 @@ impl Gauges {
         }
     }
 
+    /// Sets how many bytes wait for a sink.
+    pub(crate) fn pending_bytes(&self, sink: &ObjectName, bytes: u64) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.pending_bytes.with_label_values(&[sink.as_str()]).set(bytes);
+    }
+
     /// Whether the sink is left alone.
     pub(crate) fn shut(&self, sink: &ObjectName, shut: bool) {
         self.shut.with_label_values(&[sink.as_str()]).set(i64::from(shut));
@@ -255,6 +269,7 @@ impl Gauges {
     pub(crate) fn forget_sinks(&self) {
         self.shut.reset();
         self.pending.reset();
+        self.pending_bytes.reset();
         self.in_flight.reset();
     }
 }

@@ -120,15 +120,16 @@ impl Reporter {
         endpoints.sort_by(|a, b| a.name.cmp(&b.name));
         let totals: HashMap<&ObjectName, &SinkTotals> =
             statistics.sinks.iter().map(|totals| (&totals.sink, totals)).collect();
-        let in_flight: HashMap<&ObjectName, usize> =
-            lanes.iter().map(|lane| (&lane.sink, lane.in_flight)).collect();
+        let lanes: HashMap<&ObjectName, &LaneSnapshot> =
+            lanes.iter().map(|lane| (&lane.sink, lane)).collect();
         let gone = totals.keys().filter(|name| serving.sink(name).is_none()).map(|name| (*name, None));
         let mut sinks: Vec<Sink> = serving
             .sinks()
             .map(|served| (&served.settings.sink, Some(served)))
             .chain(gone)
             .map(|(name, served)| Sink {
-                in_flight: in_flight.get(name).copied().unwrap_or(0),
+                in_flight: lanes.get(name).map_or(0, |lane| lane.in_flight),
+                blocking: lanes.get(name).map_or(0, |lane| lane.blocking),
                 ..sink(name, served, totals.get(name).copied())
             })
             .collect();
@@ -146,6 +147,7 @@ impl Reporter {
         gauges.forget_sinks();
         for totals in statistics.iter().flat_map(|statistics| &statistics.sinks) {
             gauges.backlog(&totals.sink, Some(totals.pending), None);
+            gauges.pending_bytes(&totals.sink, totals.pending_bytes);
         }
         for lane in lanes {
             gauges.backlog(&lane.sink, None, Some(lane.in_flight));
@@ -230,12 +232,13 @@ fn vitals<'s>(served: &'s Served, serving: &Serving, oldest_pending: Option<Time
 }
 
 /// What became of the endpoint's deliveries: an event counts once for each sink.
-fn deliveries(totals: Option<&EndpointTotals>) -> [(&'static str, u64); 4] {
+fn deliveries(totals: Option<&EndpointTotals>) -> [(&'static str, u64); 5] {
     let number = |of: fn(&EndpointTotals) -> u64| totals.map_or(0, of);
     [
         ("delivered", number(|totals| totals.delivered)),
         ("pending", number(|totals| totals.pending)),
         ("parked", number(|totals| totals.parked)),
+        ("skipped", number(|totals| totals.skipped)),
         ("erased", number(|totals| totals.erased)),
     ]
 }
@@ -250,10 +253,13 @@ fn sink(name: &ObjectName, served: Option<&ServedSink>, totals: Option<&SinkTota
         delivered: number(|totals| totals.delivered),
         pending: number(|totals| totals.pending),
         parked: number(|totals| totals.parked),
+        skipped: number(|totals| totals.skipped),
+        pending_bytes: number(|totals| totals.pending_bytes),
         erased: number(|totals| totals.erased),
         failed_attempts: number(|totals| totals.failed_attempts),
         success_rate: totals.and_then(success_rate),
         in_flight: 0,
+        blocking: 0,
         consecutive_failures: traffic.map_or(0, |traffic| traffic.consecutive_failures()),
         breaker: format!("{:?}", traffic.map(|traffic| traffic.breaker()).unwrap_or_default()),
         last_attempt_time: traffic.and_then(|traffic| traffic.last_attempt.get()),

@@ -362,6 +362,7 @@ fn events(totals: &EndpointTotals) -> EventTotals {
         ignored: number(totals.of(Word::Ignored)),
         rejected: number(totals.of(Word::Rejected)),
         delivered: number(totals.delivered),
+        skipped: number(totals.skipped),
         pending: number(totals.pending),
         parked: number(totals.parked),
     }
@@ -377,6 +378,7 @@ fn sink_entry(
     let totals = statistics.sinks.iter().find(|totals| totals.sink == *name);
     let deliveries = |totals: &SinkTotals| DeliveryTotals {
         delivered: number(totals.delivered),
+        skipped: number(totals.skipped),
         pending: number(totals.pending),
         parked: number(totals.parked),
         failed_attempts: number(totals.failed_attempts),

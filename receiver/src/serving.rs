@@ -129,6 +129,8 @@ impl Serving {
                 concurrency: sink.concurrency,
                 attempts_per_minute: sink.attempts_per_minute,
                 suspend: sink.suspend,
+                skip: sink.suspend && sink.skip_when_suspended,
+                paused: false,
             };
             let served = ServedSink { sink: driver, settings, traffic: before.unwrap_or_default() };
             Some((sink.name.clone(), served))

@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     ingress::Ingress,
-    limits::{FORGET_SOURCES, RETAIN, UPKEEP},
+    limits::{FORGET_SOURCES, LOOK_AT_BACKLOG, RETAIN, UPKEEP},
     traffic::EndpointTraffic,
 };
 
@@ -25,7 +25,14 @@ pub(crate) async fn run(ingress: Arc<Ingress>, reader: Reader) {
             retain(&ingress, &reader).await;
         }
     };
-    tokio::join!(second, sources, retention);
+    let backlog = async {
+        let mut ticks = ticks(LOOK_AT_BACKLOG);
+        loop {
+            ticks.tick().await;
+            look_at_backlog(&ingress, &reader).await;
+        }
+    };
+    tokio::join!(second, sources, retention, backlog);
 }
 
 /// Hands over what was counted, and sums up what was not logged line by line.
@@ -83,6 +90,18 @@ async fn retain(ingress: &Ingress, reader: &Reader) {
         Ok(0) => {}
         Ok(events) => tracing::info!(events, "deleted events past their retention"),
         Err(error) => tracing::warn!(%error, "cannot delete events past their retention; trying again later"),
+    }
+}
+
+/// Asks how much waits, where a sink has a bound for it.
+async fn look_at_backlog(ingress: &Ingress, reader: &Reader) {
+    let serving = ingress.live.load_full();
+    let mut routes = serving.endpoints().flat_map(|served| &served.endpoint.sinks);
+    if !routes.any(|route| route.backlog_bytes_max.is_some()) {
+        return;
+    }
+    if let Err(error) = ingress.backlog.refresh(reader).await {
+        tracing::warn!(%error, "cannot read how much waits for the sinks; trying again");
     }
 }
 

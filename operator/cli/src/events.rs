@@ -62,6 +62,7 @@ pub(crate) enum State {
     Pending,
     Delivered,
     Parked,
+    Skipped,
 }
 
 impl From<State> for DeliveryState {
@@ -70,6 +71,7 @@ impl From<State> for DeliveryState {
             State::Pending => Self::Pending,
             State::Delivered => Self::Delivered,
             State::Parked => Self::Parked,
+            State::Skipped => Self::Skipped,
         }
     }
 }

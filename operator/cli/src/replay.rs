@@ -18,8 +18,8 @@ use crate::{
 
 /// Deliver events again: those that are named, or those that a filter finds.
 ///
-/// A parked delivery starts anew; one that the sink has taken is delivered again under an idempotency key of its own. Live
-/// traffic goes first. By filter, parked deliveries are meant unless --state says otherwise.
+/// A parked or skipped delivery starts anew; one that the sink has taken is delivered again under an idempotency key of its
+/// own. Live traffic goes first. By filter, parked deliveries are meant unless --state says otherwise.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
     #[command(flatten)]

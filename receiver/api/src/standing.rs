@@ -70,6 +70,12 @@ pub struct Sink {
     pub pending: u64,
     /// Deliveries put aside.
     pub parked: u64,
+    /// Deliveries left out while it was suspended (`whenSuspended: Skip`).
+    #[serde(default)]
+    pub skipped: u64,
+    /// Bytes of the bodies of those on their way.
+    #[serde(default)]
+    pub pending_bytes: u64,
     /// Deliveries that were on their way when their event was erased.
     pub erased: u64,
     /// Attempts that failed.
@@ -79,6 +85,9 @@ pub struct Sink {
     pub success_rate: Option<f64>,
     /// Attempts under way.
     pub in_flight: usize,
+    /// Parked deliveries that hold their keys (`onParked: Block`).
+    #[serde(default)]
+    pub blocking: usize,
     /// Failed attempts since the last that it has taken.
     pub consecutive_failures: u64,
     /// Whether it is left alone after failures: Closed (it is not), Open, HalfOpen.

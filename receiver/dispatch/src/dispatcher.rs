@@ -5,6 +5,7 @@ use std::{
 };
 
 use boathook_event::{Attempt, Delivery, ObjectName, Record, Seq};
+use jiff::Timestamp;
 
 use crate::{Command, Handover, Input, LaneSnapshot, Now, SinkSettings, lane::Lane};
 
@@ -73,14 +74,23 @@ impl Dispatcher {
                 Concerned::All
             }
             Input::Stored(handover) => self.stored(handover),
-            Input::Fed { sink, ticket, deliveries, tried, up_to, more } => {
-                self.with(sink, |lane| lane.fed(ticket, deliveries, tried, up_to, more))
+            Input::Fed { sink, ticket, deliveries, tried, blocking, up_to, more } => {
+                self.with(sink, |lane| {
+                    lane.fed_held(ticket, blocking);
+                    lane.fed(ticket, deliveries, tried, up_to, more);
+                })
+            }
+            Input::FedBlocking { sink, ticket, seqs } => {
+                self.with(sink, |lane| lane.fed_blocking(ticket, &seqs, now))
             }
             Input::FedKey { sink, ticket, deliveries, more } => {
                 self.with(sink, |lane| lane.fed_key(ticket, deliveries, more, now))
             }
             Input::FedDue { sink, ticket, deliveries, next_due } => {
                 self.with(sink, |lane| lane.fed_due(ticket, deliveries, next_due, now))
+            }
+            Input::FedOldest { sink, ticket, deliveries, up_to, more } => {
+                self.with(sink, |lane| lane.fed_oldest(ticket, deliveries, up_to, more, now))
             }
             Input::FeedFailed { sink, ticket } => self.with(sink, |lane| lane.feed_failed(ticket, now)),
             Input::Finished { sink, seq, attempt } => self.finished(sink, seq, &attempt, now),
@@ -96,7 +106,9 @@ impl Dispatcher {
                 Concerned::All
             }
             Input::Look { rearmed } => {
-                self.lanes.values_mut().for_each(|lane| lane.look(rearmed, now));
+                // What a lane that is gone has not recorded yet may be pending anew, too.
+                let lanes = self.lanes.values_mut().chain(self.retired.values_mut());
+                lanes.for_each(|lane| lane.look(rearmed, now));
                 Concerned::All
             }
             Input::Tick => {
@@ -121,7 +133,7 @@ impl Dispatcher {
             let fresh = |settings| Lane::new(settings, self.committed, self.incarnations, now);
             let lane = match (before.remove(&sink), self.retired.remove(&sink)) {
                 (Some(mut lane), _) => {
-                    lane.settings = settings;
+                    lane.set(settings, now);
                     lane
                 }
                 // It comes back while an attempt is under way: the lane that knows of it goes on.
@@ -157,15 +169,15 @@ impl Dispatcher {
 
     fn finished(&mut self, sink: ObjectName, seq: Seq, attempt: &Attempt, now: Now) -> Concerned {
         let random = self.random.next();
-        let record = |settings: &SinkSettings, delivery: &Delivery| Record {
+        let record = |settings: &SinkSettings, delivery: &Delivery, since: Timestamp| Record {
             seq,
             sink: delivery.sink.clone(),
             endpoint: delivery.event.endpoint.clone(),
-            next: settings.retry.next(attempt, delivery.event.received_at, now.wall, random),
+            next: settings.retry.next(attempt, since, now.wall, random),
             attempt: Some(attempt.clone()),
         };
         let lane = self.lanes.get_mut(&sink).or_else(|| self.retired.get_mut(&sink));
-        let record = lane.and_then(|lane| lane.finished(seq, now, attempt, record));
+        let record = lane.and_then(|lane| lane.finished(seq, attempt, now, record));
         record.map_or(Concerned::One(sink), Concerned::Record)
     }
 

@@ -94,6 +94,20 @@ impl Keys {
         }
     }
 
+    /// A delivery was parked, and holds its key: those behind it wait in the store, and none in memory. Gives those that did.
+    pub(crate) fn block(&mut self, key: &str, seq: Seq) -> Vec<Seq> {
+        self.dequeue(key, seq);
+        self.hold(key, seq);
+        self.left(key, seq.saturating_add(1));
+        let Some(taken) = self.taken.get_mut(key) else { return Vec::new() };
+        let queue = std::mem::take(&mut taken.queue);
+        self.queued -= queue.len();
+        self.queued_bytes -= queue.values().sum::<usize>();
+        let seqs: Vec<Seq> = queue.into_keys().collect();
+        seqs.iter().for_each(|seq| self.left(key, *seq));
+        seqs
+    }
+
     /// A delivery of so many bytes could go now. One that was tried before is never too many: its key must be held.
     pub(crate) fn turn(&mut self, key: &str, seq: Seq, bytes: usize, tried: bool) -> Turn {
         let full = self.taken.len() >= KEYS_TAKEN_MAX;
@@ -197,13 +211,15 @@ impl Keys {
         }
     }
 
-    /// Forgets all but those that go now: what waited is read from the store again.
+    /// Forgets all but those that go or end now: what waited is read from the store again.
     pub(crate) fn retire(&mut self, goes: impl Fn(Seq) -> bool) {
         self.taken.retain(|_, taken| {
-            taken.queue.clear();
-            taken.held.clear();
+            let queue = std::mem::take(&mut taken.queue);
+            taken.held.extend(queue.into_keys());
+            taken.held.retain(|seq| goes(*seq));
             (taken.behind, taken.reading) = (None, false);
-            taken.head.is_some_and(&goes)
+            taken.head = taken.head.filter(|head| goes(*head)).or_else(|| taken.held.pop_first());
+            taken.head.is_some()
         });
         (self.queued, self.queued_bytes) = (0, 0);
         self.to_read.clear();

@@ -1,5 +1,8 @@
 //! One sink's deliveries: which are in memory, which wait, which are under way, and what is still in the store.
+mod blocking;
+mod ending;
 mod feeding;
+mod starting;
 
 use std::{
     cmp::Reverse,
@@ -10,11 +13,12 @@ use std::{
 use boathook_event::{Attempt, Delivery, Next, Record, Seq, limits::RETRY_DELAY_MAX};
 use jiff::Timestamp;
 
+use self::{blocking::Blocking, ending::Ending};
 use crate::{
     BreakerState, Command, LaneSnapshot, Now, SinkSettings,
     breaker::Breaker,
-    keys::{Heir, Keys, Turn},
-    limits::{LANE_BYTES_MAX, LANE_DELIVERIES_MAX, LANE_WAITING_MAX, RETRIES_IN_A_ROW_MAX, STORE_RETRY},
+    keys::{Heir, Keys},
+    limits::{LANE_BYTES_MAX, LANE_DELIVERIES_MAX, LANE_WAITING_MAX, STORE_RETRY},
     rate::Rate,
 };
 
@@ -52,8 +56,12 @@ pub(crate) struct Lane {
     /// When the store may have a tried delivery that is not in memory.
     stored_due: Option<Duration>,
     retries_in_a_row: u32,
+    /// What ends without another attempt.
+    ending: Ending,
     /// Order by key.
     keys: Keys,
+    /// Parked ones that hold their keys.
+    blocking: Blocking,
     /// What may go before all others: its key waits for it.
     released: VecDeque<Seq>,
     breaker: Breaker,
@@ -71,6 +79,12 @@ struct Known {
     state: State,
 }
 
+impl Known {
+    fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready)
+    }
+}
+
 #[derive(Debug)]
 enum State {
     /// It may go, or waits for others of its key.
@@ -82,8 +96,9 @@ enum State {
 }
 
 /// Whether a read of the store is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Read {
+    #[default]
     Idle,
     /// With this ticket.
     UnderWay(u64),
@@ -114,7 +129,9 @@ impl Lane {
             rearmed: BTreeSet::new(),
             stored_due: Some(now.monotonic),
             retries_in_a_row: 0,
+            ending: Ending::new(now),
             keys: Keys::default(),
+            blocking: Blocking::default(),
             released: VecDeque::new(),
             breaker: Breaker::default(),
             rate: Rate::default(),
@@ -160,12 +177,13 @@ impl Lane {
     pub(crate) fn finished(
         &mut self,
         seq: Seq,
-        now: Now,
         attempt: &Attempt,
-        record: impl FnOnce(&SinkSettings, &Delivery) -> Record,
+        now: Now,
+        record: impl FnOnce(&SinkSettings, &Delivery, Timestamp) -> Record,
     ) -> Option<Record> {
         let known = self.known.get_mut(&seq).filter(|known| matches!(known.state, State::InFlight))?;
-        let record = record(&self.settings, &known.delivery);
+        let since = self.ending.since(known.delivery.event.received_at);
+        let record = record(&self.settings, &known.delivery, since);
         known.delivery.attempts = attempt.number;
         known.state = State::Recording(record.clone());
         self.in_flight = self.in_flight.saturating_sub(1);
@@ -179,9 +197,14 @@ impl Lane {
             self.unrecorded.push(Reverse((now.monotonic + STORE_RETRY, seq)));
             return;
         }
-        let Next::Retry { due } = record.next else {
-            self.end(seq, now);
-            return;
+        let next = record.next;
+        let due = match next {
+            Next::Retry { due } => due,
+            Next::Parked(_) if self.block(seq) => return,
+            Next::Parked(_) | Next::Delivered { .. } | Next::Skipped => {
+                self.end(seq, now);
+                return;
+            }
         };
         let due_at = monotonic(due, now);
         if let Some(known) = self.known.get_mut(&seq) {
@@ -197,39 +220,13 @@ impl Lane {
     pub(crate) fn act(&mut self, now: Now, out: &mut Vec<Command>) {
         self.acted_at = now.monotonic;
         self.repeat_records(now, out);
-        while self.may_start(now.monotonic) {
-            let Some(seq) = self.next(now) else { break };
-            let Some(known) = self.known.get_mut(&seq) else { continue };
-            known.state = State::InFlight;
-            self.in_flight += 1;
-            self.breaker.started();
-            self.rate.spend(now.monotonic, self.settings.attempts_per_minute);
-            out.push(Command::Deliver {
-                delivery: known.delivery.clone(),
-                attempt: known.delivery.attempts + 1,
-            });
-        }
+        self.start(now, out);
+        self.sweep(now, out);
         if self.told != self.breaker.state() {
             self.told = self.breaker.state();
             out.push(Command::Breaker { sink: self.settings.sink.clone(), state: self.told });
         }
         self.ask(now, out);
-    }
-
-    fn may_start(&mut self, now: Duration) -> bool {
-        let may = self.starts_at().is_some_and(|at| at <= now);
-        if may {
-            self.breaker.admit();
-        }
-        may
-    }
-
-    /// From when another attempt may begin; a time that has passed: now. `None`: not before something happens.
-    fn starts_at(&self) -> Option<Duration> {
-        let Self { settings, breaker, rate, .. } = self;
-        let breaker = breaker.admits_at(self.in_flight, settings.concurrency.max(1))?;
-        let rate = rate.next_at(settings.attempts_per_minute).unwrap_or_default();
-        (!settings.suspend).then_some(breaker.max(rate))
     }
 
     /// When [`Lane::act`] may have something to do without anything happening.
@@ -252,7 +249,9 @@ impl Lane {
         };
         let due_feed = due_feed.filter(|_| self.half_empty());
         let key_feed = self.keys.wake_at().filter(|_| self.half_empty());
-        [attempt, record, feed, due_feed, key_feed].into_iter().flatten().min()
+        let sweep = self.sweeps_at();
+        let unblocked = self.unblocked_at();
+        [attempt, record, feed, due_feed, key_feed, sweep, unblocked].into_iter().flatten().min()
     }
 
     /// Whether attempts or records are still under way.
@@ -262,7 +261,7 @@ impl Lane {
 
     /// Lets go of everything that the store has as well.
     pub(crate) fn retire(&mut self) {
-        self.settings.suspend = true;
+        self.settings.paused = true;
         let idle = |known: &Known| matches!(known.state, State::Ready | State::Waiting(_));
         let seqs: Vec<Seq> =
             self.known.iter().filter(|(_, known)| idle(known)).map(|(seq, _)| *seq).collect();
@@ -278,8 +277,8 @@ impl Lane {
     /// The sink is back: `fresh` reads everything from the store again, but for what is under way here.
     pub(crate) fn revived(mut self, fresh: Self) -> Self {
         self.retire();
-        let Self { known, bytes, unrecorded, in_flight, keys, .. } = self;
-        Self { known, bytes, unrecorded, in_flight, keys, ..fresh }
+        let Self { known, bytes, unrecorded, in_flight, keys, rearmed, .. } = self;
+        Self { known, bytes, unrecorded, in_flight, keys, rearmed, ..fresh }
     }
 
     /// Whether something never tried is in the store alone.
@@ -294,67 +293,11 @@ impl Lane {
             waiting: self.waiting.len(),
             in_flight: self.in_flight,
             keys: self.keys.len(),
+            blocking: self.blocking.len(),
             breaker: self.breaker.state(),
             spilled: self.spilled,
             bytes: self.bytes,
         }
-    }
-
-    /// The next to go. What it finds on the way that must wait for others of its key is put aside.
-    fn next(&mut self, now: Now) -> Option<Seq> {
-        while let Some(seq) = self.released.pop_front() {
-            if self.is_ready(seq) {
-                return Some(seq);
-            }
-        }
-        let mut fresh = true;
-        while let Some(seq) = self.candidate(now, fresh) {
-            let Some(known) = self.known.get_mut(&seq) else { continue };
-            let Some(key) = known.delivery.lane_key() else { return Some(seq) };
-            let (bytes, tried) = (known.delivery.event.body.len(), known.delivery.due.is_some());
-            match self.keys.turn(key, seq, bytes, tried) {
-                Turn::Go => return Some(seq),
-                Turn::Wait => known.state = State::Ready,
-                Turn::Leave => _ = self.leave(seq),
-                Turn::Full => {
-                    self.fresh.push_front(seq);
-                    fresh = false;
-                }
-            }
-        }
-        None
-    }
-
-    /// Due retries before fresh ones, but no more than a few in a row; what is armed again after both.
-    fn candidate(&mut self, now: Now, fresh: bool) -> Option<Seq> {
-        let due = self.waiting.first().copied().filter(|(due, _)| *due <= now.monotonic);
-        // A probe tries another one than those that have failed, where there is one.
-        let probes = self.breaker.state() == BreakerState::HalfOpen;
-        let fresh_turn =
-            (self.retries_in_a_row >= RETRIES_IN_A_ROW_MAX || probes) && !self.fresh.is_empty() && fresh;
-        match due.filter(|_| !fresh_turn) {
-            Some(entry) => {
-                self.waiting.remove(&entry);
-                self.waiting_bytes -= self.bytes_of(entry.1);
-                self.retries_in_a_row += 1;
-                Some(entry.1)
-            }
-            None => {
-                self.retries_in_a_row = 0;
-                loop {
-                    let next = fresh.then(|| self.fresh.pop_front()).flatten();
-                    let seq = next.or_else(|| self.armed.pop_front())?;
-                    // A read of its key may have shown it meanwhile.
-                    if self.is_ready(seq) {
-                        return Some(seq);
-                    }
-                }
-            }
-        }
-    }
-
-    fn is_ready(&self, seq: Seq) -> bool {
-        self.known.get(&seq).is_some_and(|known| matches!(known.state, State::Ready))
     }
 
     fn repeat_records(&mut self, now: Now, out: &mut Vec<Command>) {
@@ -388,6 +331,7 @@ impl Lane {
         let key = self.known.get(&seq).and_then(|known| known.delivery.lane_key());
         let heir = key.map_or(Heir::None, |key| self.keys.release(key, seq));
         self.inherits(heir, now);
+        self.blocks_no_more(seq);
         self.forget(seq);
     }
 
@@ -425,6 +369,12 @@ impl Lane {
     fn wait(&mut self, due: Duration, seq: Seq, bytes: usize) {
         if self.waiting.insert((due, seq)) {
             self.waiting_bytes += bytes;
+        }
+    }
+
+    fn waits_no_more(&mut self, due: Duration, seq: Seq) {
+        if self.waiting.remove(&(due, seq)) {
+            self.waiting_bytes -= self.bytes_of(seq);
         }
     }
 

@@ -29,5 +29,14 @@ pub const BREAKER_FAILURES: u32 = 10;
 pub const BREAKER_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// How long at most, however long it is down: so soon it is noticed to be back.
 pub const BREAKER_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How often a sink's oldest deliveries are looked at, whether they are too old: so late is one put aside at most, while the
+/// sink is down or its key waits.
+pub const SWEEP_MAX: Duration = Duration::from_secs(60);
+/// How often at least, where `retry.maxAge` is short: a sixteenth of it, and not more often than this.
+pub const SWEEP_MIN: Duration = Duration::from_secs(1);
+/// Deliveries of such a look at the store.
+pub const SWEEP_PAGE: usize = 64;
+/// Parked deliveries that hold their keys of which one read asks whether they still do.
+pub const BLOCKING_PAGE: usize = 256;
 /// Pause before a failed read or record is tried again, and after a read that showed nothing new.
 pub const STORE_RETRY: Duration = Duration::from_secs(1);

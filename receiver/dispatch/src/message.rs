@@ -1,7 +1,7 @@
 //! What the dispatcher is told, and what it tells.
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use boathook_event::{Attempt, Delivery, ObjectName, Record, RetryPolicy, Seq};
+use boathook_event::{Attempt, Delivery, Event, ObjectName, Record, RetryPolicy, Seq};
 use jiff::Timestamp;
 
 use crate::BreakerState;
@@ -26,8 +26,12 @@ pub struct SinkSettings {
     pub concurrency: usize,
     /// Attempts a minute; `None` = no limit.
     pub attempts_per_minute: Option<NonZeroU32>,
-    /// Deliveries wait.
+    /// Deliveries wait, and do not age.
     pub suspend: bool,
+    /// Nothing begins for now, and nothing ends without an attempt: this process may not.
+    pub paused: bool,
+    /// Deliveries are left out instead: with `suspend` alone.
+    pub skip: bool,
 }
 
 /// Freshly committed events.
@@ -63,6 +67,8 @@ pub enum Input {
         deliveries: Vec<Delivery>,
         /// Tried ones that were passed on the way and that their key waits for.
         tried: Vec<(Seq, Box<str>)>,
+        /// Parked ones on the way that hold their keys.
+        blocking: Vec<(Seq, Box<str>)>,
         /// Everything up to this place was looked at.
         up_to: Seq,
         /// There is more behind it.
@@ -90,6 +96,28 @@ pub enum Input {
         /// There is more behind them.
         more: bool,
     },
+    /// The answer to [`Command::FeedOldest`].
+    FedOldest {
+        /// The lane.
+        sink: ObjectName,
+        /// That of the command.
+        ticket: u64,
+        /// Pending deliveries, tried or not, by sequence.
+        deliveries: Vec<Delivery>,
+        /// Everything up to this place was looked at.
+        up_to: Seq,
+        /// There is more behind it.
+        more: bool,
+    },
+    /// The answer to [`Command::FeedBlocking`].
+    FedBlocking {
+        /// The lane.
+        sink: ObjectName,
+        /// That of the command.
+        ticket: u64,
+        /// Those of the command's that still hold their keys.
+        seqs: Vec<Seq>,
+    },
     /// A read failed.
     FeedFailed {
         /// The lane.
@@ -116,7 +144,7 @@ pub enum Input {
         written: bool,
     },
     /// The store may have due deliveries that nobody handed over: a parked one was armed again (its place is given), or
-    /// it is time to look.
+    /// it is time to look, also whether parked ones that hold their keys are gone.
     Look {
         /// The delivery that is pending anew.
         rearmed: Option<Seq>,
@@ -137,6 +165,13 @@ pub enum Command {
     },
     /// Write the attempt and what follows; answer with [`Input::Recorded`].
     Record(Record),
+    /// Write that the delivery ends without another attempt; answer with [`Input::Recorded`].
+    End {
+        /// What to write.
+        record: Record,
+        /// Its event, for people.
+        event: Arc<Event>,
+    },
     /// Read never-tried deliveries behind a place; answer with [`Input::Fed`].
     Feed {
         /// The lane.
@@ -178,6 +213,28 @@ pub enum Command {
         /// How many bytes of bodies at most.
         bytes_max: usize,
     },
+    /// Read pending deliveries behind a place, tried or not; answer with [`Input::FedOldest`].
+    FeedOldest {
+        /// The lane.
+        sink: ObjectName,
+        /// To be given back with the answer.
+        ticket: u64,
+        /// The place.
+        after: Seq,
+        /// How many deliveries at most.
+        deliveries_max: usize,
+        /// How many bytes of bodies at most.
+        bytes_max: usize,
+    },
+    /// Read which of these parked deliveries still hold their keys; answer with [`Input::FedBlocking`].
+    FeedBlocking {
+        /// The lane.
+        sink: ObjectName,
+        /// To be given back with the answer.
+        ticket: u64,
+        /// The deliveries.
+        seqs: Vec<Seq>,
+    },
     /// The sink is treated so from now on: for people.
     Breaker {
         /// The sink.
@@ -202,6 +259,8 @@ pub struct LaneSnapshot {
     pub in_flight: usize,
     /// Ordering keys that are under way or held up by a retry.
     pub keys: usize,
+    /// Deliveries that were parked and hold their keys.
+    pub blocking: usize,
     /// Whether the sink is left alone.
     pub breaker: BreakerState,
     /// There is more in the store.

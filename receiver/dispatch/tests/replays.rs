@@ -30,6 +30,8 @@ fn settings(suspend: bool) -> Input {
         concurrency: 1,
         attempts_per_minute: None,
         suspend,
+        paused: false,
+        skip: false,
     }])
 }
 
@@ -80,6 +82,7 @@ fn order(due: Vec<Delivery>, fresh: Vec<Delivery>) -> Vec<Seq> {
                     ticket,
                     deliveries: Vec::new(),
                     tried: Vec::new(),
+                    blocking: Vec::new(),
                     up_to: first - 1,
                     more: false,
                 };

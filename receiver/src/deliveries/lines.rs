@@ -28,3 +28,17 @@ pub(super) fn tell_failure(record: &Record, attempt: &Attempt, event: &Event, fa
         Next::Delivered { .. } | Next::Skipped => {}
     }
 }
+
+/// It is put aside for its age, or left out: without an attempt.
+pub(super) fn tell_end(record: &Record, event: &Event) {
+    let Record { seq, sink, endpoint, next, .. } = record;
+    let (event_id, uid) = (event.id.as_deref(), event.uid);
+    if matches!(next, Next::Skipped) {
+        tracing::info!(event_id, %uid, seq, %sink, %endpoint, "skipped: the sink is suspended");
+    } else {
+        tracing::error!(
+            event_id, %uid, seq, %sink, %endpoint,
+            "parked: older than retry.maxAge; mend the sink, then replay it, or let the provider send the event again"
+        );
+    }
+}

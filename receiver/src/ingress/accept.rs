@@ -130,7 +130,9 @@ impl Ingress {
         let deadline = endpoint.acknowledge.deadline().map(|deadline| exchange.started + deadline);
         let mut expected = self.expect(endpoint, &appends);
         if !appends.is_empty() {
+            let bounded = self.has_room(endpoint, &appends).await?;
             let verdicts = self.stored(appends, deadline, exchange).await.map_err(Refusal::NotStored)?;
+            self.wait_for(&verdicts, &bounded);
             for (verdict, label) in verdicts.iter().zip(labels) {
                 let word = self.word(*verdict);
                 self.metrics.event(traffic.name(), label, word);

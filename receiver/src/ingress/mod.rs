@@ -7,6 +7,7 @@ mod exchange;
 mod noted;
 mod outcome;
 mod reply;
+mod room;
 mod source;
 mod waiting;
 
@@ -28,8 +29,9 @@ use self::{
     outcome::{Outcome, Refusal},
 };
 use crate::{
-    awaited::Awaited, brought::BroughtSecrets, config::Configuration, flood::Flood, held::BodiesHeld,
-    limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, published_keys::PublishedKeys, serving::Live,
+    awaited::Awaited, backlog::Backlog, brought::BroughtSecrets, config::Configuration, flood::Flood,
+    held::BodiesHeld, limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, published_keys::PublishedKeys,
+    serving::Live,
 };
 
 /// Everything that a request meets.
@@ -38,6 +40,8 @@ pub(crate) struct Ingress {
     pub(crate) store: StoreHandle,
     /// Says how the deliveries of a repeated event stand.
     pub(crate) reader: Reader,
+    /// How much waits for each sink.
+    pub(crate) backlog: Backlog,
     /// Who waits for deliveries to end.
     pub(crate) awaited: Arc<Awaited>,
     /// Parked deliveries that a repetition has made pending again.

@@ -1,7 +1,7 @@
 //! What becomes of a request: every way it can end, with the words that senders, people and counters get.
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
-use boathook_event::{Mismatch, ReadError, Word};
+use boathook_event::{Mismatch, ObjectName, ReadError, Word};
 use boathook_store::SubmitError;
 use boathook_table::{Ignored, Profile};
 use boathook_verify::{Answered, Hint, Rejection};
@@ -68,6 +68,8 @@ pub(crate) enum Refusal {
     UnknownType,
     /// It does not fit its schema, and the endpoint refuses such.
     Mismatch(Mismatch),
+    /// As much waits for this sink as may.
+    SinkFull(ObjectName),
     /// It was not stored.
     NotStored(SubmitError),
     /// It is stored, and not everything that was waited for has happened.
@@ -118,6 +120,7 @@ impl Refusal {
             | Self::TenantRate(_)
             | Self::Paused
             | Self::Crowded
+            | Self::SinkFull(_)
             | Self::Unchecked(_) => Word::Busy,
             Self::NotVisited(_) | Self::NotDelivered(_) => Word::Unanswered,
             Self::NotStored(SubmitError::Busy) => Word::Busy,
@@ -138,9 +141,11 @@ impl Refusal {
             Self::BodyBroken | Self::Unreadable(_) | Self::UnknownType | Self::Mismatch(_) => 400,
             Self::Paused | Self::Crowded => 503,
             Self::NotGenuine(..) => profile.refused,
-            Self::NotStored(_) | Self::Unchecked(_) | Self::NotVisited(_) | Self::NotDelivered(_) => {
-                profile.unavailable
-            }
+            Self::NotStored(_)
+            | Self::SinkFull(_)
+            | Self::Unchecked(_)
+            | Self::NotVisited(_)
+            | Self::NotDelivered(_) => profile.unavailable,
         }
     }
 
@@ -159,9 +164,11 @@ impl Refusal {
             Self::UnknownType => Code::UnknownType,
             Self::Mismatch(mismatch) if mismatch.is_missing() => Code::MissingField,
             Self::Mismatch(_) => Code::InvalidField,
-            Self::Crowded | Self::NotStored(_) | Self::Unchecked(_) | Self::NotVisited(_) => {
-                Code::Unavailable
-            }
+            Self::Crowded
+            | Self::SinkFull(_)
+            | Self::NotStored(_)
+            | Self::Unchecked(_)
+            | Self::NotVisited(_) => Code::Unavailable,
             Self::NotDelivered(_) => Code::NotDelivered,
         }
     }
@@ -206,6 +213,9 @@ impl Refusal {
             Self::NotVisited(error) => {
                 Some(format!("the URL that the provider wants visited before it sends anything: {error}"))
             }
+            Self::SinkFull(sink) => Some(format!(
+                "as much waits for the sink {sink} as its backlogBytesMax allows: mend the sink, or raise it"
+            )),
             Self::Crowded => Some("too many bytes of bodies are under way".into()),
             Self::SourceRate(_) => Some("limits.perSourcePerMinute is used up by this address".into()),
             Self::Rate(_) => Some("limits.requestsPerMinute is used up".into()),
@@ -223,6 +233,7 @@ impl Refusal {
             }
             Self::Paused
             | Self::Crowded
+            | Self::SinkFull(_)
             | Self::NotStored(_)
             | Self::Unchecked(_)
             | Self::NotVisited(_)

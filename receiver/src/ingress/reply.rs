@@ -118,7 +118,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use boathook_event::{Fault, Mismatch, ReadError, Word};
+    use boathook_event::{Fault, Mismatch, ObjectName, ReadError, Word};
     use boathook_store::SubmitError;
     use boathook_verify::{Code, Diagnosis, Rejection, XmlError, xml_as_json};
     use futures::FutureExt as _;
@@ -224,6 +224,7 @@ mod tests {
                 "unavailable",
                 Word::Unanswered,
             ),
+            (SinkFull(ObjectName::new("default", "out")).into(), [503, 500], "unavailable", Word::Busy),
             (NotDelivered(Awaited::Late).into(), [503, 500], "not_delivered", Word::Unanswered),
         ]
     }

@@ -113,6 +113,8 @@ impl Ingress {
     fn is_served(&self, name: &ObjectName) -> Result<(), NotDelivered> {
         let serving = self.live.load();
         match serving.sink(name) {
+            // It is left out soon, and that is an end.
+            Some(sink) if sink.settings.skip => Ok(()),
             Some(sink) if sink.settings.suspend => Err(NotDelivered::Suspended(name.clone())),
             Some(sink) if sink.traffic.breaker() == Breaker::Open => {
                 Err(NotDelivered::LeftAlone(name.clone()))

@@ -138,7 +138,7 @@ impl Endpoint {
         let destination = |route: &SinkRoute| Destination {
             sink: route.sink.clone(),
             ordered: route.ordered,
-            blocks: false,
+            blocks: route.blocks,
         };
         let destinations = self.sinks.iter().filter(|route| wants(route)).map(destination).collect();
         Choice::Take(Taken { destinations, parked, mismatch })

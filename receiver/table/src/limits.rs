@@ -21,6 +21,8 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(300);
 pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// The oldest event that is still delivered: stored bodies are kept as long.
 pub const RETRY_AGE_MAX: Duration = Duration::from_secs(30 * 86_400);
+/// The largest bound of what waits for a sink: a PiB, more than a disk has.
+pub const BACKLOG_BYTES_MAX: i64 = 1 << 50;
 /// The largest clock tolerance: more would be no freshness.
 pub const TOLERANCE_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// The largest body that an endpoint may take: GitHub's largest payload.

@@ -1,7 +1,7 @@
 //! Where an endpoint's events go: the sinks that it names, and those that its selector means.
 use std::{collections::BTreeMap, sync::Arc};
 
-use boathook_crds::{Ordering, Reason, SinkChoice, SinkSelector, WebhookEndpointSpec};
+use boathook_crds::{OnParked, Ordering, Reason, SinkChoice, SinkSelector, WebhookEndpointSpec};
 use boathook_event::{Filter, ObjectName, TypePatterns, limits::SINKS_PER_EVENT_MAX};
 
 use crate::{Sink, problem::Problems};
@@ -13,6 +13,10 @@ pub struct SinkRoute {
     pub sink: ObjectName,
     /// Events of one key go there one after the other.
     pub ordered: bool,
+    /// Those of a key wait behind one that was parked.
+    pub blocks: bool,
+    /// Bytes of bodies that may wait for the sink; `None` = no bound.
+    pub backlog_bytes_max: Option<u64>,
     /// An event that goes there is delivered only once this sink has it.
     pub required: bool,
     /// Types that go there.
@@ -72,8 +76,14 @@ impl Routes {
             problems.add(format!("{field}.ordering"), Reason::InvalidValue, message);
         }
         let ordered = keyed && choice.ordering != Some(Ordering::None);
+        let blocks = choice.on_parked == Some(OnParked::Block);
+        if blocks && !ordered {
+            let message = "only a key can wait: set events.key and leave out `ordering: None`, or write Skip";
+            problems.add(format!("{field}.onParked"), Reason::InvalidValue, message);
+        }
         let required = choice.required.unwrap_or(true);
-        self.sinks.push(SinkRoute::to(sink, ordered, required, &choice.types));
+        let route = SinkRoute::to(sink, ordered, required, &choice.types);
+        self.sinks.push(SinkRoute { blocks, ..route });
     }
 
     fn select(
@@ -107,6 +117,14 @@ impl Routes {
 impl SinkRoute {
     fn to(sink: &Sink, ordered: bool, required: bool, types: &[String]) -> Self {
         let types = [TypePatterns::new(types), sink.types.clone()];
-        Self { sink: sink.name.clone(), ordered, required, types, filter: sink.filter.clone() }
+        Self {
+            sink: sink.name.clone(),
+            ordered,
+            blocks: false,
+            backlog_bytes_max: sink.backlog_bytes_max,
+            required,
+            types,
+            filter: sink.filter.clone(),
+        }
     }
 }

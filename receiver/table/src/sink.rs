@@ -1,7 +1,7 @@
 //! A sink as a receiver uses it.
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
-use boathook_crds::{HttpHeader, HttpSink, Jitter, Reason, Retry, WebhookSinkSpec};
+use boathook_crds::{HttpHeader, HttpSink, Jitter, Reason, Retry, WebhookSinkSpec, WhenSuspended};
 use boathook_event::{Filter, ObjectName, RetryPolicy, TypePatterns};
 use boathook_template::{Place, Pointers, Template};
 use zeroize::Zeroizing;
@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use crate::{
     Body, Keys, Kind, Problem, filter,
     limits::{
-        CONCURRENCY_DEFAULT, RATE_PER_MINUTE_MAX, RETRY_AGE_MAX, RETRY_DELAY_MAX, SENT_BYTES_DEFAULT,
-        SENT_BYTES_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, TYPE_PATTERNS_MAX,
+        BACKLOG_BYTES_MAX, CONCURRENCY_DEFAULT, RATE_PER_MINUTE_MAX, RETRY_AGE_MAX, RETRY_DELAY_MAX,
+        SENT_BYTES_DEFAULT, SENT_BYTES_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, TYPE_PATTERNS_MAX,
     },
     problem::Problems,
     sink_body::body,
@@ -37,8 +37,12 @@ pub struct Sink {
     pub concurrency: usize,
     /// Attempts a minute; `None` = no limit.
     pub attempts_per_minute: Option<NonZeroU32>,
-    /// Deliveries wait.
+    /// Bytes of bodies that may wait for it; `None` = no bound.
+    pub backlog_bytes_max: Option<u64>,
+    /// Nothing is delivered.
     pub suspend: bool,
+    /// While it is suspended, deliveries are left out; else they wait.
+    pub skip_when_suspended: bool,
 }
 
 /// What a sink is.
@@ -113,7 +117,9 @@ pub(crate) fn compile(
         retry: retry(spec.retry.as_ref().unwrap_or(&Retry::default()), &mut problems),
         concurrency: concurrency(spec.concurrency, &mut problems),
         attempts_per_minute: attempts_per_minute(spec, &mut problems),
+        backlog_bytes_max: backlog_bytes_max(spec, &mut problems),
         suspend: spec.suspend,
+        skip_when_suspended: spec.when_suspended == Some(WhenSuspended::Skip),
     };
     if problems.found.is_empty() { Ok(sink) } else { Err(problems.found) }
 }
@@ -204,6 +210,12 @@ fn attempts_per_minute(spec: &WebhookSinkSpec, problems: &mut Problems<'_>) -> O
     let written = spec.rate_limit.and_then(|limit| limit.per_minute)?;
     problems.within("spec.rateLimit.perMinute", written, 1..=RATE_PER_MINUTE_MAX);
     NonZeroU32::new(written)
+}
+
+fn backlog_bytes_max(spec: &WebhookSinkSpec, problems: &mut Problems<'_>) -> Option<u64> {
+    let written = spec.backlog_bytes_max?;
+    problems.within("spec.backlogBytesMax", written, 1..=BACKLOG_BYTES_MAX);
+    u64::try_from(written).ok()
 }
 
 fn concurrency(written: Option<u32>, problems: &mut Problems<'_>) -> usize {

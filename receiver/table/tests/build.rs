@@ -543,3 +543,20 @@ fn a_deadline_is_some_time_and_not_too_long() {
         assert_eq!(problems.is_empty(), sound, "{deadline}: {problems:?}");
     }
 }
+
+#[test]
+fn a_key_waits_behind_what_is_parked_only_where_its_order_is_kept() {
+    let blocking = |events: Value, ordering: Option<&str>| {
+        let mut choice = json!({ "name": "out", "onParked": "Block" });
+        ordering.into_iter().for_each(|ordering| choice["ordering"] = ordering.into());
+        let spec = json!({ "events": events, "delivery": { "sinks": [choice] } });
+        let (table, problems) = built(vec![endpoint("a", &spec)]);
+        let blocks = table.lookup(None, "/default/a").map(|endpoint| endpoint.sinks[0].blocks);
+        (blocks, problems.into_iter().map(|problem| problem.field).collect::<Vec<_>>())
+    };
+    let keyed = || json!({ "key": "{/repository/full_name}" });
+    let refused = vec!["spec.delivery.sinks[0].onParked".to_owned()];
+    assert_eq!(blocking(keyed(), None), (Some(true), Vec::new()));
+    assert_eq!(blocking(keyed(), Some("None")), (None, refused.clone()));
+    assert_eq!(blocking(json!({}), None), (None, refused));
+}

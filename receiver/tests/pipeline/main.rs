@@ -5,6 +5,7 @@ mod capture;
 mod choosing;
 mod defence;
 mod delivery;
+mod ending;
 mod handshakes;
 mod history;
 mod keys;

@@ -65,3 +65,33 @@ fn a_key_goes_on_behind_what_is_parked() {
     assert_eq!(server.values("boathook-event-id"), ["a0", "a0", "a1", "a2"]);
     assert_eq!(program.report()["sinks"][0]["parked"], 1);
 }
+
+#[test]
+fn a_key_that_blocks_waits_behind_what_is_parked_until_it_is_sent_again() {
+    let server = Server::start();
+    server.refuse(Some("a0"));
+    let blocking =
+        keyed(&server, ", maxAttempts: 2").replace("{ name: out }]", "{ name: out, onParked: Block }]");
+    let program = Program::start(&blocking);
+    for number in 0..3 {
+        send(&program, "a", number);
+        send(&program, "b", number);
+    }
+    let sink = |program: &Program| program.report()["sinks"][0].clone();
+    until("the other key", || (sink(&program)["delivered"] == 3).then_some(()));
+    until("the first one to be parked", || (sink(&program)["parked"] == 1).then_some(()));
+    // It waits over a crash, too.
+    let program = Program::start_in(program.kill(), &[]);
+    send(&program, "b", 3);
+    until("the other key", || (sink(&program)["delivered"] == 4).then_some(()));
+    assert_eq!((&sink(&program)["pending"], &sink(&program)["blocking"]), (&2.into(), &1.into()));
+    // Sent again while it is refused, it is parked again, and nothing passes it.
+    send(&program, "a", 0);
+    let attempts = || of(&server.values("boathook-event-id"), "a").len();
+    until("it to be tried again", || (attempts() >= 4 && sink(&program)["parked"] == 1).then_some(()));
+    server.refuse(None);
+    send(&program, "a", 0);
+    until("all of them", || (sink(&program)["delivered"] == 7).then_some(()));
+    assert_eq!(of(&taken(&server), "a"), ["a0", "a1", "a2"]);
+    assert_eq!((&sink(&program)["parked"], &sink(&program)["blocking"]), (&0.into(), &0.into()));
+}

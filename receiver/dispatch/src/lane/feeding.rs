@@ -126,6 +126,9 @@ impl Lane {
             }
             _ => self.stored_due = earlier(self.stored_due, Some(now.monotonic)),
         }
+        if rearmed.is_none() {
+            self.look_for_unblocked();
+        }
     }
 
     pub(crate) fn feed_failed(&mut self, ticket: u64, now: Now) {
@@ -135,6 +138,11 @@ impl Lane {
         } else if self.due_feed == Read::UnderWay(ticket) {
             self.due_feed = Read::NotBefore(again);
             self.stored_due = earlier(self.stored_due, Some(again));
+        } else if self.ending.read == Read::UnderWay(ticket) {
+            self.ending.read = Read::NotBefore(again);
+        } else if self.blocking.read == Read::UnderWay(ticket) {
+            self.blocking.read = Read::NotBefore(again);
+            self.look_for_unblocked();
         } else {
             self.keys.failed(ticket, now.monotonic);
         }
@@ -173,6 +181,7 @@ impl Lane {
                 });
             }
         }
+        self.ask_for_blocking(now, out);
         if may(self.due_feed) && self.half_empty() && self.stored_due.is_some_and(|due| due <= now.monotonic)
         {
             self.ticket += 1;
@@ -201,7 +210,7 @@ impl Lane {
     }
 
     /// Whether a read of this ticket shows something that is neither in memory, nor was let go of since the read was asked for.
-    fn is_new(&self, seq: Seq, ticket: u64) -> bool {
+    pub(super) fn is_new(&self, seq: Seq, ticket: u64) -> bool {
         !self.known.contains_key(&seq) && self.ended.get(&seq).is_none_or(|last| *last < ticket)
     }
 
@@ -213,7 +222,7 @@ impl Lane {
     }
 
     /// Forgets what no read under way can show any more.
-    fn read_ended(&mut self) {
+    pub(super) fn read_ended(&mut self) {
         match self.earliest_read() {
             Some(ticket) => self.ended.retain(|_, last| *last >= ticket),
             None => self.ended.clear(),
@@ -226,6 +235,15 @@ impl Lane {
             Read::UnderWay(ticket) => Some(ticket),
             Read::Idle | Read::NotBefore(_) => None,
         };
-        [of(self.feed), of(self.due_feed), self.keys.earliest_read()].into_iter().flatten().min()
+        [
+            of(self.feed),
+            of(self.due_feed),
+            of(self.ending.read),
+            of(self.blocking.read),
+            self.keys.earliest_read(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

@@ -1,11 +1,12 @@
 //! The dispatcher against a model store and model sinks, under many seeds: lost handovers, slow and failing reads,
 //! failing sinks and records, restarts, suspension, changed sinks. Whatever happens, every delivery ends, once at a time.
 #![expect(clippy::indexing_slicing, reason = "the model has an entry for every sink")]
+mod store;
 mod world;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use boathook_dispatch::limits;
+use boathook_dispatch::{LaneSnapshot, limits};
 use boathook_event::Seq;
 
 use self::world::{World, key_of, sinks};
@@ -59,6 +60,116 @@ fn whatever_fails_the_order_of_every_key_is_kept() {
         }
     }
     assert!(key_feeds > 100, "keys were read from the store {key_feeds} times only");
+}
+
+#[test]
+fn whatever_fails_a_key_waits_behind_what_is_parked_until_it_is_armed_again_or_gone() {
+    let mut rearmed = 0;
+    for seed in 3000..3016 {
+        let mut world = World::new(seed);
+        (world.keyed, world.blocks, world.large) = (true, true, seed % 2 == 0);
+        for _ in 0..1_500 {
+            world.disturb();
+            world.advance();
+        }
+        world.settle();
+        rearmed += world.rearmed;
+    }
+    assert!(rearmed > 50, "{rearmed} only");
+}
+
+#[test]
+fn what_waits_behind_parked_ones_costs_no_memory() {
+    let mut world = World::new(10);
+    (world.faults, world.keyed, world.blocks) = (false, true, true);
+    (world.held_up, world.attempts_max) = (Some("hot"), 2);
+    world.configure();
+    world.commit(6_000);
+    while world.advance() && world.elapsed < Duration::from_secs(600) {}
+    let lanes = world.dispatcher.snapshot();
+    let held = |lane: &LaneSnapshot| (lane.ready, lane.waiting, lane.in_flight, lane.blocking, lane.bytes);
+    assert!(lanes.iter().all(|lane| held(lane) == (0, 0, 0, 1, 0)), "{lanes:?}");
+    world.held_up = None;
+    world.discard();
+    world.settle();
+    let hot = world.done[&sinks()[0]].iter().filter(|seq| key_of(**seq) == Some("hot"));
+    assert!(hot.is_sorted());
+}
+
+#[test]
+fn whatever_fails_what_is_too_old_or_skipped_ends_and_nothing_else_does() {
+    let (mut too_old, mut skipped) = (0, 0);
+    for seed in 2000..2020 {
+        let mut world = World::new(seed);
+        (world.keyed, world.ages, world.attempts_max) = (seed % 2 == 0, true, 0);
+        world.max_age = Duration::from_secs(20);
+        world.configure();
+        for _ in 0..1_500 {
+            world.disturb();
+            world.advance();
+        }
+        world.settle();
+        (too_old, skipped) = (too_old + world.too_old, skipped + world.skipped);
+    }
+    assert!(too_old > 100 && skipped > 100, "{too_old} were too old, {skipped} skipped");
+}
+
+#[test]
+fn what_is_too_old_is_put_aside_while_its_sink_is_down() {
+    let mut world = World::new(6);
+    (world.faults, world.keyed, world.down, world.attempts_max) = (false, true, true, 0);
+    world.max_age = Duration::from_secs(3_600);
+    world.configure();
+    world.commit(6_000);
+    let late = world.max_age + limits::SWEEP_MAX + Duration::from_secs(90);
+    while world.elapsed < late && world.advance() {}
+    let pending: Vec<usize> = world.pending.values().map(|pending| pending.len()).collect();
+    assert_eq!(pending, [0, 0], "{:?}", world.dispatcher.snapshot());
+    assert_eq!(world.parked.len(), 6_000 + 6_000 - 6_000 / 3);
+}
+
+#[test]
+fn what_waits_for_its_key_is_put_aside_when_it_is_too_old() {
+    let mut world = World::new(7);
+    (world.faults, world.keyed, world.attempts_max) = (false, true, 0);
+    (world.max_age, world.held_up) = (Duration::from_secs(600), Some("hot"));
+    world.configure();
+    world.commit(6_000);
+    let late = world.max_age + limits::SWEEP_MAX + Duration::from_secs(90);
+    while world.elapsed < late && world.advance() {}
+    let hot = (1..=6_000).filter(|seq| key_of(*seq) == Some("hot")).count();
+    let parked = world.parked.iter().filter(|(sink, _)| *sink == sinks()[0]).count();
+    assert_eq!((parked, world.pending[&sinks()[0]].len()), (hot, 0));
+}
+
+#[test]
+fn nothing_ages_while_its_sink_is_suspended() {
+    let mut world = World::new(8);
+    (world.faults, world.keyed) = (false, true);
+    world.max_age = Duration::from_secs(600);
+    world.suspend(true);
+    world.commit(5_000);
+    world.elapsed += Duration::from_secs(7_200);
+    world.suspend(false);
+    world.settle();
+    assert_eq!((world.too_old, world.done[&sinks()[0]].len()), (0, 5_000));
+}
+
+#[test]
+fn a_suspended_sink_that_skips_leaves_out_what_waits_and_what_comes_and_no_more() {
+    let mut world = World::new(9);
+    (world.faults, world.keyed) = (false, true);
+    world.suspend(true);
+    world.commit(5_000);
+    world.skip();
+    world.commit(1_000);
+    while world.pending.values().any(|pending| !pending.is_empty()) && world.advance() {}
+    let skipped = world.skipped;
+    world.suspend(false);
+    world.commit(500);
+    world.settle();
+    let [a, b] = [6_000, 6_000 - 6_000 / 3];
+    assert_eq!((skipped, world.attempts), (a + b, 500 + 500 - 500 / 3));
 }
 
 #[test]

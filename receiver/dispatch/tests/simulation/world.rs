@@ -2,24 +2,23 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     num::NonZeroU32,
-    sync::Arc,
     time::Duration,
 };
 
 use boathook_dispatch::{Command, Dispatcher, Handover, Input, Now, SinkSettings, limits};
 use boathook_event::{
-    Attempt, Delivered, Delivery, Event, EventParts, Failure, FailureKind, Head, Jitter, Next, ObjectName,
-    Record, RetryPolicy, Seq, Uid,
+    Attempt, Delivered, Delivery, Failure, FailureKind, Jitter, Next, ObjectName, ParkReason, Record,
+    RetryPolicy, Seq,
 };
-use bytes::Bytes;
-use http::{HeaderMap, Method};
 use jiff::{SignedDuration, Timestamp};
+
+use super::store::Page;
 
 const CONCURRENCY: usize = 3;
 const ATTEMPTS_MAX: u32 = 6;
 
 /// A small generator, so that a failing seed can be run again.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, bound: u64) -> u64 {
@@ -27,7 +26,7 @@ impl Dice {
         (self.0 >> 33) % bound
     }
 
-    fn once_in(&mut self, bound: u64) -> bool {
+    pub(super) fn once_in(&mut self, bound: u64) -> bool {
         self.below(bound) == 0
     }
 }
@@ -36,21 +35,33 @@ impl Dice {
 type Pending = BTreeMap<Seq, (u32, Option<Timestamp>)>;
 
 pub(crate) struct World {
-    dice: Dice,
+    pub(super) dice: Dice,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) elapsed: Duration,
     wake_at: Option<Duration>,
-    committed: Seq,
-    pending: BTreeMap<ObjectName, Pending>,
+    pub(super) committed: Seq,
+    pub(super) pending: BTreeMap<ObjectName, Pending>,
     pub(crate) done: BTreeMap<ObjectName, Vec<Seq>>,
+    /// The first place of each commit, and when it was.
+    pub(super) commits: BTreeMap<Seq, Duration>,
     /// What was put aside, and may be asked for again.
-    parked: Vec<(ObjectName, Seq)>,
+    pub(crate) parked: Vec<(ObjectName, Seq)>,
+    /// How many of them for their age.
+    pub(crate) too_old: u64,
+    pub(crate) skipped: u64,
+    pub(crate) max_age: Duration,
+    /// Nothing ages before that: the sink was suspended until then. A new process does not know.
+    resumed: BTreeMap<ObjectName, Timestamp>,
     pub(crate) rearmed: u64,
     in_flight: BTreeSet<(ObjectName, Seq)>,
     /// Answers on their way back to the dispatcher.
     answers: VecDeque<Input>,
     pub(crate) faults: bool,
     suspended: bool,
+    /// The process may not begin anything.
+    paused: bool,
+    /// What comes to a suspended sink is left out.
+    skip: bool,
     b_is_there: bool,
     pub(crate) feeds: u64,
     pub(crate) key_feeds: u64,
@@ -64,6 +75,11 @@ pub(crate) struct World {
     pub(crate) large: bool,
     /// 0 = no limit.
     pub(crate) attempts_per_minute: u32,
+    /// Events get too old, and suspended sinks may skip.
+    pub(crate) ages: bool,
+    /// A key waits behind what was parked.
+    pub(crate) blocks: bool,
+    pub(super) blocking: BTreeSet<(ObjectName, Seq)>,
     /// Events have keys, whose order both sinks keep.
     pub(crate) keyed: bool,
     /// Those that were parked and armed again: they join the order of their key where they come.
@@ -91,46 +107,6 @@ pub(crate) fn sinks() -> [ObjectName; 2] {
     [ObjectName::new("default", "a"), ObjectName::new("default", "b")]
 }
 
-/// What bodies are made of.
-static ZEROS: [u8; 600_000] = [0; 600_000];
-
-/// A page of as many of these as have room in it; the first always has.
-fn page<T>(rows: impl Iterator<Item = T>, bytes_of: impl Fn(&T) -> usize, max: Page) -> (Vec<T>, bool) {
-    let (mut taken, mut bytes) = (Vec::new(), 0);
-    for row in rows {
-        bytes += bytes_of(&row);
-        if !taken.is_empty() && (taken.len() >= max.deliveries || bytes > max.bytes) {
-            return (taken, true);
-        }
-        taken.push(row);
-    }
-    (taken, false)
-}
-
-/// What a read may bring.
-#[derive(Clone, Copy)]
-struct Page {
-    deliveries: usize,
-    bytes: usize,
-}
-
-fn event(key: Option<&str>, bytes: usize) -> Event {
-    let head = Head { method: Method::POST, path: "/".into(), query: None, headers: HeaderMap::new() };
-    Event::restore(EventParts {
-        uid: Uid::new(0, &[0; 10]),
-        endpoint: ObjectName::new("default", "e"),
-        received_at: Timestamp::UNIX_EPOCH,
-        id: None,
-        event_type: None,
-        key: key.map(Into::into),
-        tenant: None,
-        entity: None,
-        index: 0,
-        head: Arc::new(head),
-        body: Bytes::from_static(&ZEROS).slice(..bytes),
-    })
-}
-
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut world = Self {
@@ -141,12 +117,19 @@ impl World {
             committed: 0,
             pending: sinks().into_iter().map(|sink| (sink, Pending::new())).collect(),
             done: sinks().into_iter().map(|sink| (sink, Vec::new())).collect(),
+            commits: BTreeMap::new(),
             parked: Vec::new(),
+            too_old: 0,
+            skipped: 0,
+            max_age: Duration::from_secs(86_400),
+            resumed: BTreeMap::new(),
             rearmed: 0,
             in_flight: BTreeSet::new(),
             answers: VecDeque::new(),
             faults: true,
             suspended: false,
+            paused: false,
+            skip: false,
             b_is_there: true,
             feeds: 0,
             key_feeds: 0,
@@ -157,6 +140,9 @@ impl World {
             attempts: 0,
             large: false,
             attempts_per_minute: 0,
+            ages: false,
+            blocks: false,
+            blocking: BTreeSet::new(),
             replays: BTreeSet::new(),
         };
         world.configure();
@@ -176,13 +162,15 @@ impl World {
                 initial_delay: Duration::from_millis(500),
                 multiplier: 2.0,
                 max_delay: Duration::from_secs(5),
-                max_age: Duration::from_secs(86_400),
+                max_age: self.max_age,
                 jitter: Jitter::Full,
                 permanent_statuses: Vec::new(),
             },
             concurrency: CONCURRENCY,
             attempts_per_minute: NonZeroU32::new(self.attempts_per_minute),
             suspend: self.suspended,
+            paused: self.paused,
+            skip: self.suspended && self.skip,
         };
         let served = sinks().into_iter().filter(|sink| self.b_is_there || sink.name() == "a");
         let settings = served.map(settings).collect();
@@ -211,6 +199,16 @@ impl World {
             Command::Breaker { .. } => {}
             Command::Deliver { delivery, attempt } => self.deliver(&delivery, attempt),
             Command::Record(record) => self.record(&record),
+            Command::End { record, .. } => self.end(&record),
+            Command::FeedBlocking { sink, ticket, seqs } => {
+                let answer = self.feed_blocking(sink, ticket, seqs);
+                self.answer(answer);
+            }
+            Command::FeedOldest { sink, ticket, after, deliveries_max, bytes_max } => {
+                let page = Page { deliveries: deliveries_max, bytes: bytes_max };
+                let answer = self.feed_oldest(sink, ticket, after, page);
+                self.answer(answer);
+            }
             Command::Feed { sink, ticket, after, deliveries_max, bytes_max } => {
                 let page = Page { deliveries: deliveries_max, bytes: bytes_max };
                 self.feeds += 1;
@@ -242,7 +240,7 @@ impl World {
 
     fn deliver(&mut self, delivery: &Delivery, number: u32) {
         let (sink, seq) = (delivery.sink.clone(), delivery.seq);
-        assert!(!self.suspended, "a suspended sink gets nothing");
+        assert!(!self.suspended && !self.paused, "a suspended sink gets nothing");
         assert!(self.in_flight.insert((sink.clone(), seq)), "{sink} {seq} is under way already");
         self.check_order(&sink, seq);
         let stored = self.pending.get(&sink).and_then(|pending| pending.get(&seq)).copied();
@@ -274,13 +272,43 @@ impl World {
         let others = self.in_flight.iter().filter(|(of, other)| of == sink && *other != seq);
         let mut under_way = others.map(|(_, other)| *other).filter(|other| key_of(*other) == Some(key));
         assert_eq!(under_way.next(), None, "{sink} {seq}: another one of {key} is under way");
-        if self.replays.contains(&(sink.clone(), seq)) {
+        let mut blocking = self.blocking.range((sink.clone(), 0)..(sink.clone(), seq));
+        let blocking = blocking.find(|(_, other)| key_of(*other) == Some(key));
+        assert_eq!(blocking, None, "{sink} {seq} overtakes a parked one of its key {key}");
+        // Nothing has overtaken it: what was armed again comes in its place.
+        if !self.blocks && self.replays.contains(&(sink.clone(), seq)) {
             return;
         }
         let before = self.pending[sink].range(..seq).map(|(seq, _)| *seq);
-        let mut before = before
-            .filter(|other| key_of(*other) == Some(key) && !self.replays.contains(&(sink.clone(), *other)));
+        let mut before = before.filter(|other| {
+            key_of(*other) == Some(key) && (self.blocks || !self.replays.contains(&(sink.clone(), *other)))
+        });
         assert_eq!(before.next(), None, "{sink} {seq} overtakes one of its key {key}");
+    }
+
+    /// A delivery ends without another attempt: for its age, or because its sink skips it.
+    fn end(&mut self, record: &Record) {
+        let Record { seq, sink, attempt, next, .. } = record;
+        assert!(!self.paused, "{sink} {seq} ends in a process that may not");
+        assert!(attempt.is_none() && !self.in_flight.contains(&(sink.clone(), *seq)), "{record:?}");
+        match next {
+            Next::Skipped => {
+                assert!(self.suspended && self.skip, "{sink} {seq} is skipped");
+                self.skipped += 1;
+            }
+            Next::Parked(ParkReason::TooOld) => {
+                let resumed = self.resumed.get(sink).copied().unwrap_or(Timestamp::MIN);
+                let age = self.now().wall.duration_since(self.received_at(*seq).max(resumed));
+                assert!(
+                    age > SignedDuration::try_from(self.max_age).unwrap_or_default(),
+                    "{sink} {seq}: {age}"
+                );
+                assert!(!self.suspended, "{sink} {seq}: nothing ages while its sink is suspended");
+                self.too_old += 1;
+            }
+            _ => assert_eq!(*next, Next::Skipped, "{sink} {seq} ends so without an attempt"),
+        }
+        self.record(record);
     }
 
     fn record(&mut self, record: &Record) {
@@ -290,14 +318,20 @@ impl World {
         if written {
             match next {
                 Next::Retry { due } => {
-                    let attempt = attempt.as_ref().expect("it was tried");
-                    known.insert(*seq, (attempt.number, Some(*due)));
+                    let number = attempt.as_ref().map(|attempt| attempt.number);
+                    known.insert(*seq, (number.expect("only what was tried is tried again"), Some(*due)));
                 }
                 Next::Delivered { .. } | Next::Parked(_) | Next::Skipped => {
                     assert!(known.remove(seq).is_some(), "{sink} {seq} ends twice");
                     self.done.entry(sink.clone()).or_default().push(*seq);
+                    let at = (sink.clone(), *seq);
                     if matches!(next, Next::Parked(_)) {
-                        self.parked.push((sink.clone(), *seq));
+                        self.parked.push(at.clone());
+                        if self.blocks && self.keyed && key_of(*seq).is_some() {
+                            self.blocking.insert(at);
+                        }
+                    } else {
+                        self.blocking.remove(&at);
                     }
                 }
             }
@@ -305,76 +339,9 @@ impl World {
         self.answer(Input::Recorded { sink: sink.clone(), seq: *seq, written });
     }
 
-    fn delivery(&self, sink: &ObjectName, seq: Seq, attempts: u32, due: Option<Timestamp>) -> Delivery {
-        let key = key_of(seq).filter(|_| self.keyed);
-        let event = Arc::new(event(key, self.bytes_of(seq)));
-        Delivery {
-            seq,
-            sink: sink.clone(),
-            event,
-            attempts,
-            due,
-            ordered: key.is_some(),
-            blocks: false,
-            replay: 0,
-        }
-    }
-
-    fn bytes_of(&self, seq: Seq) -> usize {
-        if self.large && seq.is_multiple_of(29) { ZEROS.len() } else { 1_000 }
-    }
-
-    fn feed(&mut self, sink: ObjectName, ticket: u64, after: Seq, max: Page) -> Input {
-        if self.faults && self.dice.once_in(8) {
-            return Input::FeedFailed { sink, ticket };
-        }
-        let never_tried = self.pending[&sink].range(after + 1..).filter(|(_, (_, due))| due.is_none());
-        let never_tried = never_tried.map(|(seq, _)| *seq);
-        let (seqs, more) = page(never_tried, |seq| self.bytes_of(*seq), max);
-        let up_to = if more { seqs.last().copied().unwrap_or(after) } else { self.committed };
-        let deliveries = seqs.into_iter().map(|seq| self.delivery(&sink, seq, 0, None)).collect();
-        let tried = self.pending[&sink].range(after + 1..=up_to.max(after + 1));
-        let tried = tried
-            .filter(|(seq, (attempts, due))| **seq <= up_to && due.is_some() && *attempts > 0 && self.keyed);
-        let tried = tried.filter_map(|(seq, _)| Some((*seq, key_of(*seq)?.into()))).collect();
-        Input::Fed { sink, ticket, deliveries, tried, up_to, more }
-    }
-
-    fn feed_key(&mut self, sink: ObjectName, ticket: u64, key: &str, after: Seq, max: Page) -> Input {
-        self.key_feeds += 1;
-        if self.faults && self.dice.once_in(8) {
-            return Input::FeedFailed { sink, ticket };
-        }
-        let of_key = self.pending[&sink].range(after + 1..).filter(|(seq, _)| key_of(**seq) == Some(key));
-        let of_key = of_key.map(|(seq, (attempts, due))| (*seq, *attempts, *due));
-        let (rows, more) = page(of_key, |(seq, ..)| self.bytes_of(*seq), max);
-        let delivery = |(seq, attempts, due)| self.delivery(&sink, seq, attempts, due);
-        let deliveries = rows.into_iter().map(delivery).collect();
-        Input::FedKey { sink, ticket, deliveries, more }
-    }
-
-    fn feed_due(&mut self, sink: ObjectName, ticket: u64, until: Timestamp, max: Page) -> Input {
-        if self.faults && self.dice.once_in(8) {
-            return Input::FeedFailed { sink, ticket };
-        }
-        let pending = self.pending[&sink].iter();
-        let mut tried: Vec<(Timestamp, Seq, u32)> =
-            pending.filter_map(|(seq, (attempts, due))| due.map(|due| (due, *seq, *attempts))).collect();
-        tried.sort_unstable();
-        let due = tried.iter().take_while(|(due, _, _)| *due <= until);
-        let (given, _) = page(due, |(_, seq, _)| self.bytes_of(*seq), max);
-        let given = given.len();
-        let next_due = tried.get(given).map(|(due, _, _)| *due);
-        tried.truncate(given);
-        let deliveries = tried
-            .into_iter()
-            .map(|(due, seq, attempts)| self.delivery(&sink, seq, attempts, Some(due)))
-            .collect();
-        Input::FedDue { sink, ticket, deliveries, next_due }
-    }
-
     pub(crate) fn commit(&mut self, count: u64) {
         let first = self.committed + 1;
+        self.commits.insert(first, self.elapsed);
         self.committed += count;
         let mut deliveries = Vec::new();
         for seq in first..=self.committed {
@@ -415,13 +382,18 @@ impl World {
         self.dispatcher = Dispatcher::new(self.dice.below(u64::MAX));
         self.answers.clear();
         self.in_flight.clear();
+        self.resumed.clear();
         self.wake_at = None;
         self.configure();
     }
 
     /// A parked delivery becomes pending again, and the dispatcher is told.
     fn rearm(&mut self) {
-        let Some((sink, seq)) = self.parked.pop() else { return };
+        if self.parked.is_empty() {
+            return;
+        }
+        let place = usize::try_from(self.dice.below(self.parked.len() as u64)).unwrap_or(0);
+        let (sink, seq) = self.parked.swap_remove(place);
         self.rearmed += 1;
         self.replays.insert((sink.clone(), seq));
         self.done.entry(sink.clone()).or_default().retain(|done| *done != seq);
@@ -430,15 +402,40 @@ impl World {
         self.step(Input::Look { rearmed: Some(seq) });
     }
 
+    /// A parked delivery is erased, or past its retention. The dispatcher is not told which.
+    pub(crate) fn discard(&mut self) {
+        if let Some((sink, seq)) = self.parked.pop() {
+            self.blocking.remove(&(sink, seq));
+            self.step(Input::Look { rearmed: None });
+        }
+    }
+
+    pub(crate) fn suspend(&mut self, suspended: bool) {
+        if self.suspended && !suspended {
+            let (now, b_is_there) = (self.now().wall, self.b_is_there);
+            let served = sinks().into_iter().filter(|sink| b_is_there || sink.name() == "a");
+            self.resumed.extend(served.map(|sink| (sink, now)));
+        }
+        self.suspended = suspended;
+        self.configure();
+    }
+
+    pub(crate) fn skip(&mut self) {
+        self.skip = true;
+        self.suspend(true);
+    }
+
     pub(crate) fn disturb(&mut self) {
         match self.dice.below(120) {
             0 => self.restart(),
             1 => {
-                self.suspended = !self.suspended && self.in_flight.is_empty();
-                self.configure();
+                let suspended = !self.suspended && self.in_flight.is_empty();
+                self.skip = self.ages && self.dice.once_in(2);
+                self.suspend(suspended);
             }
             2..=4 => {
                 self.b_is_there = !self.b_is_there;
+                self.resumed.retain(|sink, _| sink.name() == "a");
                 self.configure();
             }
             5..=20 => {
@@ -450,6 +447,11 @@ impl World {
                 self.commit(count);
             }
             22..=24 => self.rearm(),
+            25 | 26 if self.blocks => self.discard(),
+            27 | 28 => {
+                self.paused = !self.paused && self.in_flight.is_empty();
+                self.configure();
+            }
             _ => {}
         }
     }
@@ -457,9 +459,13 @@ impl World {
     /// Faults stop; everything must end by commands and wake-ups alone.
     pub(crate) fn settle(&mut self) {
         self.faults = false;
-        self.suspended = false;
+        self.paused = false;
+        self.suspend(false);
         self.b_is_there = true;
         self.configure();
+        while self.blocks && !self.parked.is_empty() {
+            if self.dice.once_in(2) { self.rearm() } else { self.discard() }
+        }
         let mut steps = 0u64;
         while self.advance() && self.pending.values().any(|pending| !pending.is_empty()) {
             steps += 1;
@@ -468,7 +474,7 @@ impl World {
         for (sink, pending) in &self.pending {
             assert!(
                 pending.is_empty(),
-                "{sink}: {} deliveries were forgotten: {:?}",
+                "{sink}: {} deliveries were forgotten: {pending:?} {:?}",
                 pending.len(),
                 self.dispatcher.snapshot()
             );

@@ -32,6 +32,8 @@ pub(super) struct Totals {
     pub(super) delivered: u64,
     pub(super) pending: u64,
     pub(super) parked: u64,
+    pub(super) skipped: u64,
+    pub(super) erased: u64,
     /// Events in the store.
     pub(super) events: u64,
 }
@@ -60,6 +62,8 @@ impl Totals {
             delivered: number("delivered")?,
             pending: number("pending")?,
             parked: number("parked")?,
+            skipped: number("skipped")?,
+            erased: number("erased")?,
             events: report.get("events")?.as_u64()?,
         })
     }
@@ -81,7 +85,7 @@ pub(super) fn check(sent: &Sent, taken: &Taken, totals: Totals) -> Verdict {
     tell(ours.values().filter(|uids| uids.len() > 1).count(), "stored twice");
     tell(out_of_order(taken), "out of the order of their key");
     let acknowledged = sent.acknowledged.len() as u64;
-    let Totals { accepted, duplicate, delivered, pending, parked, events } = totals;
+    let Totals { accepted, duplicate, delivered, pending, parked, skipped, erased, events } = totals;
     let answered: u64 = sent.answers.values().sum();
     let taken_by_answer: u64 = sent.answers.range(200..300).map(|(_, number)| number).sum();
     // What was not answered, or with a failure of ours, may have been stored all the same: there may be more, but no less.
@@ -95,8 +99,10 @@ pub(super) fn check(sent: &Sent, taken: &Taken, totals: Totals) -> Verdict {
     if accepted != events || accepted < acknowledged {
         broken.push(format!("{accepted} accepted, {events} stored, {acknowledged} acknowledged"));
     }
-    if delivered + pending + parked != accepted {
-        broken.push(format!("{delivered} delivered + {pending} pending + {parked} parked is not {accepted}"));
+    if delivered + skipped + parked + pending + erased != accepted {
+        broken.push(format!(
+            "{delivered} delivered + {skipped} skipped + {parked} parked + {pending} pending + {erased} erased is not {accepted}"
+        ));
     }
     if ours.len() as u64 != delivered {
         broken.push(format!("{delivered} are said to be delivered, and the sink has {}", ours.len()));
@@ -153,7 +159,7 @@ mod tests {
     #[test]
     fn each_broken_promise_is_found() {
         type Breaks = fn(&mut Sent, &mut Taken, &mut Totals);
-        let breaks: [(&str, Breaks); 7] = [
+        let breaks: [(&str, Breaks); 8] = [
             ("1 acknowledged and lost", |_, taken, totals| {
                 taken.pop();
                 (totals.delivered, totals.pending) = (3, 1);
@@ -163,6 +169,7 @@ mod tests {
             ("is not what was acknowledged", |_, _, totals| totals.duplicate = 9),
             ("4 accepted, 3 stored", |_, _, totals| totals.events = 3),
             ("is not 4", |_, _, totals| totals.parked = 1),
+            ("1 skipped", |_, _, totals| totals.skipped = 1),
             ("and the sink has 4", |_, _, totals| (totals.delivered, totals.pending) = (3, 1)),
         ];
         for (told, break_it) in breaks {

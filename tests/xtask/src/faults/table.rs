@@ -28,6 +28,6 @@ pub(super) fn page(table: &str) -> String {
          *Acknowledged* are deliveries that were answered 200; each is stored once, and delivered. *Delivered again*: a sink got \
          it more than\nonce, with the same `Idempotency-Key`, which is what at-least-once means: a receiver that is killed \
          forgets the last few\nanswers of sinks. *Broken* would say what was lost, stored twice, out of the order of its key, \
-         or where\nthe sums do not hold: requests taken = accepted + duplicate, and accepted = delivered + pending + parked.\n"
+         or where\nthe sums do not hold: requests taken = accepted + duplicate, and accepted = delivered + skipped + parked +\npending + erased.\n"
     )
 }

@@ -1,0 +1,156 @@
+//! The model store's reads: pages of what is pending.
+use std::sync::Arc;
+
+use boathook_dispatch::Input;
+use boathook_event::{Delivery, Event, EventParts, Head, ObjectName, Seq, Uid};
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use jiff::{SignedDuration, Timestamp};
+
+use super::world::{World, key_of};
+
+/// What bodies are made of.
+static ZEROS: [u8; 600_000] = [0; 600_000];
+
+/// A page of as many of these as have room in it; the first always has.
+fn page<T>(rows: impl Iterator<Item = T>, bytes_of: impl Fn(&T) -> usize, max: Page) -> (Vec<T>, bool) {
+    let (mut taken, mut bytes) = (Vec::new(), 0);
+    for row in rows {
+        bytes += bytes_of(&row);
+        if !taken.is_empty() && (taken.len() >= max.deliveries || bytes > max.bytes) {
+            return (taken, true);
+        }
+        taken.push(row);
+    }
+    (taken, false)
+}
+
+/// What a read may bring.
+#[derive(Clone, Copy)]
+pub(super) struct Page {
+    pub(super) deliveries: usize,
+    pub(super) bytes: usize,
+}
+
+fn event(key: Option<&str>, bytes: usize, received_at: Timestamp) -> Event {
+    let head = Head { method: Method::POST, path: "/".into(), query: None, headers: HeaderMap::new() };
+    Event::restore(EventParts {
+        uid: Uid::new(0, &[0; 10]),
+        endpoint: ObjectName::new("default", "e"),
+        received_at,
+        id: None,
+        event_type: None,
+        key: key.map(Into::into),
+        tenant: None,
+        entity: None,
+        index: 0,
+        head: Arc::new(head),
+        body: Bytes::from_static(&ZEROS).slice(..bytes),
+    })
+}
+
+impl World {
+    pub(super) fn delivery(
+        &self,
+        sink: &ObjectName,
+        seq: Seq,
+        attempts: u32,
+        due: Option<Timestamp>,
+    ) -> Delivery {
+        let key = key_of(seq).filter(|_| self.keyed);
+        let event = Arc::new(event(key, self.bytes_of(seq), self.received_at(seq)));
+        let ordered = key.is_some();
+        let blocks = ordered && self.blocks;
+        Delivery { seq, sink: sink.clone(), event, attempts, due, ordered, blocks, replay: 0 }
+    }
+
+    fn bytes_of(&self, seq: Seq) -> usize {
+        if self.large && seq.is_multiple_of(29) { ZEROS.len() } else { 1_000 }
+    }
+
+    pub(super) fn feed(&mut self, sink: ObjectName, ticket: u64, after: Seq, max: Page) -> Input {
+        if self.faults && self.dice.once_in(8) {
+            return Input::FeedFailed { sink, ticket };
+        }
+        let never_tried = self.pending[&sink].range(after + 1..).filter(|(_, (_, due))| due.is_none());
+        let never_tried = never_tried.map(|(seq, _)| *seq);
+        let (seqs, more) = page(never_tried, |seq| self.bytes_of(*seq), max);
+        let up_to = if more { seqs.last().copied().unwrap_or(after) } else { self.committed };
+        let deliveries = seqs.into_iter().map(|seq| self.delivery(&sink, seq, 0, None)).collect();
+        let tried = self.pending[&sink].range(after + 1..=up_to.max(after + 1));
+        let tried = tried
+            .filter(|(seq, (attempts, due))| **seq <= up_to && due.is_some() && *attempts > 0 && self.keyed);
+        let tried = tried.filter_map(|(seq, _)| Some((*seq, key_of(*seq)?.into()))).collect();
+        let blocking = self.blocking.range((sink.clone(), after + 1)..=(sink.clone(), up_to.max(after + 1)));
+        let blocking = blocking.filter(|(_, seq)| *seq <= up_to);
+        let blocking = blocking.filter_map(|(_, seq)| Some((*seq, key_of(*seq)?.into()))).collect();
+        Input::Fed { sink, ticket, deliveries, tried, blocking, up_to, more }
+    }
+
+    pub(super) fn feed_key(
+        &mut self,
+        sink: ObjectName,
+        ticket: u64,
+        key: &str,
+        after: Seq,
+        max: Page,
+    ) -> Input {
+        self.key_feeds += 1;
+        if self.faults && self.dice.once_in(8) {
+            return Input::FeedFailed { sink, ticket };
+        }
+        let of_key = self.pending[&sink].range(after + 1..).filter(|(seq, _)| key_of(**seq) == Some(key));
+        let of_key = of_key.map(|(seq, (attempts, due))| (*seq, *attempts, *due));
+        let (rows, more) = page(of_key, |(seq, ..)| self.bytes_of(*seq), max);
+        let delivery = |(seq, attempts, due)| self.delivery(&sink, seq, attempts, due);
+        let deliveries = rows.into_iter().map(delivery).collect();
+        Input::FedKey { sink, ticket, deliveries, more }
+    }
+
+    pub(super) fn feed_due(&mut self, sink: ObjectName, ticket: u64, until: Timestamp, max: Page) -> Input {
+        if self.faults && self.dice.once_in(8) {
+            return Input::FeedFailed { sink, ticket };
+        }
+        let pending = self.pending[&sink].iter();
+        let mut tried: Vec<(Timestamp, Seq, u32)> =
+            pending.filter_map(|(seq, (attempts, due))| due.map(|due| (due, *seq, *attempts))).collect();
+        tried.sort_unstable();
+        let due = tried.iter().take_while(|(due, _, _)| *due <= until);
+        let (given, _) = page(due, |(_, seq, _)| self.bytes_of(*seq), max);
+        let given = given.len();
+        let next_due = tried.get(given).map(|(due, _, _)| *due);
+        tried.truncate(given);
+        let deliveries = tried
+            .into_iter()
+            .map(|(due, seq, attempts)| self.delivery(&sink, seq, attempts, Some(due)))
+            .collect();
+        Input::FedDue { sink, ticket, deliveries, next_due }
+    }
+
+    pub(super) fn feed_oldest(&mut self, sink: ObjectName, ticket: u64, after: Seq, max: Page) -> Input {
+        if self.faults && self.dice.once_in(8) {
+            return Input::FeedFailed { sink, ticket };
+        }
+        let behind = self.pending[&sink].range(after + 1..);
+        let behind = behind.map(|(seq, (attempts, due))| (*seq, *attempts, *due));
+        let (rows, more) = page(behind, |(seq, ..)| self.bytes_of(*seq), max);
+        let up_to = if more { rows.last().map_or(after, |(seq, ..)| *seq) } else { self.committed };
+        let delivery = |(seq, attempts, due)| self.delivery(&sink, seq, attempts, due);
+        let deliveries = rows.into_iter().map(delivery).collect();
+        Input::FedOldest { sink, ticket, deliveries, up_to, more }
+    }
+
+    pub(super) fn feed_blocking(&mut self, sink: ObjectName, ticket: u64, mut seqs: Vec<Seq>) -> Input {
+        if self.faults && self.dice.once_in(8) {
+            return Input::FeedFailed { sink, ticket };
+        }
+        seqs.retain(|seq| self.blocking.contains(&(sink.clone(), *seq)));
+        Input::FedBlocking { sink, ticket, seqs }
+    }
+
+    /// When it was committed.
+    pub(super) fn received_at(&self, seq: Seq) -> Timestamp {
+        let (_, elapsed) = self.commits.range(..=seq).next_back().expect("it was committed");
+        Timestamp::UNIX_EPOCH + SignedDuration::try_from(*elapsed).unwrap_or_default()
+    }
+}

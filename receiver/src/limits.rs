@@ -1,6 +1,8 @@
 //! Bounds of the receiver's edge, each with its reason.
 use std::{num::NonZeroU32, time::Duration};
 
+use jiff::SignedDuration;
+
 /// Bytes of one file of the folder: some thousand documents.
 pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How often the folder is looked at; a change counts once it is the same in two looks, so that a file is not read
@@ -157,6 +159,8 @@ pub const TOKEN_BYTES_MIN: usize = 16;
 pub const TOKEN_BYTES_MAX: usize = 4096;
 /// Entries of a page of the data API where the call does not say.
 pub const PAGE_DEFAULT: usize = 50;
+/// The hours of which it is told what happened, where nobody says which: a day tells nights from days.
+pub const STATISTICS_DEFAULT: SignedDuration = SignedDuration::from_hours(24);
 /// Replays by filter that run at once: they share the store's writer with what comes in.
 pub const REPLAYS_RUNNING_MAX: usize = 4;
 /// Replays that are remembered; of more the oldest that have ended are forgotten.

@@ -28,6 +28,7 @@ mod send;
 mod sender;
 mod sign;
 mod sink;
+mod statistics;
 mod status;
 mod table;
 mod target;
@@ -65,6 +66,7 @@ enum Command {
     Send(send::Flags),
     Secret(secret::Flags),
     Status(status::Flags),
+    Statistics(statistics::Flags),
     Events(events::Flags),
     Explain(explain::Flags),
     Replay(replay::Flags),
@@ -107,6 +109,7 @@ impl Arguments {
             Command::Send(flags) => send::run(flags, stdin),
             Command::Secret(flags) => Ok(secret::run(flags)),
             Command::Status(flags) => status::run(flags),
+            Command::Statistics(flags) => statistics::run(flags),
             Command::Events(flags) => events::run(flags),
             Command::Explain(flags) => explain::run(flags),
             Command::Replay(flags) => replay::run(flags),

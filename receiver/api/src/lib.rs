@@ -7,6 +7,7 @@ mod problem;
 mod replay;
 mod routes;
 mod standing;
+mod statistics;
 
 pub use event::{
     Body, Delivery, DeliveryState, Event, EventPage, EventQuery, EventSummary, FailedAttempt, Header, Order,
@@ -16,3 +17,7 @@ pub use problem::{Code, Problem, ProblemBody};
 pub use replay::{Armed, EventReplay, Replay, ReplayRequest, ReplayState, SinkTest, TestOutcome};
 pub use routes::{ROUTES, Role, Route};
 pub use standing::{Endpoint, Endpoints, Rejection, RejectionPage, RejectionQuery, Sink, Sinks};
+pub use statistics::{
+    Ended, EndpointHour, EndpointStatistics, Latency, SinkHour, SinkShare, SinkStatistics, Statistics,
+    StatisticsQuery,
+};

@@ -3,7 +3,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::{
     Armed, Endpoints, Event, EventPage, EventQuery, EventReplay, RejectionPage, RejectionQuery, Replay,
-    ReplayRequest, SinkTest, Sinks, TestOutcome,
+    ReplayRequest, SinkTest, Sinks, Statistics, StatisticsQuery, TestOutcome,
 };
 
 /// What a token must be for.
@@ -75,7 +75,7 @@ const fn act(
 }
 
 /// Every route.
-pub const ROUTES: [Route; 11] = [
+pub const ROUTES: [Route; 12] = [
     view("/v1/events", "listEvents", "List events, page by page.", Some(of::<EventQuery>), of::<EventPage>),
     view(
         "/v1/events/{uid}",
@@ -120,6 +120,13 @@ pub const ROUTES: [Route; 11] = [
     ),
     view("/v1/endpoints", "listEndpoints", "How the endpoints stand.", None, of::<Endpoints>),
     view("/v1/sinks", "listSinks", "How the sinks stand.", None, of::<Sinks>),
+    view(
+        "/v1/statistics",
+        "showStatistics",
+        "What happened, hour by hour: counts by outcome and type, success rates, how long sinks took.",
+        Some(of::<StatisticsQuery>),
+        of::<Statistics>,
+    ),
     act(
         "POST",
         "/v1/sinks/{namespace}/{name}/test",

@@ -7,6 +7,7 @@ mod filter;
 mod health;
 mod hour;
 mod identity;
+mod latency;
 pub mod limits;
 mod name;
 mod reading;
@@ -27,6 +28,7 @@ pub use filter::{Filter, FilterError, FilterFailure, FilterSpec, Operator, RuleS
 pub use health::{Checkup, Finding, Health, SecretUse, Vitals, check_up, sink_fails};
 pub use hour::{Hour, Requests};
 pub use identity::{DedupeKey, Digest, Uid};
+pub use latency::Latencies;
 pub use name::ObjectName;
 pub use reading::{Facts, Read, ReadError, ReadEvent, Reading, ReadingSpec};
 pub use rejected::Rejected;

@@ -78,3 +78,7 @@ pub const FAULT_FIELD_BYTES_MAX: usize = 128;
 pub const SCHEMA_FAULTS_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of what is told of a filter that could not be evaluated, and of a mistake in one.
 pub const FILTER_MESSAGE_BYTES_MAX: usize = 256;
+/// Buckets into which each doubling of a delivery's time is divided: the middle of one is at most 3.2 % off.
+pub const LATENCY_STEPS: u32 = 16;
+/// Buckets for times up to the largest that is written down (49 days): what a sink can have of them in an hour.
+pub const LATENCY_BUCKETS: u16 = 464;

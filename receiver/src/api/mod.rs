@@ -3,6 +3,7 @@ mod archived;
 mod call;
 mod events;
 mod replays;
+mod statistics;
 mod tokens;
 mod trial;
 
@@ -130,6 +131,7 @@ impl Api {
                 let standing = parts.reporter.standing().await.map_err(|error| away(&error))?;
                 json(&boathook_api::Sinks { sinks: standing.sinks })
             }
+            ("showStatistics", _) => parts.statistics(&call).await,
             ("testSink", [_, _, namespace, name, _]) => {
                 parts.try_sink(&ObjectName::new(namespace, name), &call).await
             }

@@ -15,6 +15,7 @@ mod oldest;
 pub mod postgres;
 mod question;
 mod reader;
+mod series;
 mod tally;
 pub mod traits;
 mod wire;

@@ -108,3 +108,8 @@ pub const REPLAY_SLICE: usize = 256;
 pub const REJECTED_KEPT_MAX: usize = 400;
 /// Refused requests that wait to be written, of all endpoints; further ones are counted, not remembered.
 pub const REJECTED_WAITING_MAX: usize = 1_024;
+/// Hours of which it is kept what happened: a week and a day, so that an hour can be compared with those of a week before.
+pub const HOURS_KEPT: i64 = 8 * 24;
+/// Types of one endpoint that are counted apart in one hour; events of further ones are counted together. No preset's catalogue
+/// is much larger.
+pub const HOUR_TYPES_MAX: usize = 64;

@@ -9,7 +9,7 @@ use crate::{
     Error,
     traits::{
         Archive, Archived, Claim, Epoch, Fed, Feed, Found, Page, Question, Replay, Replayed, Retentions,
-        Standing, Statistics,
+        Series, Span, Standing, Statistics,
     },
 };
 
@@ -142,6 +142,11 @@ impl Reader {
     /// See [`Archive::statistics`].
     pub async fn statistics(&self) -> Result<Statistics, Error> {
         off_the_runtime(&self.archive, |archive| archive.statistics()).await
+    }
+
+    /// See [`Archive::series`].
+    pub async fn series(&self, span: Span) -> Result<Series, Error> {
+        off_the_runtime(&self.archive, move |archive| archive.series(&span)).await
     }
 
     /// See [`Archive::oldest_pending`].

@@ -9,7 +9,10 @@ use boathook_event::{
 use jiff::Timestamp;
 
 use crate::Error;
-pub use crate::question::{Found, Order, Question, Replay, Replayed, Summary};
+pub use crate::{
+    question::{Found, Order, Question, Replay, Replayed, Summary},
+    series::{Ended, Hour, HourType, Series, Span},
+};
 
 /// One event to be stored, with everything that must be durable together with it.
 #[derive(Debug, Clone)]
@@ -278,12 +281,16 @@ pub trait Archive {
     /// Totals. They survive retention.
     fn statistics(&self) -> Result<Statistics, Error>;
 
+    /// What happened hour by hour, of the last [`crate::limits::HOURS_KEPT`] hours. It survives retention.
+    fn series(&self, span: &Span) -> Result<Series, Error>;
+
     /// Since when the oldest pending delivery waits, of each endpoint that has one: when its event was received. Looks at so
     /// many of each sink's oldest deliveries ([`crate::limits::OLDEST_LOOKED_AT`]); an endpoint that has none among them is told
     /// with the last of these, behind which its own wait.
     fn oldest_pending(&self) -> Result<Vec<(ObjectName, Timestamp)>, Error>;
 
-    /// Deletes, in slices, what is past its time, refused requests too, and forgets dedupe keys past their window. Returns the number of events deleted;
+    /// Deletes, in slices, what is past its time, refused requests too, and forgets dedupe keys past their window
+    /// and the hours that are too old. Returns the number of events deleted;
     /// pending deliveries keep their event.
     fn retain(&mut self, retentions: &Retentions, now: Timestamp) -> Result<u64, Error>;
 

@@ -103,6 +103,26 @@ fn events_are_found_page_by_page_and_shown_whole() {
 }
 
 #[test]
+fn what_happened_is_told_by_the_hour_and_outlives_a_restart() {
+    let (server, program) = with_delivered(3);
+    drop(program.send("d-3", "push", "{\"a\":1}"));
+    let program = Program::start_in(program.stop(), &[]);
+    let all = program.call("GET", "/v1/statistics", "").json();
+    let (endpoint, sink) = (&all["endpoints"][0], &all["sinks"][0]);
+    assert_eq!((&endpoint["name"], &endpoint["events"]["duplicate"]), (&"default/in".into(), &1.into()));
+    assert_eq!((&endpoint["types"]["push"], &endpoint["deliveries"][0]["delivered"]), (&3.into(), &3.into()));
+    assert_eq!((&sink["successRate"], &sink["latency"]["count"]), (&1.0.into(), &3.into()));
+    assert_eq!((endpoint["hours"].as_array().unwrap().len(), &sink["hours"]), (0, &serde_json::json!([])));
+    let one = program.call("GET", "/v1/statistics?endpoint=default/in", "").json();
+    let hours = one["endpoints"][0]["hours"].as_array().unwrap();
+    let accepted: u64 = hours.iter().filter_map(|hour| hour["events"]["accepted"].as_u64()).sum();
+    assert_eq!((accepted, &one["sinks"]), (3, &serde_json::json!([])));
+    let reversed = "/v1/statistics?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z";
+    assert_eq!(problem(&program.call("GET", reversed, "")), (400, "invalid".into()));
+    drop(server);
+}
+
+#[test]
 fn a_delivered_event_is_delivered_again_under_a_key_of_its_own() {
     let (server, program) = with_delivered(1);
     let uid = uid(&program, "d-1");

@@ -209,3 +209,48 @@ fn what_the_receiver_says_is_wrong_is_told_with_its_next_step() {
     let exit = ask(&gone, &["status"]);
     assert!(exit.status == 2 && exit.errors.contains("no answer from http://127.0.0.1:9"), "{}", exit.errors);
 }
+
+#[test]
+fn statistics_are_told_in_tables_the_most_frequent_type_first() {
+    let hour = json!({
+        "hour": "2026-11-26T12:00:00Z", "events": { "accepted": 5 }, "delivered": 4, "parked": 1, "skipped": 0, "failedAttempts": 2,
+    });
+    let told = json!({
+        "since": "2026-11-26T12:00:00Z", "until": "2026-11-26T13:00:00Z", "sinks": [],
+        "endpoints": [{
+            "name": "default/in", "events": { "accepted": 5, "rejected": 2 }, "types": { "pull": 1, "push": 3 },
+            "otherTypes": 0, "withoutType": 1, "hours": [hour],
+            "deliveries": [{ "sink": "default/out", "delivered": 4, "parked": 1, "skipped": 0, "failedAttempts": 2, "successRate": 0.8 }],
+        }],
+    });
+    let api = Api::answering(vec![("GET /v1/statistics?endpoint=default%2Fin", 200, told)]);
+    let exit = ask(&api, &["statistics", "--endpoint", "in"]);
+    assert_eq!((exit.status, &*exit.errors), (0, ""), "{}", exit.output);
+    let lines: Vec<&str> = exit.output.lines().filter(|line| !line.is_empty()).collect();
+    let columns = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(columns(lines[2]), ["default/in", "5", "0", "0", "2", "4", "1", "0", "80.0%"]);
+    assert_eq!([lines[4], lines[5], lines[6]].map(|line| columns(line)[1].clone()), ["push", "(no", "pull"]);
+    assert!(lines[8].starts_with("2026-11-26T12:00:00Z"), "{}", exit.output);
+}
+
+#[test]
+fn statistics_of_a_sink_say_how_long_it_took() {
+    let latency = json!({
+        "count": 4, "meanMs": 20, "p50Ms": 10, "p90Ms": 30, "p95Ms": 40, "p99Ms": 50, "maxMs": 60,
+    });
+    let told = json!({
+        "since": "2026-11-26T12:00:00Z", "until": "2026-11-26T13:00:00Z", "endpoints": [],
+        "sinks": [{
+            "name": "default/out", "delivered": 4, "parked": 0, "skipped": 0, "failedAttempts": 2, "successRate": 1.0,
+            "latency": latency, "hours": [],
+        }],
+    });
+    let api = Api::answering(vec![("GET /v1/statistics?sink=default%2Fout", 200, told)]);
+    let exit = ask(&api, &["statistics", "--sink", "out"]);
+    assert_eq!((exit.status, &*exit.errors), (0, ""), "{}", exit.output);
+    let row = exit.output.lines().last().unwrap().to_owned();
+    assert!(
+        row.starts_with("default/out") && row.ends_with("100.0%   20 ms  10 ms  40 ms  50 ms  60 ms"),
+        "{row}"
+    );
+}

@@ -12,7 +12,7 @@ use crate::{
         journal::{Decided, Frame, Stored},
         writer::Work,
     },
-    traits::Append,
+    traits::{Append, Hour},
 };
 
 impl<'w> Work<'w> {
@@ -21,6 +21,7 @@ impl<'w> Work<'w> {
         let now = self.now;
         for Frame { at, appends, outcomes, counters, rejected } in frames {
             self.now = *at;
+            self.tally.turn(Hour::of(*at));
             for decided in appends {
                 match decided {
                     Decided::Stored(stored) => self.store(stored)?,
@@ -43,6 +44,7 @@ impl<'w> Work<'w> {
             self.reject(rejected)?;
         }
         self.now = now;
+        self.tally.turn(Hour::of(now));
         self.fresh.write(self.sql)
     }
 
@@ -64,7 +66,7 @@ impl<'w> Work<'w> {
             sinks.push((sink, destination.ordered));
             if let Some(reason) = parked {
                 self.put_aside(stored, sink, *reason);
-                self.tally.route(endpoint, sink).parked += 1;
+                self.tally.put_aside(endpoint, sink);
                 continue;
             }
             let key = event.key.as_deref().filter(|_| destination.ordered);
@@ -74,9 +76,8 @@ impl<'w> Work<'w> {
         }
         self.fresh.events.push(FreshEvent { stored, endpoint, sinks: encode_sinks(&sinks) });
         self.last_seq = seq;
-        self.tally.events += 1;
+        self.tally.stored(endpoint, event.event_type.as_deref());
         self.segments.stored(kept.segment, seq);
-        self.tally.word(endpoint, Word::Accepted, 1);
         if *conflict {
             self.tally.word(endpoint, Word::IdConflict, 1);
         }

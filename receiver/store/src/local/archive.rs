@@ -12,13 +12,13 @@ use crate::{
     local::{
         Shared, oldest, question, rejected, removal,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, FAILURE_COLUMNS},
-        schema,
+        schema, series,
         snapshot::Snapshot,
         writer::Sync,
     },
     traits::{
         Archive, Archived, ArchivedDelivery, DeliveryState, Found, Question, Replay, Replayed, Retentions,
-        Statistics,
+        Series, Span, Statistics,
     },
 };
 
@@ -82,6 +82,11 @@ impl Archive for LocalArchive {
             events: schema::meta(&snapshot, "events")?.unsigned_abs(),
             last_seq: schema::meta(&snapshot, "last_seq")?.unsigned_abs(),
         })
+    }
+
+    fn series(&self, span: &Span) -> Result<Series, Error> {
+        let snapshot = self.snapshot()?;
+        series::read(&snapshot, span)
     }
 
     fn oldest_pending(&self) -> Result<Vec<(ObjectName, Timestamp)>, Error> {

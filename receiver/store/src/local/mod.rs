@@ -24,6 +24,7 @@ mod replay;
 pub(crate) mod rows;
 mod schema;
 mod segments;
+mod series;
 mod snapshot;
 mod tail;
 mod tally;

@@ -38,9 +38,12 @@ impl Work<'_> {
         };
         if let (Some(attempt), Some(replay)) = (attempt, moved)
             && let Err(failure) = &attempt.result
+            && self.failed((*seq, sink, replay), attempt, failure)?
         {
-            let kept = self.failed((*seq, sink, replay), attempt, failure)?;
-            self.tally.route(endpoint, sink).failed_attempts += i64::from(kept);
+            self.tally.failed(endpoint, sink);
+        }
+        if moved.is_some() {
+            self.tally.moved(endpoint, sink, attempt, next);
         }
         Ok(())
     }
@@ -69,6 +72,7 @@ impl Work<'_> {
         let totals = self.tally.route(endpoint, sink);
         totals.waits_no_more(bytes);
         totals.ended(next).into_iter().for_each(|total| *total += 1);
+        self.tally.moved(endpoint, sink, attempt, next);
         true
     }
 

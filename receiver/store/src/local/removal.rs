@@ -12,10 +12,10 @@ use crate::{
         Shared,
         journal::Kept,
         rows::{self, KEPT_COLUMNS},
-        segments,
+        segments, series,
         writer::{Sync, Work},
     },
-    traits::Retentions,
+    traits::{Hour, Retentions},
 };
 
 /// An event that may be past its retention.
@@ -42,6 +42,7 @@ pub(super) fn retain(
     }
     forget(read, shared, now)?;
     segments::give_up(read, shared)?;
+    series::forget(read, shared, Hour::of(now).first_kept())?;
     Ok(deleted)
 }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The schema that this program reads and writes.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 /// Times are Unix microseconds. `names` holds endpoints and sinks. `pending.due` is null until the first attempt has
 /// failed. A completed delivery has one row, whose `outcome` is `delivered`, `already_there`, `skipped` or the reason it was
@@ -127,6 +127,28 @@ const FROM_4: &str = "
     update meta set value = 5 where key = 'schema';
 ";
 
+/// Adds what schema 5 does not have: what happened hour by hour. Hours are counted from the Unix epoch.
+const FROM_5: &str = "
+    create table hour_words (
+        hour integer not null, endpoint integer not null, word text not null, number integer not null,
+        primary key (hour, endpoint, word)
+    ) without rowid;
+    create table hour_types (
+        hour integer not null, endpoint integer not null, type text not null, number integer not null,
+        primary key (hour, endpoint, type)
+    ) without rowid;
+    create table hour_routes (
+        hour integer not null, endpoint integer not null, sink integer not null, delivered integer not null,
+        parked integer not null, skipped integer not null, failed_attempts integer not null,
+        primary key (hour, endpoint, sink)
+    ) without rowid;
+    create table hour_latencies (
+        hour integer not null, sink integer not null, bucket integer not null, number integer not null,
+        primary key (hour, sink, bucket)
+    ) without rowid;
+    update meta set value = 6 where key = 'schema';
+";
+
 /// Opens the writing connection; makes the tables where there are none.
 pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(file, flags() | OpenFlags::SQLITE_OPEN_CREATE)?;
@@ -136,17 +158,21 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     )?;
     set_up(&connection, WRITE_CACHE_KIB)?;
     connection.execute_batch("pragma synchronous = full; pragma wal_autocheckpoint = 0")?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(96);
     match version(&connection)? {
-        None => connection
-            .execute_batch(&format!("begin immediate; {TABLES} {REPLAY_TABLES} {FROM_3} {FROM_4} commit"))?,
+        None => connection.execute_batch(&format!(
+            "begin immediate; {TABLES} {REPLAY_TABLES} {FROM_3} {FROM_4} {FROM_5} commit"
+        ))?,
         Some(2) => connection.execute_batch(&format!(
             "begin immediate;
              alter table deliveries rename to old_deliveries; alter table failures rename to old_failures;
-             {REPLAY_TABLES} {FROM_2} {FROM_3} {FROM_4} commit"
+             {REPLAY_TABLES} {FROM_2} {FROM_3} {FROM_4} {FROM_5} commit"
         ))?,
-        Some(3) => connection.execute_batch(&format!("begin immediate; {FROM_3} {FROM_4} commit"))?,
-        Some(4) => connection.execute_batch(&format!("begin immediate; {FROM_4} commit"))?,
+        Some(3) => {
+            connection.execute_batch(&format!("begin immediate; {FROM_3} {FROM_4} {FROM_5} commit"))?
+        }
+        Some(4) => connection.execute_batch(&format!("begin immediate; {FROM_4} {FROM_5} commit"))?,
+        Some(5) => connection.execute_batch(&format!("begin immediate; {FROM_5} commit"))?,
         Some(VERSION) => {}
         Some(version) => {
             let writer = if version < VERSION { "an older" } else { "a newer" };

@@ -7,9 +7,9 @@ use crate::{
 };
 
 impl Tally<i64> {
-    /// Adds all to the stored totals.
+    /// Adds all to the stored totals, and to those of its hours.
     pub(super) fn write(self, sql: &Connection) -> Result<(), Error> {
-        let Self { words, routes, events } = self;
+        let Self { words, hours, hour: _, routes, events } = self;
         for ((endpoint, word), number) in words {
             sql.prepare_cached(
                 "insert into words (endpoint, word, number) values (?1, ?2, ?3)
@@ -45,6 +45,6 @@ impl Tally<i64> {
             sql.prepare_cached("update meta set value = value + ?1 where key = 'events'")?
                 .execute([events])?;
         }
-        Ok(())
+        hours.into_iter().try_for_each(|(hour, hourly)| hourly.write(hour, sql))
     }
 }

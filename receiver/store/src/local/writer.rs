@@ -24,7 +24,7 @@ use crate::{
         tail::Tail,
     },
     tally::Tally,
-    traits::{Batch, Epoch, Verdict},
+    traits::{Batch, Epoch, Hour, Verdict},
 };
 
 /// Whether a transaction is on the disk when it returns, or with the next one that is.
@@ -249,11 +249,12 @@ impl Writer {
 
     fn attempt<R>(&mut self, work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>) -> Result<R, Error> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let now = (self.clock)();
         let mut running = Work {
             sql: &transaction,
             names: &mut self.names,
-            tally: Tally::default(),
-            now: (self.clock)(),
+            tally: Tally::at(Hour::of(now)),
+            now,
             last_seq: 0,
             fresh: Fresh::default(),
             keys: Vec::new(),

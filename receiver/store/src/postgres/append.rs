@@ -124,14 +124,12 @@ impl<'b> Decided<'b> {
             .map(|destination| Ok((names.expect(&destination.sink)?, destination.ordered)))
             .collect::<Result<Vec<_>, Fault>>()?;
         for (sink, _) in &sinks {
-            let route = tally.route(endpoint, *sink);
             match append.parked {
-                Some(_) => route.parked += 1,
-                None => route.waits(body_bytes(append)),
+                Some(_) => tally.put_aside(endpoint, *sink),
+                None => tally.route(endpoint, *sink).waits(body_bytes(append)),
             }
         }
-        tally.events += 1;
-        tally.word(endpoint, Word::Accepted, 1);
+        tally.stored(endpoint, append.event.event_type.as_deref());
         self.stored.push(Stored { seq, endpoint, append, sinks });
         Ok(self.last_seq)
     }

@@ -22,10 +22,11 @@ use crate::{
         options::Options,
         question, rejected, removal, replay,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow},
+        series,
     },
     traits::{
         Archive, Archived, ArchivedDelivery, DeliveryState, Found, Question, Replay, Replayed, Retentions,
-        Standing, Statistics,
+        Series, Span, Standing, Statistics,
     },
 };
 
@@ -90,6 +91,10 @@ impl Archive for PostgresArchive {
 
     fn statistics(&self) -> Result<Statistics, Error> {
         self.connection.borrow_mut().work(&async |session| statistics(session).await)
+    }
+
+    fn series(&self, span: &Span) -> Result<Series, Error> {
+        self.connection.borrow_mut().work(&async |session| series::read(session, span).await)
     }
 
     fn oldest_pending(&self) -> Result<Vec<(ObjectName, Timestamp)>, Error> {

@@ -19,6 +19,7 @@ mod removal;
 mod replay;
 mod rows;
 mod schema;
+mod series;
 mod tally;
 mod text;
 mod tls;

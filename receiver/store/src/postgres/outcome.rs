@@ -152,8 +152,11 @@ impl<'b> Outcomes<'b> {
                 && let Err(failure) = &attempt.result
                 && known.insert((*at, replay, attempt.number))
             {
-                totals.failed_attempts += 1;
+                tally.failed(*endpoint, at.1);
                 moves.failed((*at, replay), attempt, failure);
+            }
+            if moved.is_some() {
+                tally.moved(*endpoint, at.1, attempt.as_ref(), next);
             }
         }
         Ok(moves)

@@ -14,11 +14,11 @@ use crate::{
         connection::{BEGIN, BEGIN_LATER, Connection, Session},
         fault::Fault,
         flight::{Flight, value},
-        rows,
+        rows, series,
         writer::{commit, locked},
     },
     tally::Tally,
-    traits::Retentions,
+    traits::{Hour, Retentions},
 };
 
 /// An event that may be past its retention.
@@ -42,6 +42,8 @@ pub(super) fn retain(
         forget_rejected(connection, endpoint, cuts.rejected)?;
     }
     while yielding(|| connection.work(&async |session| forget(session).await))? {}
+    let first_kept = Hour::of(now).first_kept();
+    while yielding(|| connection.work(&async |session| series::forget(session, first_kept).await))? {}
     Ok(deleted)
 }
 
@@ -86,7 +88,7 @@ pub(super) async fn erase(session: &Session, uid: &Uid) -> Result<bool, Fault> {
         "delete from pending where sink = any($1) and seq = $2 returning sink, bytes",
         vec![value(sinks, Type::INT4_ARRAY), value(seq, Type::INT8)],
     );
-    let mut tally = Tally::default();
+    let mut tally = Tally::at(locked.hour());
     for row in flight.land().await?.take(pending) {
         let totals = tally.route(endpoint, row.try_get(0)?);
         totals.waits_no_more(row.try_get(1)?);
@@ -156,10 +158,10 @@ async fn past(session: &Session, candidates: &[Candidate], cuts: Cuts) -> Result
 
 /// Deletes those that still are past their retention: a repetition may have re-armed one since it was looked at.
 async fn delete_past(session: &Session, candidates: &[Candidate], cuts: Cuts) -> Result<u64, Fault> {
-    let (_, ()) = locked(session, BEGIN_LATER, |_| ()).await?;
+    let (locked, ()) = locked(session, BEGIN_LATER, |_| ()).await?;
     let past = past(session, candidates, cuts).await?;
     let count = past.len();
-    let mut tally = Tally::default();
+    let mut tally = Tally::at(locked.hour());
     let mut flight = Flight::new(&session.client);
     delete(&past, &mut flight, &mut tally);
     tally.write(&mut flight);

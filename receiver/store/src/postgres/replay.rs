@@ -67,7 +67,8 @@ pub(super) async fn replay(session: &Session, events: &[Seq], replay: &Replay) -
     let seqs = events.iter().map(|seq| place(*seq)).collect::<Vec<_>>();
     let mut all = load(session, &seqs).await?;
     pending(session, &mut all).await?;
-    let (mut armed, mut replayed, mut tally) = (Armed::default(), Replayed::default(), Tally::default());
+    let (mut armed, mut replayed, mut tally) =
+        (Armed::default(), Replayed::default(), Tally::at(locked.hour()));
     for seq in events {
         let Some(again) = all.get(&place(*seq)) else { continue };
         if armed.one(again, replay, &names, &mut replayed, &mut tally)? {

@@ -7,9 +7,9 @@ use crate::{
 };
 
 impl Tally<i32> {
-    /// Adds all to the stored totals.
-    pub(super) fn write(&self, flight: &mut Flight<'_>) {
-        let Self { words, routes, events } = self;
+    /// Adds all to the stored totals, and to those of its hours.
+    pub(super) fn write<'f>(&'f self, flight: &mut Flight<'f>) {
+        let Self { words, hours, hour: _, routes, events } = self;
         if !words.is_empty() {
             let endpoints = words.keys().map(|(endpoint, _)| *endpoint).collect::<Vec<_>>();
             let names = words.keys().map(|(_, word)| word.as_str()).collect::<Vec<_>>();
@@ -54,6 +54,7 @@ impl Tally<i32> {
                 ],
             );
         }
+        hours.iter().for_each(|(hour, hourly)| hourly.write(*hour, flight));
         if *events != 0 {
             flight.ask("update store set events = events + $1", vec![value(*events, Type::INT8)]);
         }

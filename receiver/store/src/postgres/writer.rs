@@ -24,7 +24,7 @@ use crate::{
         rejected, replay,
     },
     tally::Tally,
-    traits::{Batch, Committer, Epoch, Verdict},
+    traits::{Batch, Committer, Epoch, Hour, Verdict},
 };
 
 /// Takes the lock, and tells the last place and the database's time in microseconds. Only what is asked after it sees what
@@ -55,6 +55,13 @@ pub(super) struct Locked {
     pub(super) now: i64,
     /// Of what was asked behind the lock.
     pub(super) answers: Answers,
+}
+
+impl Locked {
+    /// In which it is.
+    pub(super) fn hour(&self) -> Hour {
+        Hour::of_microseconds(self.now)
+    }
 }
 
 /// Begins a transaction and takes the lock, together with what `ask` adds.
@@ -150,6 +157,7 @@ impl Work<'_> {
         let before = self.unsettled.map(|unsettled| &*unsettled.counters).unwrap_or_default();
         let unknown = names.unknown(batch, batch.counters.iter().chain(before));
         let (mut locked, asked) = locked(session, begin, |flight| self.ask(&unknown, flight)).await?;
+        let mut tally = Tally::at(locked.hour());
         let mut rows =
             |place: Option<usize>| place.map(|place| locked.answers.take(place)).unwrap_or_default();
         let names = names.with(&rows(asked.names))?;
@@ -158,7 +166,6 @@ impl Work<'_> {
             Some(row) => Epoch(row.try_get::<_, i64>(0)?.unsigned_abs()),
             None => Epoch(0),
         };
-        let mut tally = Tally::default();
         let known = rows(asked.known);
         let at = (locked.last_seq, locked.now);
         let mut decided = append::decide(batch, &known, at, &names, &mut tally)?;

@@ -6,6 +6,7 @@ pub(crate) mod feed;
 pub(crate) mod model;
 pub(crate) mod question;
 pub(crate) mod replay;
+pub(crate) mod series;
 
 use std::time::Duration;
 
@@ -101,6 +102,10 @@ macro_rules! conformance {
             replay { a_delivered_event_is_delivered_again_under_its_own_number_and_counted_once_more }
             replay { only_the_deliveries_that_are_meant_are_made_once_more }
             replay { an_event_can_go_to_a_sink_that_it_never_had }
+            series { each_hour_has_its_own_numbers_and_they_add_up }
+            series { one_endpoint_and_one_sink_are_told_by_themselves }
+            series { types_beyond_a_bound_are_counted_together }
+            series { hours_outlive_their_events_and_are_forgotten_in_their_time }
             model { any_history_ends_as_in_the_model }
         }
     };

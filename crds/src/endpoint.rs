@@ -1,5 +1,7 @@
 //! WebhookEndpoint: what one provider sends, and what becomes of it.
 #![expect(unreachable_pub, reason = "the derive of the CEL rules repeats the struct in a scope of its own")]
+use std::collections::BTreeMap;
+
 use boathook_verify::{Duration, Scheme};
 use k8s_openapi::jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
@@ -70,6 +72,12 @@ pub struct WebhookEndpointSpec {
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("receiverClassName cannot be changed: delete the endpoint and make it anew"))]
     pub receiver_class_name: String,
+    /// Constants for templates: `{attr:NAME}` in the endpoint's own fields (`events.id`, `type`, `key`, `tenant`, the
+    /// scheme's) and in those of the sinks that get its events. A name that the endpoint's fields or the sinks that it names
+    /// ask for and that is not here is an error; a sink's alternative (`{attr:NAME|'none'}`) is no error. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::attributes")]
+    pub attributes: BTreeMap<String, String>,
     /// The secrets that the provider may sign with. Any of them may match: name the old and the new one while you
     /// rotate. The first is used where one must be chosen. Left out only where the issuer of a token publishes its keys
     /// (`verification.jwt.jwksURL`, or the preset's), and for schemes of kind `none`.

@@ -103,6 +103,14 @@ pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Names and texts for templates.
+pub(crate) fn attributes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": { "type": "string", "minLength": 1, "maxLength": 1024 },
+    })
+}
+
 /// Any JSON object.
 pub(crate) fn object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })

@@ -356,13 +356,15 @@ impl Deliveries {
         let served = self.sinks.get(&sink).cloned();
         let (messages, metrics) = (self.messages.clone(), Arc::clone(&self.parts.metrics));
         let time_max = self.term.attempt_time_max();
+        let attributes = self.parts.live.load().attributes(&delivery.event.endpoint);
         tokio::spawn(async move {
             let (started_at, started) = (Timestamp::now(), Instant::now());
             // How old what is delivered again is says nothing of the sink.
             let received_at = Some(delivery.event.received_at).filter(|_| delivery.replay == 0);
             let result = match &served {
                 Some(served) => {
-                    within(time_max, tried(&*served.sink, Sending { delivery, attempt: number })).await
+                    within(time_max, tried(&*served.sink, Sending { delivery, attempt: number, attributes }))
+                        .await
                 }
                 None => Err(gone()),
             };

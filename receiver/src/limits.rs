@@ -161,10 +161,14 @@ pub const TOKEN_BYTES_MAX: usize = 4096;
 pub const PAGE_DEFAULT: usize = 50;
 /// The hours of which it is told what happened, where nobody says which: a day tells nights from days.
 pub const STATISTICS_DEFAULT: SignedDuration = SignedDuration::from_hours(24);
-/// Replays by filter that run at once: they share the store's writer with what comes in.
-pub const REPLAYS_RUNNING_MAX: usize = 4;
-/// Replays that are remembered; of more the oldest that have ended are forgotten.
-pub const REPLAYS_KEPT_MAX: usize = 100;
+/// Replays by filter that run at once, and erasures: they share the store's writer with what comes in.
+pub const JOBS_RUNNING_MAX: usize = 4;
+/// Replays that are remembered, and erasures; of more the oldest that have ended are forgotten.
+pub const JOBS_KEPT_MAX: usize = 100;
+/// How often an erasure asks whether the bytes that it has erased are in no file any more,
+pub const ERASE_AGAIN_MAX: u32 = 20;
+/// and the pause between: reads of the store are short.
+pub const ERASE_AGAIN: Duration = Duration::from_millis(500);
 /// How long a dry run is waited for: most are counted by then.
 pub const DRY_RUN_WAIT: Duration = Duration::from_secs(10);
 /// Refused requests of one endpoint that wait to be told to the store; further ones are counted, not remembered.

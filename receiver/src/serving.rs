@@ -7,7 +7,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use boathook_dispatch::SinkSettings;
-use boathook_event::ObjectName;
+use boathook_event::{Attributes, ObjectName};
 use boathook_sinks::Sink;
 use boathook_table::{self as table, Endpoint, SealKey, Table, Target};
 use jiff::Timestamp;
@@ -191,6 +191,11 @@ impl Serving {
 
     pub(crate) fn endpoint(&self, name: &ObjectName) -> Option<&Served> {
         self.endpoints.get(name)
+    }
+
+    /// An endpoint's constants for the templates of sinks; none where it is gone.
+    pub(crate) fn attributes(&self, endpoint: &ObjectName) -> Arc<Attributes> {
+        self.endpoint(endpoint).map(|served| Arc::clone(&served.endpoint.attributes)).unwrap_or_default()
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Served> {

@@ -150,7 +150,7 @@ fn each_mistake_of_form_names_line_field_and_next_step() {
         ),
         (
             spec("  mod: Paused"),
-            "a.yaml:20: spec.mod: unknown field; there are: acknowledge, dedupe, delivery, events,",
+            "a.yaml:20: spec.mod: unknown field; there are: acknowledge, attributes, dedupe, delivery, events,",
         ),
         (
             spec("  events: { typs: [a] }"),

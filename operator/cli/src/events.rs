@@ -1,11 +1,13 @@
 //! `events`: what was received, and what became of it.
 use boathook_api::{Delivery, DeliveryState, EventPage, EventQuery, EventSummary, Order};
 use clap::{Args, ValueEnum};
+use serde_json::json;
 
 use crate::{
     Ended, Mistake, Output,
     call::{Api, ApiFlags, pretty},
     moment::Moment,
+    rendered::{rendered, text},
     table::{or_dash, plain, table},
 };
 
@@ -25,6 +27,9 @@ pub(crate) struct Flags {
     /// The first that was stored first.
     #[arg(long)]
     oldest_first: bool,
+    /// What each sink would get of each event now, which is then not sent. Needs the operate token.
+    #[arg(long)]
+    rendered: bool,
     /// How the result is written.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -77,8 +82,9 @@ impl From<State> for DeliveryState {
 }
 
 pub(crate) fn run(flags: &Flags) -> Result<Ended, Mistake> {
-    let Flags { api, filter, id, limit, oldest_first, output } = flags;
-    let named = |name: &Option<String>| name.as_deref().map(|name| api.named(name));
+    let Flags { api: place, filter, id, limit, oldest_first, rendered: render, output } = flags;
+    let named = |name: &Option<String>| name.as_deref().map(|name| place.named(name));
+    let api = place.api()?;
     let order = if *oldest_first { Order::OldestFirst } else { Order::NewestFirst };
     let query = EventQuery {
         endpoint: named(&filter.endpoint),
@@ -93,9 +99,13 @@ pub(crate) fn run(flags: &Flags) -> Result<Ended, Mistake> {
         limit: None,
         cursor: None,
     };
-    let (events, more) = list(&api.api()?, query, *limit)?;
+    let (events, more) = list(&api, query, *limit)?;
     let notes = more.then(|| format!("there are more: --limit is {limit}, or narrow it with the filters"));
+    let rendered = events.iter().filter(|_| *render).map(|event| rendered(&api, &event.uid));
+    let rendered = rendered.collect::<Result<Vec<_>, _>>()?;
     let output = match output {
+        Output::Text if *render => rendered.iter().map(text).collect::<Vec<_>>().join("\n"),
+        Output::Json if *render => pretty(&json!({ "events": events, "rendered": rendered })),
         Output::Text => table(
             ["RECEIVED", "UID", "ID", "TYPE", "ENDPOINT", "DELIVERIES"],
             events.iter().map(|event| {

@@ -14,6 +14,7 @@ use crate::{
     call::{Api, ApiFlags, pretty},
     events::list,
     limits::{EXPLAINED_EVENTS_MAX, EXPLAINED_REJECTIONS_MAX},
+    rendered::{rendered, text},
     status::of_endpoint,
     table::plain,
 };
@@ -23,6 +24,9 @@ use crate::{
 pub(crate) struct Flags {
     #[command(flatten)]
     api: ApiFlags,
+    /// Of an event also what each sink would get of it now, which is then not sent. Needs the operate token.
+    #[arg(long)]
+    rendered: bool,
     /// How the result is written.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -32,13 +36,13 @@ pub(crate) struct Flags {
 }
 
 pub(crate) fn run(flags: &Flags) -> Result<Ended, Mistake> {
-    let Flags { api: place, output, what } = flags;
+    let Flags { api: place, rendered, output, what } = flags;
     let api = place.api()?;
     // A provider's id may be a UUID, too.
     if Uuid::try_parse(what).is_ok()
         && let Some(event) = api.find::<Event>(&format!("/v1/events/{what}"))?
     {
-        return Ok(of_events(&[event.summary], *output));
+        return of_events(&api, &[event.summary], *rendered, *output);
     }
     let Endpoints { endpoints } = api.read("/v1/endpoints", &())?;
     let name = place.named(what);
@@ -54,16 +58,22 @@ pub(crate) fn run(flags: &Flags) -> Result<Ended, Mistake> {
             plain(what)
         )));
     }
-    Ok(of_events(&events, *output))
+    of_events(&api, &events, *rendered, *output)
 }
 
-fn of_events(events: &[EventSummary], output: Output) -> Ended {
+fn of_events(api: &Api, events: &[EventSummary], render: bool, output: Output) -> Result<Ended, Mistake> {
+    let rendered = events.iter().filter(|_| render).map(|event| rendered(api, &event.uid));
+    let rendered = rendered.collect::<Result<Vec<_>, _>>()?;
     let good = events.iter().flat_map(last).all(|delivery| delivery.state != DeliveryState::Parked);
     let output = match output {
+        Output::Json if render => pretty(&json!({ "events": events, "rendered": rendered })),
         Output::Json => pretty(&json!({ "events": events })),
-        Output::Text => events.iter().map(of_event).collect::<Vec<_>>().join("\n"),
+        Output::Text => {
+            let parts = events.iter().map(of_event).chain(rendered.iter().map(text));
+            parts.collect::<Vec<_>>().join("\n")
+        }
     };
-    Ended { good, output, notes: Vec::new() }
+    Ok(Ended { good, output, notes: Vec::new() })
 }
 
 fn of_event(event: &EventSummary) -> String {

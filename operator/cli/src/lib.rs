@@ -8,6 +8,7 @@ mod call;
 mod decision;
 mod demands;
 mod ended;
+mod erase;
 mod events;
 mod explain;
 mod given_header;
@@ -21,6 +22,7 @@ mod post;
 mod providers;
 mod published;
 mod rejections;
+mod rendered;
 mod replay;
 mod saved;
 mod secret;
@@ -70,6 +72,7 @@ enum Command {
     Events(events::Flags),
     Explain(explain::Flags),
     Replay(replay::Flags),
+    Erase(erase::Flags),
     Rejections(rejections::Flags),
     Sink(sink::Flags),
 }
@@ -113,6 +116,7 @@ impl Arguments {
             Command::Events(flags) => events::run(flags),
             Command::Explain(flags) => explain::run(flags),
             Command::Replay(flags) => replay::run(flags),
+            Command::Erase(flags) => erase::run(flags),
             Command::Rejections(flags) => rejections::run(flags),
             Command::Sink(flags) => sink::run(flags, stdin),
         }

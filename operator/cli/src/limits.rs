@@ -18,6 +18,6 @@ pub(crate) const EXPLAINED_EVENTS_MAX: usize = 10;
 /// Refused requests that the explanation of an endpoint shows.
 pub(crate) const EXPLAINED_REJECTIONS_MAX: usize = 5;
 /// How often it is asked how far a replay is.
-pub(crate) const REPLAY_POLL: Duration = Duration::from_millis(250);
+pub(crate) const JOB_POLL: Duration = Duration::from_millis(250);
 /// How long a replay is waited for; it goes on without.
-pub(crate) const REPLAY_WAIT_MAX: Duration = Duration::from_secs(60);
+pub(crate) const JOB_WAIT_MAX: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! `replay`: delivers again what was parked or delivered.
 use std::{thread, time::Instant};
 
-use boathook_api::{Armed, Event, EventQuery, EventReplay, Replay, ReplayRequest, ReplayState};
+use boathook_api::{Armed, Event, EventQuery, EventReplay, JobState, Replay, ReplayRequest};
 use clap::Args;
 use http::Method;
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::{
     Ended, Mistake, Output,
     call::{Api, ApiFlags, pretty},
     events::{FilterFlags, list},
-    limits::{EXPLAINED_EVENTS_MAX, REPLAY_POLL, REPLAY_WAIT_MAX},
+    limits::{EXPLAINED_EVENTS_MAX, JOB_POLL, JOB_WAIT_MAX},
     moment::Moment,
     table::plain,
 };
@@ -65,9 +65,9 @@ pub(crate) fn run(flags: &Flags) -> Result<Ended, Mistake> {
         Output::Json => pretty(&replay),
         Output::Text => text(&replay),
     };
-    let good = matches!(replay.state, ReplayState::Running | ReplayState::Done)
-        || (flags.cancel.is_some() && replay.state == ReplayState::Cancelled);
-    let running = replay.state == ReplayState::Running;
+    let good = matches!(replay.state, JobState::Running | JobState::Done)
+        || (flags.cancel.is_some() && replay.state == JobState::Cancelled);
+    let running = replay.state == JobState::Running;
     let note = running.then(|| format!("it goes on: ask with `replay --show {}`", replay.id));
     Ok(Ended { good, output, notes: note.into_iter().collect() })
 }
@@ -89,8 +89,8 @@ fn by_filter(flags: &Flags, api: &Api) -> Result<Replay, Mistake> {
     };
     let mut replay: Replay = api.act(Method::POST, "/v1/replays", &request)?;
     let begun = Instant::now();
-    while !*no_wait && replay.state == ReplayState::Running && begun.elapsed() < REPLAY_WAIT_MAX {
-        thread::sleep(REPLAY_POLL);
+    while !*no_wait && replay.state == JobState::Running && begun.elapsed() < JOB_WAIT_MAX {
+        thread::sleep(JOB_POLL);
         replay = api.read(&format!("/v1/replays/{}", replay.id), &())?;
     }
     Ok(replay)
@@ -99,10 +99,10 @@ fn by_filter(flags: &Flags, api: &Api) -> Result<Replay, Mistake> {
 fn text(replay: &Replay) -> String {
     let Replay { id, state, request, events, deliveries, already_pending, error, .. } = replay;
     let state = match state {
-        ReplayState::Running => "running",
-        ReplayState::Done => "done",
-        ReplayState::Cancelled => "cancelled",
-        ReplayState::Failed => "failed",
+        JobState::Running => "running",
+        JobState::Done => "done",
+        JobState::Cancelled => "cancelled",
+        JobState::Failed => "failed",
     };
     let verb = if request.dry_run { "would go out again" } else { "go out again" };
     let pending = match already_pending {
@@ -146,7 +146,7 @@ fn line(uid: &str, armed: &Armed) -> String {
 }
 
 /// An event's uid: it is one, or the provider's id of one event.
-fn uid(api: &Api, text: &str) -> Result<String, Mistake> {
+pub(crate) fn uid(api: &Api, text: &str) -> Result<String, Mistake> {
     if Uuid::try_parse(text).is_ok() && api.find::<Event>(&format!("/v1/events/{text}"))?.is_some() {
         return Ok(text.to_owned());
     }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::DeliveryState;
+use crate::{DeliveryState, JobState};
 
 /// Which deliveries of one event are made once more. Empty: all that are delivered, parked or skipped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -76,7 +76,7 @@ pub struct Replay {
     /// By which it is asked for and cancelled.
     pub id: String,
     /// How it stands.
-    pub state: ReplayState,
+    pub state: JobState,
     /// What was asked for.
     pub request: ReplayRequest,
     /// Events found so far.
@@ -95,20 +95,6 @@ pub struct Replay {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-}
-
-/// How a replay stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ReplayState {
-    /// It looks for events and makes their deliveries pending.
-    Running,
-    /// Everything that was asked for is pending, or counted.
-    Done,
-    /// Somebody cancelled it; what was pending by then goes on.
-    Cancelled,
-    /// The store did not let it go on; what was pending by then goes on.
-    Failed,
 }
 
 /// What a test sends to a sink.

@@ -2,8 +2,9 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::{
-    Armed, Endpoints, Event, EventPage, EventQuery, EventReplay, RejectionPage, RejectionQuery, Replay,
-    ReplayRequest, SinkTest, Sinks, Statistics, StatisticsQuery, TestOutcome,
+    Armed, Endpoints, Erasure, ErasureRequest, Event, EventPage, EventQuery, EventReplay, RejectionPage,
+    RejectionQuery, RenderQuery, RenderedEvent, Replay, ReplayRequest, SinkTest, Sinks, Statistics,
+    StatisticsQuery, TestOutcome,
 };
 
 /// What a token must be for.
@@ -75,7 +76,7 @@ const fn act(
 }
 
 /// Every route.
-pub const ROUTES: [Route; 12] = [
+pub const ROUTES: [Route; 16] = [
     view("/v1/events", "listEvents", "List events, page by page.", Some(of::<EventQuery>), of::<EventPage>),
     view(
         "/v1/events/{uid}",
@@ -84,6 +85,16 @@ pub const ROUTES: [Route; 12] = [
         None,
         of::<Event>,
     ),
+    Route {
+        role: Role::Operate,
+        ..view(
+            "/v1/events/{uid}/rendered",
+            "renderEvent",
+            "Show what each sink would get of an event now: URL, headers, body. Nothing is sent.",
+            Some(of::<RenderQuery>),
+            of::<RenderedEvent>,
+        )
+    },
     act(
         "DELETE",
         "/v1/events/{uid}",
@@ -117,6 +128,24 @@ pub const ROUTES: [Route; 12] = [
         "Cancel a replay; what it has made pending goes on.",
         None,
         (200, Some(of::<Replay>)),
+    ),
+    act(
+        "POST",
+        "/v1/erasures",
+        "startErasure",
+        "Erase the events of an endpoint in which a template has some value, or count them. Repetitions of them go on being \
+         known, and what was counted stays counted.",
+        Some(of::<ErasureRequest>),
+        (201, Some(of::<Erasure>)),
+    ),
+    view("/v1/erasures/{id}", "showErasure", "How far an erasure is.", None, of::<Erasure>),
+    act(
+        "DELETE",
+        "/v1/erasures/{id}",
+        "cancelErasure",
+        "Cancel an erasure; what it has erased is gone.",
+        None,
+        (200, Some(of::<Erasure>)),
     ),
     view("/v1/endpoints", "listEndpoints", "How the endpoints stand.", None, of::<Endpoints>),
     view("/v1/sinks", "listSinks", "How the sinks stand.", None, of::<Sinks>),

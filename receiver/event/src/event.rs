@@ -1,7 +1,8 @@
 //! An event: one thing that happened at a provider, taken from a genuine request.
-use std::{ops::Deref, sync::Arc};
+use std::{borrow::Cow, ops::Deref, sync::Arc};
 
-use boathook_verify::Verified;
+use boathook_template::Hole;
+use boathook_verify::{Verified, form_value};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
@@ -66,6 +67,29 @@ impl Event {
     /// Restores an event that a store has kept. For stores alone: they keep only what was verified.
     pub fn restore(parts: EventParts) -> Self {
         Self(parts)
+    }
+}
+
+impl Event {
+    /// The text of a hole of a template that asks for what came with the event, but for pointers; `None` where there is none.
+    pub fn value_of(&self, hole: &Hole) -> Option<Cow<'_, str>> {
+        let text = match hole {
+            Hole::Uid => self.uid.to_string().into(),
+            Hole::Id => self.id.as_deref()?.into(),
+            Hole::Type => self.event_type.as_deref()?.into(),
+            Hole::Key => self.key.as_deref()?.into(),
+            Hole::Tenant => self.tenant.as_deref()?.into(),
+            Hole::Endpoint => self.endpoint.name().into(),
+            Hole::Namespace => self.endpoint.namespace().into(),
+            Hole::ReceivedAt => self.received_at.to_string().into(),
+            Hole::Index => self.index.to_string().into(),
+            Hole::Body => std::str::from_utf8(&self.body).ok()?.into(),
+            Hole::Header(name) => self.head.headers.get(&**name)?.to_str().ok()?.into(),
+            Hole::Query(name) => form_value(self.head.query.as_deref()?, name)?,
+            Hole::Pointer(_) | Hole::Now | Hole::Attr(_) => return None,
+            Hole::Status | Hole::Error | Hole::ProcessedAt | Hole::Attempt => return None,
+        };
+        Some(text)
     }
 }
 

@@ -9,6 +9,7 @@ mod hour;
 mod identity;
 mod latency;
 pub mod limits;
+mod lookup;
 mod name;
 mod reading;
 mod rejected;
@@ -29,8 +30,9 @@ pub use health::{Checkup, Finding, Health, SecretUse, Vitals, check_up, sink_fai
 pub use hour::{Hour, Requests};
 pub use identity::{DedupeKey, Digest, Uid};
 pub use latency::Latencies;
+pub use lookup::Lookup;
 pub use name::ObjectName;
-pub use reading::{Facts, Read, ReadError, ReadEvent, Reading, ReadingSpec};
+pub use reading::{Attributes, Facts, Read, ReadError, ReadEvent, Reading, ReadingSpec};
 pub use rejected::Rejected;
 pub use retention::Retention;
 pub use retry::{Jitter, RetryPolicy};

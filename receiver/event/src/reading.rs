@@ -39,7 +39,12 @@ pub struct ReadingSpec<'s> {
     pub tenant: Option<&'s str>,
     /// `events.key`
     pub key: Option<&'s str>,
+    /// `attributes`
+    pub attributes: &'s Attributes,
 }
+
+/// Constants of an endpoint for templates, by name; none is empty.
+pub type Attributes = BTreeMap<String, String>;
 
 /// What only the edge knows about a request.
 pub struct Facts<'f> {
@@ -127,8 +132,8 @@ impl Reading {
     /// # Errors
     /// Every broken template; the field is the scheme's (`id[0]`, `answer.body.x`) or the endpoint's (`events.id`).
     pub fn compile(spec: ReadingSpec<'_>) -> Result<Self, Vec<SchemeError>> {
-        let ReadingSpec { endpoint, scheme, id, event_type, tenant, key } = spec;
-        let mut compiler = Compiler::default();
+        let ReadingSpec { endpoint, scheme, id, event_type, tenant, key, attributes } = spec;
+        let mut compiler = Compiler { pointers: Pointers::default(), errors: Vec::new(), attributes };
         let overridden = |own: Option<&str>, theirs: &[String]| match own {
             Some(text) => vec![text.to_owned()],
             None => theirs.to_vec(),
@@ -212,6 +217,15 @@ impl Reading {
             self.add(&mut read, verified, facts, &head, &body, u32::try_from(index).ok())?;
         }
         Ok(read)
+    }
+
+    /// The bytes of the document inside a stored event, where there is one.
+    pub(crate) fn inner_document(&self, event: &Event) -> Option<Vec<u8>> {
+        let inner = self.inner.as_ref()?;
+        let room = OnceCell::new();
+        let Document { values, .. } =
+            Document::read(&self.bodies, &self.pointers, &event.body, &room).ok()?;
+        inner.document(&values)
     }
 
     /// Adds one event: the request's only one, or the item at `index`.
@@ -364,13 +378,13 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Compiles templates and collects what is wrong with them.
-#[derive(Default)]
-struct Compiler {
+struct Compiler<'s> {
     pointers: Pointers,
     errors: Vec<SchemeError>,
+    attributes: &'s Attributes,
 }
 
-impl Compiler {
+impl Compiler<'_> {
     fn all(&mut self, field: &str, texts: &[String], place: Place) -> Vec<Template> {
         let one = |(index, text): (usize, &String)| {
             let field = if texts.len() == 1 { field.to_owned() } else { format!("{field}[{index}]") };
@@ -380,8 +394,17 @@ impl Compiler {
     }
 
     fn one(&mut self, field: &str, text: &str, place: Place) -> Option<Template> {
-        Template::parse(text, place, &mut self.pointers)
+        let template = Template::parse(text, place, &mut self.pointers)
             .map_err(|error| self.fail(field, error.to_string()))
+            .ok()?;
+        let constant = |name: &str| self.attributes.get(name).map(String::as_str);
+        template
+            .with_attributes(constant)
+            .map_err(|name| {
+                let message =
+                    format!("`{{attr:{name}}}`: there is no such attribute: add it to spec.attributes");
+                self.fail(field, message);
+            })
             .ok()
     }
 

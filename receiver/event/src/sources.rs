@@ -40,7 +40,7 @@ impl Source for FromRequest<'_> {
             Hole::ReceivedAt => Some(self.received_at.to_string().into()),
             Hole::Index => self.index.map(|index| index.to_string().into()),
             Hole::Body => std::str::from_utf8(self.body).ok().map(Cow::Borrowed),
-            // Endpoints have no attributes yet, and the rest is known only later.
+            // Attributes are put into the template when it is compiled; the rest is known only later.
             _ => None,
         }
     }

@@ -6,7 +6,7 @@
 )]
 use std::{fs, path::Path};
 
-use boathook_event::{Facts, ObjectName, Read, ReadError, Reading, ReadingSpec, Uid};
+use boathook_event::{Attributes, Facts, ObjectName, Read, ReadError, Reading, ReadingSpec, Uid};
 use boathook_verify::{
     BodyKind, Expected, Payload, PayloadEncoding, RawRequest, Scheme, Secret, Setup, Verified, Verifier,
     preset, preset_ids,
@@ -14,6 +14,8 @@ use boathook_verify::{
 use http::{HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde_json::Value;
+
+static NONE: Attributes = Attributes::new();
 
 fn spec(scheme: &Scheme) -> ReadingSpec<'_> {
     ReadingSpec {
@@ -23,6 +25,7 @@ fn spec(scheme: &Scheme) -> ReadingSpec<'_> {
         event_type: None,
         tenant: None,
         key: None,
+        attributes: &NONE,
     }
 }
 
@@ -317,4 +320,24 @@ fn broken_templates_are_named_by_their_field() {
     let errors = Reading::compile(ReadingSpec { key: Some("{nope}"), ..spec(&scheme) }).unwrap_err();
     let fields: Vec<&str> = errors.iter().map(|error| &*error.field).collect();
     assert_eq!(fields, ["id[0]", "id[1]", "events.key", "batch"]);
+}
+
+#[test]
+fn attributes_are_constants_of_the_endpoint_and_an_unknown_one_is_told() {
+    let scheme = preset("stripe").unwrap();
+    let attributes = [("connection".to_owned(), "conn-456".to_owned())].into();
+    let own = ReadingSpec {
+        attributes: &attributes,
+        tenant: Some("{attr:connection}"),
+        key: Some("{attr:connection}/{/none|attr:connection|/id}"),
+        ..spec(&scheme)
+    };
+    let event = read_as(own.clone(), &[], "{\"id\":\"evt_1\"}").unwrap().events.remove(0).event;
+    assert_eq!(
+        (event.tenant.as_deref(), event.key.as_deref()),
+        (Some("conn-456"), Some("conn-456/conn-456"))
+    );
+    let errors = Reading::compile(ReadingSpec { key: Some("{attr:conection|'-'}"), ..own }).unwrap_err();
+    assert_eq!(errors[0].field, "events.key");
+    assert!(errors[0].message.contains("`{attr:conection}`: there is no such attribute"), "{errors:?}");
 }

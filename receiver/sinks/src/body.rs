@@ -129,7 +129,8 @@ impl Fields {
     fn object(&self, sending: &Sending, now: Timestamp) -> serde_json::Result<Vec<u8>> {
         let event = &*sending.delivery.event;
         let values = self.pointers.scan(&event.body).unwrap_or_else(|_| Values::none());
-        let source = DeliverySource { event, attempt: sending.attempt, now, values: &values };
+        let Sending { attempt, attributes, .. } = sending;
+        let source = DeliverySource { event, attempt: *attempt, now, attributes, values: &values };
         let mut object = b"{".to_vec();
         for (index, (name, template)) in self.fields.iter().enumerate() {
             if index > 0 {
@@ -310,7 +311,9 @@ mod tests {
             blocks: false,
             replay: 0,
         };
-        BodyMaker::compile(spec).unwrap().make(&Sending { delivery, attempt: 1 }, Timestamp::UNIX_EPOCH)
+        let attributes = Arc::new([("team".to_owned(), "red".to_owned())].into());
+        let sending = Sending { delivery, attempt: 1, attributes };
+        BodyMaker::compile(spec).unwrap().make(&sending, Timestamp::UNIX_EPOCH)
     }
 
     fn document(spec: &BodySpec, parts: EventParts) -> Value {
@@ -388,10 +391,10 @@ mod tests {
             field("list", "{/list}"),
             field("none", "{/none}"),
             field("empty", "{/none|'-'}"),
-            field("who", "{tenant}/{endpoint}"),
+            field("who", "{tenant}/{endpoint}/{attr:team}/{attr:none}"),
         ]);
         let body = made(&spec, event(None, br#"{"n":1.50,"list":[true, null]}"#)).unwrap();
-        let text = r#"{"z":1.50,"a":"1.50 [true, null]","list":[true, null],"none":null,"empty":"-","who":"team-7/github"}"#;
+        let text = r#"{"z":1.50,"a":"1.50 [true, null]","list":[true, null],"none":null,"empty":"-","who":"team-7/github/red"}"#;
         assert_eq!((std::str::from_utf8(&body.bytes), body.content_type), (Ok(text), Some(JSON)));
         assert_eq!(document(&spec, event(None, b"no json"))["z"], Value::Null);
     }

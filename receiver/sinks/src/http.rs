@@ -8,15 +8,16 @@ mod headers;
 use std::{fmt, time::Duration};
 
 use boathook_event::{Delivered, Failure, FailureKind};
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::Method;
+use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
 use reqwest::{Request, Response, Url};
 use tokio::time::{Instant, timeout_at};
 
 use self::{answer::Answer, headers::Headers};
 use crate::{
-    BodySpec, BuildError, Secret, Sending, Sink,
+    BodySpec, BuildError, Rendered, Secret, Sending, Sink,
     body::{Body, BodyMaker},
     client::{GuardedClient, SendError, SharedClient},
     error::{passing, permanent},
@@ -90,13 +91,18 @@ impl HttpSink {
         Ok(Self { client, place: place(&url), url, headers, timeout, body, body_bytes_max })
     }
 
-    async fn deliver(&self, sending: &Sending) -> Result<Delivered, Failure> {
-        let now = Timestamp::now();
+    /// Headers and body of an attempt at this time.
+    fn content(&self, sending: &Sending, now: Timestamp) -> Result<(HeaderMap, Bytes), Failure> {
         let body = self.body.make(sending, now)?;
         self.fits(&body)?;
+        Ok((self.headers.of(sending, &body, now)?, body.bytes))
+    }
+
+    async fn deliver(&self, sending: &Sending) -> Result<Delivered, Failure> {
+        let (headers, body) = self.content(sending, Timestamp::now())?;
         let mut request = Request::new(Method::POST, self.url.clone());
-        *request.headers_mut() = self.headers.of(sending, &body, now)?;
-        *request.body_mut() = Some(body.bytes.into());
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(body.into());
         let deadline = Instant::now() + self.timeout;
         match timeout_at(deadline, self.client.send(request)).await {
             Ok(Ok(response)) => self.judge(response, deadline).await,
@@ -149,6 +155,14 @@ impl HttpSink {
 impl Sink for HttpSink {
     fn batch_max(&self) -> usize {
         1
+    }
+
+    fn render(&self, sending: &Sending, now: Timestamp) -> Result<Rendered, Failure> {
+        let (mut headers, body) = self.content(sending, now)?;
+        for name in self.headers.secret_names() {
+            headers.insert(name, HeaderValue::from_static("[secret]"));
+        }
+        Ok(Rendered { destination: self.url.to_string(), headers, body })
     }
 
     fn deliver_batch<'a>(

@@ -14,10 +14,13 @@ mod registry;
 mod secret;
 mod source;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use boathook_event::{Delivered, Delivery, Failure};
+use ::http::HeaderMap;
+use boathook_event::{Attributes, Delivered, Delivery, Failure};
+use bytes::Bytes;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 
 pub use crate::{
     body::{BodySpec, FieldSpec},
@@ -36,12 +39,31 @@ pub struct Sending {
     pub delivery: Delivery,
     /// The number of this attempt, 1-based.
     pub attempt: u32,
+    /// Constants of its endpoint, for templates.
+    pub attributes: Arc<Attributes>,
+}
+
+/// What an attempt would send. Whoever sees it could send it, but for the secrets: they are blotted out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// Where it would go: a URL for an `http` sink, as it is written, `stdout` for a `log` sink.
+    pub destination: String,
+    /// The headers of an `http` sink, but for what the client adds (`Host`, `Content-Length`).
+    pub headers: HeaderMap,
+    /// The body, or the line.
+    pub body: Bytes,
 }
 
 /// A place that takes events.
 pub trait Sink: fmt::Debug + Send + Sync {
     /// How many deliveries one call may carry; at least 1.
     fn batch_max(&self) -> usize;
+
+    /// What an attempt at this time would send, without sending anything.
+    ///
+    /// # Errors
+    /// What the attempt would end with before it sends anything.
+    fn render(&self, sending: &Sending, now: Timestamp) -> Result<Rendered, Failure>;
 
     /// Tries each delivery once and gives one outcome for each, in the same order.
     ///

@@ -8,12 +8,14 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use boathook_event::{Delivered, Failure, FailureKind, ObjectName};
 use futures::future::BoxFuture;
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    BodySpec, BuildError, Sending, Sink, body::BodyMaker, error::passing, limits::LOG_BODY_BYTES_MAX,
+    BodySpec, BuildError, Rendered, Sending, Sink, body::BodyMaker, error::passing,
+    limits::LOG_BODY_BYTES_MAX,
 };
 
 /// Where the lines go; shared by all `log` sinks, so that lines do not mix.
@@ -64,14 +66,12 @@ impl LogSink {
         let written = tokio::task::spawn_blocking(move || write(&output, &line?)).await;
         match written.unwrap_or_else(|stopped| Err(io::Error::other(stopped))) {
             Ok(()) => Ok(Delivered { already_there: false, status: None }),
-            Err(error) => {
-                Err(passing(FailureKind::Unreachable, format!("cannot write to standard output: {error}")))
-            }
+            Err(error) => Err(unwritten(&error)),
         }
     }
 
     fn line(&self, sending: &Sending, sent: &[u8]) -> io::Result<Vec<u8>> {
-        let Sending { delivery, attempt } = sending;
+        let Sending { delivery, attempt, .. } = sending;
         let event = &*delivery.event;
         let cut = sent.get(..LOG_BODY_BYTES_MAX).filter(|kept| kept.len() < sent.len());
         let body = if cut.is_some() { None } else { on_one_line(sent) };
@@ -99,6 +99,12 @@ impl Sink for LogSink {
         1
     }
 
+    fn render(&self, sending: &Sending, now: Timestamp) -> Result<Rendered, Failure> {
+        let body = self.body.make(sending, now)?.bytes;
+        let line = self.line(sending, &body).map_err(|error| unwritten(&error))?;
+        Ok(Rendered { destination: "stdout".into(), headers: HeaderMap::new(), body: line.into() })
+    }
+
     fn deliver_batch<'a>(
         &'a self,
         sendings: &'a [Sending],
@@ -117,6 +123,10 @@ impl fmt::Debug for LogSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogSink").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+fn unwritten(error: &io::Error) -> Failure {
+    passing(FailureKind::Unreachable, format!("cannot write to standard output: {error}"))
 }
 
 /// The JSON text without line breaks; `None` where the body is no JSON. In JSON a bare line break stands only

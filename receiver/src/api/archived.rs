@@ -1,8 +1,9 @@
 //! What the archive knows, in the words of the API.
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use boathook_api as api;
-use boathook_event::{Attempt, Event, Rejected};
+use boathook_event::{Attempt, Rejected};
 use boathook_store::traits::{Archived, ArchivedDelivery, DeliveryState, Summary};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(super) fn state(state: DeliveryState) -> api::DeliveryState {
     match state {
@@ -41,10 +42,6 @@ pub(super) fn summary(found: Summary) -> api::EventSummary {
 pub(super) fn event(archived: Archived) -> api::Event {
     let Archived { seq: _, event, deliveries } = archived;
     let text = |value: &Option<Box<str>>| value.as_deref().map(str::to_owned);
-    let headers = event.head.headers.iter().map(|(name, value)| api::Header {
-        name: name.as_str().to_owned(),
-        value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
-    });
     api::Event {
         summary: api::EventSummary {
             uid: event.uid.to_string(),
@@ -62,15 +59,23 @@ pub(super) fn event(archived: Archived) -> api::Event {
         method: event.head.method.to_string(),
         path: event.head.path.to_string(),
         query: text(&event.head.query),
-        headers: headers.collect(),
-        body: body(&event),
+        headers: headers(&event.head.headers),
+        body: body(&event.body),
     }
 }
 
-fn body(event: &Event) -> api::Body {
-    match std::str::from_utf8(&event.body) {
+pub(super) fn headers(headers: &HeaderMap) -> Vec<api::Header> {
+    let header = |(name, value): (&HeaderName, &HeaderValue)| api::Header {
+        name: name.as_str().to_owned(),
+        value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    };
+    headers.iter().map(header).collect()
+}
+
+pub(super) fn body(bytes: &[u8]) -> api::Body {
+    match std::str::from_utf8(bytes) {
         Ok(text) => api::Body::Text(text.to_owned()),
-        Err(_) => api::Body::Base64(STANDARD.encode(&event.body)),
+        Err(_) => api::Body::Base64(STANDARD.encode(bytes)),
     }
 }
 

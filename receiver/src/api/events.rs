@@ -88,7 +88,7 @@ impl Parts {
         }
     }
 
-    async fn event(&self, uid: &str) -> Result<traits::Archived, Problem> {
+    pub(super) async fn event(&self, uid: &str) -> Result<traits::Archived, Problem> {
         let found = self.reader.show(read_uid(uid)?).await.map_err(|error| away(&error.to_string()))?;
         found.ok_or_else(|| no_event(uid))
     }

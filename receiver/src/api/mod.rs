@@ -1,7 +1,10 @@
 //! The data API: who asks, for what, and what is answered. Reads go to the archive, acts to the store and to dispatch.
 mod archived;
 mod call;
+mod erasures;
 mod events;
+mod jobs;
+mod rendered;
 mod replays;
 mod statistics;
 mod tokens;
@@ -9,7 +12,7 @@ mod trial;
 
 use std::sync::{Arc, OnceLock};
 
-use boathook_api::{Code, Problem};
+use boathook_api::{Code, Erasure, Problem, Replay};
 use boathook_event::{ObjectName, Seq};
 use boathook_store::{Reader, traits};
 use bytes::Bytes;
@@ -20,7 +23,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 pub(crate) use self::tokens::Tokens;
-use self::{call::Call, replays::Replays};
+use self::{call::Call, jobs::Jobs};
 use crate::{ingress::Reply, report::Reporter, serving::Live};
 
 /// The data API of this process.
@@ -37,7 +40,8 @@ pub(crate) struct Parts {
     reporter: Arc<Reporter>,
     /// Deliveries that are pending anew.
     rearmed: mpsc::Sender<Seq>,
-    replays: Replays,
+    replays: Jobs<Replay>,
+    erasures: Jobs<Erasure>,
 }
 
 /// What a call that was carried out is answered with.
@@ -51,7 +55,7 @@ type Answered = Result<Answer, Problem>;
 impl Parts {
     pub(crate) fn new(reporter: Arc<Reporter>, rearmed: mpsc::Sender<Seq>) -> Self {
         let (live, reader) = (Arc::clone(&reporter.ingress.live), reporter.reader.clone());
-        Self { live, reader, reporter, rearmed, replays: Replays::default() }
+        Self { live, reader, reporter, rearmed, replays: Jobs::default(), erasures: Jobs::default() }
     }
 }
 
@@ -67,7 +71,10 @@ impl Api {
 
     /// Ends what calls have begun.
     pub(crate) fn stop(&self) {
-        self.parts.get().into_iter().for_each(|parts| parts.replays.stop());
+        if let Some(parts) = self.parts.get() {
+            parts.replays.stop();
+            parts.erasures.stop();
+        }
     }
 
     /// Answers one call.
@@ -118,11 +125,15 @@ impl Api {
         match (route.operation, &*segments) {
             ("listEvents", _) => parts.list_events(&call).await,
             ("showEvent", [_, _, uid]) => parts.show_event(uid).await,
+            ("renderEvent", [_, _, uid, _]) => parts.render_event(uid, &call).await,
             ("eraseEvent", [_, _, uid]) => parts.erase_event(uid).await,
             ("replayEvent", [_, _, uid, _]) => parts.replay_event(uid, &call).await,
             ("startReplay", _) => parts.start_replay(&call).await,
             ("showReplay", [_, _, id]) => parts.replays.show(id),
             ("cancelReplay", [_, _, id]) => parts.replays.cancel(id),
+            ("startErasure", _) => parts.start_erasure(&call).await,
+            ("showErasure", [_, _, id]) => parts.erasures.show(id),
+            ("cancelErasure", [_, _, id]) => parts.erasures.cancel(id),
             ("listEndpoints", _) => {
                 let standing = parts.reporter.standing().await.map_err(|error| away(&error))?;
                 json(&boathook_api::Endpoints { endpoints: standing.endpoints })

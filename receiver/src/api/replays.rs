@@ -1,11 +1,7 @@
 //! Replays by filter: each walks the archive in a task of its own, a slice at a time, and leaves the store alone in between.
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use boathook_api::{Code, DeliveryState, EventQuery, Order, Problem, Replay, ReplayRequest, ReplayState};
+use boathook_api::{DeliveryState, EventQuery, JobState, Order, Problem, Replay, ReplayRequest};
 use boathook_event::Seq;
 use boathook_store::{
     Reader,
@@ -15,25 +11,19 @@ use boathook_store::{
 use http::StatusCode;
 use jiff::Timestamp;
 use tokio::{sync::mpsc, time::timeout};
-use tokio_util::sync::CancellationToken;
 
-use super::{Answered, Parts, arm, call::Call, events, invalid, json, with_status};
-use crate::limits::{DRY_RUN_WAIT, REPLAYS_KEPT_MAX, REPLAYS_RUNNING_MAX};
+use super::{
+    Answered, Parts, arm,
+    call::Call,
+    events, invalid,
+    jobs::{Job, new_id},
+    with_status,
+};
+use crate::limits::DRY_RUN_WAIT;
 
-/// The replays of this process.
-#[derive(Default)]
-pub(super) struct Replays(Mutex<BTreeMap<String, Job>>);
-
-/// One of them, as far as others see it.
-#[derive(Clone)]
-struct Job {
-    progress: Arc<Mutex<Replay>>,
-    cancelled: CancellationToken,
-}
-
-/// One of them, as it runs.
+/// A replay, as it runs.
 struct Walk {
-    job: Job,
+    job: Job<Replay>,
     question: Question,
     replay: traits::Replay,
     dry_run: bool,
@@ -63,7 +53,17 @@ impl Parts {
             ..EventQuery::default()
         })?;
         let (dry_run, per_minute) = (request.dry_run, request.per_minute);
-        let job = self.replays.begin(request, now)?;
+        let job = self.replays.begin(Replay {
+            id: new_id(),
+            state: JobState::Running,
+            request,
+            events: 0,
+            deliveries: 0,
+            already_pending: 0,
+            started_at: now,
+            ended_at: None,
+            error: None,
+        })?;
         let walk = Walk {
             job: job.clone(),
             question,
@@ -97,92 +97,13 @@ fn bounded(request: &ReplayRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-impl Replays {
-    pub(super) fn show(&self, id: &str) -> Answered {
-        json(&*self.job(id)?.progress())
-    }
-
-    pub(super) fn cancel(&self, id: &str) -> Answered {
-        let job = self.job(id)?;
-        job.cancelled.cancel();
-        job.end(ReplayState::Cancelled, None);
-        json(&*job.progress())
-    }
-
-    /// Cancels all: the receiver stops.
-    pub(super) fn stop(&self) {
-        self.jobs().values().for_each(|job| job.cancelled.cancel());
-    }
-
-    fn begin(&self, request: ReplayRequest, now: Timestamp) -> Result<Job, Problem> {
-        let mut jobs = self.jobs();
-        let running = |job: &Job| job.progress().state == ReplayState::Running;
-        if jobs.values().filter(|job| running(job)).count() >= REPLAYS_RUNNING_MAX {
-            return Err(Problem::new(
-                Code::Conflict,
-                format!("{REPLAYS_RUNNING_MAX} replays are running"),
-                "wait until one ends, or cancel one",
-            ));
-        }
-        while jobs.len() >= REPLAYS_KEPT_MAX {
-            let ended = jobs.iter().filter(|(_, job)| !running(job));
-            let oldest = ended.min_by_key(|(_, job)| job.progress().started_at).map(|(id, _)| id.clone());
-            let Some(oldest) = oldest else { break };
-            jobs.remove(&oldest);
-        }
-        let id = format!("{:08x}", rand::random::<u32>());
-        let progress = Replay {
-            id: id.clone(),
-            state: ReplayState::Running,
-            request,
-            events: 0,
-            deliveries: 0,
-            already_pending: 0,
-            started_at: now,
-            ended_at: None,
-            error: None,
-        };
-        let job = Job { progress: Arc::new(Mutex::new(progress)), cancelled: CancellationToken::new() };
-        jobs.insert(id, job.clone());
-        Ok(job)
-    }
-
-    fn job(&self, id: &str) -> Result<Job, Problem> {
-        self.jobs().get(id).cloned().ok_or_else(|| {
-            Problem::new(
-                Code::NotFound,
-                format!("there is no replay `{id}`"),
-                "a receiver forgets its replays when it ends; what they had made pending goes on. Ask for it anew",
-            )
-        })
-    }
-
-    fn jobs(&self) -> MutexGuard<'_, BTreeMap<String, Job>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Job {
-    fn progress(&self) -> MutexGuard<'_, Replay> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// It stands so from now on, if it was running.
-    fn end(&self, state: ReplayState, error: Option<String>) {
-        let mut progress = self.progress();
-        if progress.state == ReplayState::Running {
-            (progress.state, progress.ended_at, progress.error) = (state, Some(Timestamp::now()), error);
-        }
-    }
-}
-
 impl Walk {
     async fn run(self) {
         let cancelled = self.job.cancelled.clone();
         match cancelled.run_until_cancelled(self.walk()).await {
-            None => self.job.end(ReplayState::Cancelled, None),
-            Some(Ok(())) => self.job.end(ReplayState::Done, None),
-            Some(Err(error)) => self.job.end(ReplayState::Failed, Some(error.to_string())),
+            None => self.job.end(JobState::Cancelled, None),
+            Some(Ok(())) => self.job.end(JobState::Done, None),
+            Some(Err(error)) => self.job.end(JobState::Failed, Some(error.to_string())),
         }
         let Replay { id, state, events, deliveries, error, .. } = self.job.progress().clone();
         tracing::info!(id, ?state, events, deliveries, error, dry_run = self.dry_run, "a replay has ended");

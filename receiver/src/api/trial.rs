@@ -47,7 +47,7 @@ impl Parts {
             replay: 0,
         };
         let started = Instant::now();
-        let result = tried(&*served.sink, Sending { delivery, attempt: 1 }).await;
+        let result = tried(&*served.sink, Sending { delivery, attempt: 1, attributes: Arc::default() }).await;
         let duration_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
         tracing::info!(%sink, uid, duration_ms, delivered = result.is_ok(), "a person has tried the sink");
         answer(&match result {

@@ -104,6 +104,8 @@ pub const LIST_SLICE: usize = 256;
 pub const CLOCK_BACK_MAX: Duration = Duration::from_secs(3_600);
 /// Events whose deliveries are armed again in one transaction: commits wait for it.
 pub const REPLAY_SLICE: usize = 256;
+/// Events erased in one transaction: commits wait for it.
+pub const ERASE_SLICE: usize = 64;
 /// Refused requests remembered of one endpoint: with their bounded diagnoses 256 KiB.
 pub const REJECTED_KEPT_MAX: usize = 400;
 /// Refused requests that wait to be written, of all endpoints; further ones are counted, not remembered.

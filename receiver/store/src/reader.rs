@@ -8,8 +8,8 @@ use tokio::{sync::Mutex, task};
 use crate::{
     Error,
     traits::{
-        Archive, Archived, Claim, Epoch, Fed, Feed, Found, Page, Question, Replay, Replayed, Retentions,
-        Series, Span, Standing, Statistics,
+        Archive, Archived, Claim, Epoch, Erased, Fed, Feed, Found, Page, Question, Replay, Replayed,
+        Retentions, Series, Span, Standing, Statistics,
     },
 };
 
@@ -162,6 +162,11 @@ impl Reader {
     /// See [`Archive::replay`].
     pub async fn replay(&self, events: Vec<Seq>, replay: Replay) -> Result<Replayed, Error> {
         off_the_runtime(&self.archive, move |archive| archive.replay(&events, &replay)).await
+    }
+
+    /// See [`Archive::erase_all`].
+    pub async fn erase_all(&self, events: Vec<Seq>) -> Result<Erased, Error> {
+        off_the_runtime(&self.keeper, move |keeper| keeper.erase_all(&events)).await
     }
 
     /// See [`Archive::erase`].

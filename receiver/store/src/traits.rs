@@ -258,6 +258,19 @@ pub struct Statistics {
     pub last_seq: Seq,
 }
 
+/// What was erased.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Events.
+    pub events: u64,
+    /// Deliveries of theirs that were on their way.
+    pub pending: u64,
+    /// Deliveries of theirs that were put aside.
+    pub parked: u64,
+    /// Somebody else reads the store, so that bytes may still be found in its files: to be called again, with none.
+    pub traces: bool,
+}
+
 /// Answers questions about what was stored, on connections of its own.
 pub trait Archive {
     /// Events behind `after` by sequence, of one endpoint or of all; at most `limit`.
@@ -299,7 +312,11 @@ pub trait Archive {
     /// [`crate::limits::REPLAY_SLICE`] events. Nothing hands them over.
     fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error>;
 
-    /// Overwrites and deletes one event's bytes and header values at once, whatever its deliveries; its dedupe keys stay. Returns
-    /// whether it was there.
+    /// Like [`Archive::erase`], for the events at these places, at most [`crate::limits::ERASE_SLICE`]; for none, only what is
+    /// left of erased bytes is overwritten.
+    fn erase_all(&mut self, events: &[Seq]) -> Result<Erased, Error>;
+
+    /// Overwrites and deletes one event's bytes and header values at once, whatever its deliveries; its dedupe keys stay. What was
+    /// pending or parked counts as erased. Returns whether it was there.
     fn erase(&mut self, uid: &Uid) -> Result<bool, Error>;
 }

@@ -242,6 +242,10 @@ fn an_erased_body_is_in_no_file_any_more() {
         assert!(archive.erase(&build::uid(uid)).unwrap());
     }
     assert_eq!((traces(0xa1), traces(0xb2)), (0, 0));
+    folder.append(&[marked(4, 0xc3, 3_000), marked(5, 0xd4, 100_000)]);
+    assert!(traces(0xc3) > 0 && traces(0xd4) > 0);
+    assert_eq!(archive.erase_all(&[4, 5]).unwrap().events, 2);
+    assert_eq!((traces(0xc3), traces(0xd4)), (0, 0));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! An endpoint as a receiver uses it.
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use boathook_crds::{
     Events, Limits, Mode, Notice, Reason, SecretRef, Timestamp, Verification, WebhookEndpointSpec,
 };
-use boathook_event::{ObjectName, Reading, ReadingSpec, Retention};
+use boathook_event::{Attributes, ObjectName, Reading, ReadingSpec, Retention};
 use boathook_verify::{
     AnswerType, Handshakes, Kind as Proof, Scheme, SchemeError, TimestampRule, Verifier,
     limits::TOLERANCE_DEFAULT, nearest, preset,
@@ -12,7 +12,7 @@ use boathook_verify::{
 use ipnet::IpNet;
 
 use crate::{
-    Acknowledge, Capture, Input, Kind, Problem, Sink, Written,
+    Acknowledge, Capture, Input, Kind, Problem, Sink, Written, attributes,
     capture::capture,
     checks::{self, Checked, Checks, checks},
     choosing::Choosing,
@@ -48,6 +48,8 @@ pub struct Endpoint {
     pub secret_places: Vec<(SecretRef, Option<Timestamp>)>,
     /// Makes events of genuine requests.
     pub reading: Reading,
+    /// Constants for the templates of sinks.
+    pub attributes: Arc<Attributes>,
     /// What the provider wants to hear.
     pub profile: Profile,
     /// Addresses that may call; empty = all.
@@ -139,7 +141,8 @@ pub(crate) fn compile(
         capture: capture.as_ref(),
     };
     let checks = checks(&written, input, at, &mut problems);
-    let reading = reading(name, &scheme, &events, at, &mut problems);
+    let attributes = attributes::attributes(spec, &mut problems);
+    let reading = reading(name, &scheme, &events, &attributes, at, &mut problems);
     let body_bytes_max = check_limits(&limits, &mut problems);
     let choosing = Choosing::compile(&events, &scheme, spec.mode, &mut problems);
     host(spec, &mut problems);
@@ -180,6 +183,7 @@ pub(crate) fn compile(
         secrets,
         secret_places,
         reading,
+        attributes: attributes.into(),
     })
 }
 
@@ -210,6 +214,7 @@ fn reading(
     name: &ObjectName,
     scheme: &Scheme,
     events: &Events,
+    attributes: &Attributes,
     at: &str,
     problems: &mut Problems<'_>,
 ) -> Option<Reading> {
@@ -220,6 +225,7 @@ fn reading(
         event_type: events.event_type.as_deref(),
         tenant: events.tenant.as_deref(),
         key: events.key.as_deref(),
+        attributes,
     });
     kept(compiled, Reason::InvalidTemplate, at, problems)
 }

@@ -5,6 +5,7 @@
 //! else to do about it is the caller's decision: a folder with a problem is refused whole.
 mod accepted;
 mod acknowledge;
+mod attributes;
 mod build;
 mod capture;
 mod checks;

@@ -11,6 +11,12 @@ pub const ACKNOWLEDGE_DEADLINE_MAX: Duration = Duration::from_secs(30);
 pub const DEDUPE_WINDOW_DEFAULT: Duration = Duration::from_secs(72 * 3_600);
 /// The longest memory: dedupe keys cost disk for as long.
 pub const DEDUPE_WINDOW_MAX: Duration = Duration::from_secs(90 * 86_400);
+/// Attributes of one endpoint: what a person writes down.
+pub const ATTRIBUTES_MAX: usize = 32;
+/// Bytes of an attribute's name.
+pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 64;
+/// Bytes of an attribute: it stands in ids, keys and headers.
+pub const ATTRIBUTE_BYTES_MAX: usize = 1_024;
 /// Deliveries under way at once to a sink where nothing is said.
 pub const CONCURRENCY_DEFAULT: usize = 16;
 /// One attempt at an HTTP sink where nothing is said.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use boathook_crds::{OnParked, Ordering, Reason, SinkChoice, SinkSelector, WebhookEndpointSpec};
 use boathook_event::{Filter, ObjectName, TypePatterns, limits::SINKS_PER_EVENT_MAX};
 
-use crate::{Sink, problem::Problems};
+use crate::{Sink, attributes, problem::Problems};
 
 /// One sink of an endpoint.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,8 @@ impl Routes {
             routes.name(choice, index, keyed, sinks, problems);
         }
         problems.at_most("spec.delivery.sinks", routes.sinks.len(), SINKS_PER_EVENT_MAX);
+        let named = routes.sinks.iter().filter_map(|route| sinks.get(&route.sink));
+        named.for_each(|sink| attributes::check(sink, &spec.attributes, problems));
         if let Some(selector) = &spec.delivery.sink_selector {
             routes.select(selector, keyed, sinks, problems);
         }

@@ -7,7 +7,9 @@ use boathook_template::{Place, Pointers, Template};
 use zeroize::Zeroizing;
 
 use crate::{
-    Body, Keys, Kind, Problem, filter,
+    Body, Keys, Kind, Problem,
+    attributes::{Needed, needed},
+    filter,
     limits::{
         BACKLOG_BYTES_MAX, CONCURRENCY_DEFAULT, RATE_PER_MINUTE_MAX, RETRY_AGE_MAX, RETRY_DELAY_MAX,
         SENT_BYTES_DEFAULT, SENT_BYTES_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, TYPE_PATTERNS_MAX,
@@ -43,6 +45,8 @@ pub struct Sink {
     pub suspend: bool,
     /// While it is suspended, deliveries are left out; else they wait.
     pub skip_when_suspended: bool,
+    /// What endpoints must have for its templates.
+    pub(crate) needed: Vec<Needed>,
 }
 
 /// What a sink is.
@@ -120,6 +124,7 @@ pub(crate) fn compile(
         backlog_bytes_max: backlog_bytes_max(spec, &mut problems),
         suspend: spec.suspend,
         skip_when_suspended: spec.when_suspended == Some(WhenSuspended::Skip),
+        needed: needed(spec),
     };
     if problems.found.is_empty() { Ok(sink) } else { Err(problems.found) }
 }

@@ -560,3 +560,43 @@ fn a_key_waits_behind_what_is_parked_only_where_its_order_is_kept() {
     assert_eq!(blocking(keyed(), Some("None")), (None, refused.clone()));
     assert_eq!(blocking(json!({}), None), (None, refused));
 }
+
+#[test]
+fn attributes_that_are_asked_for_and_not_there_are_told_where_they_are_missing() {
+    let told = |spec: Value| {
+        let fields =
+            json!([{ "name": "a", "value": "{attr:team}" }, { "name": "b", "value": "{attr:room|'-'}" }]);
+        let sinks = vec![sink("out", &json!({ "log": {}, "body": "Fields", "fields": fields }))];
+        let (table, problems) = build(&Objects { endpoints: vec![endpoint("a", &spec)], sinks }, &keys());
+        assert_eq!(table.endpoints().count(), usize::from(problems.is_empty()));
+        problems
+            .into_iter()
+            .map(|problem| format!("{}: {}", problem.field, problem.message))
+            .collect::<Vec<_>>()
+    };
+    let key = json!({ "key": "{attr:team}" });
+    assert_eq!(told(json!({ "attributes": { "team": "red" }, "events": key })), [""; 0]);
+    let none = told(json!({ "events": key }));
+    assert_eq!(none.len(), 2, "{none:?}");
+    assert!(none[0].starts_with("spec.events.key: `{attr:team}`: there is no such attribute"), "{none:?}");
+    assert!(
+        none[1].starts_with(
+            "spec.attributes: WebhookSink default/out asks for `{attr:team}` in spec.fields[0].value"
+        ),
+        "{none:?}"
+    );
+    let many: serde_json::Map<String, Value> = (0..33).map(|n| (format!("n{n}"), "x".into())).collect();
+    for (attributes, field) in [
+        (json!({ "team": "" }), "spec.attributes.team: "),
+        (json!({ "team": "x".repeat(1_025) }), "spec.attributes.team: "),
+        (json!({ "team": "red", "a b": "x" }), "spec.attributes: "),
+        (json!({ "team": "red", "": "x" }), "spec.attributes: "),
+        (
+            Value::Object([("team".to_owned(), "red".into())].into_iter().chain(many).collect()),
+            "spec.attributes: ",
+        ),
+    ] {
+        let told = told(json!({ "attributes": attributes }));
+        assert!(told.len() == 1 && told[0].starts_with(field), "{told:?}");
+    }
+}

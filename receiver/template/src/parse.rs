@@ -1,6 +1,6 @@
 //! From text to a compiled template.
 use crate::limits::{ALTERNATIVES_MAX, PARTS_MAX, TEMPLATE_BYTES_MAX};
-use crate::template::{Alternatives, Part};
+use crate::template::{Alternatives, Part, push_literal};
 use crate::{Error, Hole, Place, Pointers, Template};
 
 /// Reads a template's text from left to right.
@@ -157,11 +157,5 @@ impl<'t, 'p> Parser<'t, 'p> {
 
     fn unclosed(&self, open: usize) -> Error {
         self.error(open, "a hole that is not closed: write its `}`, or `{'{'}` for a brace as text")
-    }
-}
-
-fn push_literal(parts: &mut Vec<Part>, literal: &mut String) {
-    if !literal.is_empty() {
-        parts.push(Part::Literal(std::mem::take(literal).into()));
     }
 }

@@ -64,6 +64,57 @@ impl Template {
         })
     }
 
+    /// The same with constants in the place of `{attr:NAME}`, which are never empty: nothing behind them is tried.
+    ///
+    /// # Errors
+    /// The first name of which `constant` knows nothing.
+    pub fn with_attributes<'a>(
+        self,
+        constant: impl Fn(&str) -> Option<&'a str>,
+    ) -> Result<Template, Box<str>> {
+        let (mut parts, mut literal) = (Vec::with_capacity(self.parts.len()), String::new());
+        for part in self.parts {
+            let mut alternatives = match part {
+                Part::Literal(text) => {
+                    literal.push_str(&text);
+                    continue;
+                }
+                Part::Hole(alternatives) => alternatives,
+            };
+            let mut first = None;
+            for (at, hole) in alternatives.holes.iter().enumerate() {
+                if let Hole::Attr(name) = hole {
+                    let value = constant(name).ok_or_else(|| name.clone())?;
+                    first.get_or_insert((at, value));
+                }
+            }
+            if let Some((at, value)) = first {
+                alternatives.holes.truncate(at);
+                alternatives.otherwise = Some(value.into());
+            }
+            match alternatives.otherwise {
+                Some(text) if alternatives.holes.is_empty() => literal.push_str(&text),
+                otherwise => {
+                    push_literal(&mut parts, &mut literal);
+                    parts.push(Part::Hole(Alternatives { otherwise, ..alternatives }));
+                }
+            }
+        }
+        push_literal(&mut parts, &mut literal);
+        Ok(Template { parts: parts.into() })
+    }
+
+    /// The attributes without which a hole of the template is empty: those that have no alternative.
+    pub fn needed_attributes(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Hole(Alternatives { holes, otherwise: None }) => match &**holes {
+                [Hole::Attr(name)] => Some(&**name),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
     /// The hole of a template that is one hole without alternatives.
     pub(crate) fn lone_hole(&self) -> Option<&Hole> {
         match &*self.parts {
@@ -73,5 +124,12 @@ impl Template {
             },
             _ => None,
         }
+    }
+}
+
+/// Ends a literal that is being collected, if it is not empty.
+pub(crate) fn push_literal(parts: &mut Vec<Part>, literal: &mut String) {
+    if !literal.is_empty() {
+        parts.push(Part::Literal(std::mem::take(literal).into()));
     }
 }

@@ -48,6 +48,26 @@ fn render(text: &str) -> Option<String> {
     template.render(&Delivery { body: BODY, values }).map(Cow::into_owned)
 }
 
+#[test]
+fn attributes_become_constants_and_nothing_behind_them_is_tried() {
+    let constant = |name: &str| (name == "team").then_some("red");
+    let rendered = |text: &str| {
+        let mut pointers = Pointers::default();
+        let template = Template::parse(text, Place::Delivery, &mut pointers).unwrap();
+        let template = template.with_attributes(constant)?;
+        let values = pointers.scan(BODY.as_bytes()).unwrap();
+        let text = template.render(&Delivery { body: BODY, values }).map(Cow::into_owned);
+        Ok::<_, Box<str>>((template.constant().is_some(), text.unwrap_or_default()))
+    };
+    assert_eq!(rendered("a-{attr:team}-b"), Ok((true, "a-red-b".into())));
+    assert_eq!(rendered("{id}-{attr:team}"), Ok((false, "id-red".into())));
+    assert_eq!(rendered("{/action|attr:team|id}"), Ok((false, "opened".into())));
+    assert_eq!(rendered("{/none|attr:team|id}.{/none}"), Ok((false, "red".into())));
+    assert_eq!(rendered("{attr:team|attr:tem|'x'}"), Err("tem".into()));
+    let needed = |text: &str| parse(text).needed_attributes().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(needed("{attr:a}-{attr:b|'x'}{attr:c|id}{id}{attr:d}"), ["a", "d"]);
+}
+
 fn parse(text: &str) -> Template {
     Template::parse(text, Place::Delivery, &mut Pointers::default()).unwrap()
 }

@@ -77,6 +77,40 @@ fn in_a_batch_an_item_that_does_not_fit_is_put_aside_and_the_others_go_on() {
 }
 
 #[test]
+fn what_sinks_would_get_is_shown_in_shadow_and_is_what_they_get_then() {
+    let server = Server::start();
+    let sink = format!(
+        "http: {{ url: \"http://{}/take\", headers: [{{ name: Authorization, secretRef: {{ name: hook, key: other }} }}] }}\n\
+         body: Fields\nfields: [{{ name: team, value: \"{{attr:team}}\" }}, {{ name: n, value: \"{{/n}}\" }}]",
+        server.address
+    );
+    let team = format!("{GITHUB}\nattributes: {{ team: red }}");
+    let program = Program::start(&configuration(&format!("{team}\nmode: Shadow"), &sink));
+    assert_eq!(program.send("1", "push", "{\"n\":1}").status, 200);
+    let events = program.call("GET", "/v1/events", "").json();
+    let uid = events["events"][0]["uid"].as_str().unwrap().to_owned();
+    let path = format!("/v1/events/{uid}/rendered");
+    let told = program.call("GET", &path, "").json()["deliveries"][0].clone();
+    assert_eq!(told["destination"], format!("http://{}/take", server.address));
+    assert_eq!((&told["state"], &told["attempt"]), (&"parked".into(), &1.into()));
+    assert_eq!(told["body"]["text"], "{\"team\":\"red\",\"n\":1}");
+    let header = |name: &str| {
+        let headers = told["headers"].as_array().unwrap();
+        headers.iter().find(|header| header["name"] == name).map(|header| header["value"].clone())
+    };
+    assert_eq!(header("idempotency-key"), Some(uid.clone().into()));
+    assert_eq!(header("authorization"), Some("[secret]".into()));
+    assert_eq!(program.call("GET", &format!("{path}?sink=default/none"), "").status, 404);
+    assert_eq!(server.got().len(), 0);
+    program.configure(&configuration(&team, &sink));
+    program.logged("the configuration has changed");
+    assert_eq!(program.call("POST", &format!("/v1/events/{uid}/replay"), "").status, 200);
+    let got = until("the delivery", || server.got().pop());
+    assert_eq!(got.body, b"{\"team\":\"red\",\"n\":1}");
+    assert_eq!(server.values("authorization"), ["other-secret"]);
+}
+
+#[test]
 fn an_endpoint_in_shadow_answers_and_stores_and_sends_nothing_out() {
     let server = Server::start();
     let program = github("mode: Shadow", &http(&server, ""));

@@ -214,3 +214,40 @@ fn a_sink_is_tried_and_an_event_is_erased() {
     assert_eq!(program.send("d-1", "push", "{\"a\":1}").status, 200);
     assert_eq!(program.report()["endpoints"][0]["events"]["duplicate"], 1, "it is still known");
 }
+
+#[test]
+fn what_a_value_is_found_in_is_counted_and_then_erased() {
+    let program = Program::start(&configuration(&format!("{GITHUB}\nmode: Shadow"), "log: {}"));
+    let send = |id: &str, mail: &str| {
+        program.send(id, "push", &format!("{{\"user\":{{\"email\":\"{mail}\"}}}}")).status
+    };
+    let sent = [("d-1", "ann@example.org"), ("d-2", "bob@example.org"), ("d-3", "ann@example.org")];
+    assert_eq!(sent.map(|(id, mail)| send(id, mail)), [200; 3]);
+    let asked = |more: &str| {
+        let body = format!(
+            "{{\"endpoint\":\"default/in\",\"template\":\"{{/user/email}}\",\"value\":\"ann@example.org\"{more}}}"
+        );
+        let begun = program.call("POST", "/v1/erasures", &body);
+        assert_eq!(begun.status, 201, "{}", begun.json());
+        let id = begun.json()["id"].as_str().unwrap().to_owned();
+        until("its end", || {
+            let erasure = program.call("GET", &format!("/v1/erasures/{id}"), "").json();
+            (erasure["state"] == "done").then_some(erasure)
+        })
+    };
+    let numbers = |erasure: &Value| {
+        ["lookedAt", "events", "pending", "parked"].map(|name| erasure[name].as_u64().unwrap())
+    };
+    assert_eq!(numbers(&asked(",\"dryRun\":true")), [3, 2, 0, 2]);
+    let erased = asked("");
+    assert_eq!(numbers(&erased), [3, 2, 0, 2]);
+    assert!(!erased.to_string().contains("ann@example.org"), "{erased}");
+    let left = events(&program.call("GET", "/v1/events", ""));
+    assert_eq!(left.iter().map(|event| event["id"].clone()).collect::<Vec<_>>(), ["d-2"]);
+    let sink = program.report()["sinks"][0].clone();
+    assert_eq!((&sink["parked"], &sink["erased"]), (&1.into(), &2.into()));
+    assert_eq!(send("d-1", "ann@example.org"), 200, "it is still known");
+    assert_eq!(program.report()["endpoints"][0]["events"]["duplicate"], 1);
+    let wrong = r#"{"endpoint":"default/in","template":"email","value":"x"}"#;
+    assert_eq!(problem(&program.call("POST", "/v1/erasures", wrong)), (400, "invalid".into()));
+}

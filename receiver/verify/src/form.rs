@@ -18,8 +18,8 @@ pub(crate) fn fields(text: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
     Some(fields)
 }
 
-/// The first value of a name, decoded; `None` where there is none, or it is no text.
-pub(crate) fn value<'t>(text: &'t str, name: &str) -> Option<Cow<'t, str>> {
+/// The first value of a name in a form or a query, decoded (`+` is a blank); `None` where there is none, or it is no text.
+pub fn form_value<'t>(text: &'t str, name: &str) -> Option<Cow<'t, str>> {
     text.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decoded(key)? == name).then(|| decoded(value))?
@@ -90,7 +90,7 @@ mod tests {
             ("a=%f", "a", None),
             ("a=b", "c", None),
         ] {
-            assert_eq!(value(query, name).as_deref(), expected, "{query}");
+            assert_eq!(form_value(query, name).as_deref(), expected, "{query}");
         }
     }
 

@@ -39,7 +39,7 @@ mod xml;
 
 pub use certificate::Certificate;
 pub use duration::{Duration, InvalidDuration};
-pub use form::{form_as_json, is_parameter};
+pub use form::{form_as_json, form_value, is_parameter};
 pub use handshake::{Answered, BroughtSecret, Handshakes};
 pub use hint::Hint;
 pub use key::Secret;

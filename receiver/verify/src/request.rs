@@ -37,7 +37,7 @@ impl RawRequest {
 
     /// The first value of a query parameter, percent-decoded (`+` is a blank, as forms write it).
     pub fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
-        form::value(self.query.as_deref()?, name)
+        form::form_value(self.query.as_deref()?, name)
     }
 
     /// The header's only value. What is signed or signs must be unambiguous: of two values, a proxy or a consumer

@@ -254,3 +254,53 @@ fn statistics_of_a_sink_say_how_long_it_took() {
         "{row}"
     );
 }
+
+#[test]
+fn what_a_sink_would_get_is_shown_like_a_request() {
+    let rendered = json!({ "uid": UID, "key": "acme/app", "deliveries": [
+        {
+            "sink": "default/out", "state": "parked", "attempt": 1, "destination": "http://a.example/take",
+            "headers": [{ "name": "authorization", "value": "[secret]" }], "body": { "text": "{\"a\":1}" },
+        },
+        { "sink": "default/gone", "attempt": 1, "headers": [], "error": "the sink is not configured any more" },
+    ] });
+    let api = Api::answering(vec![
+        ("GET /v1/endpoints", 200, endpoints(0)),
+        ("GET /v1/events?id=d-1", 200, json!({ "events": [event("parked")] })),
+        ("GET /v1/events/018f0000-0000-7000-8000-000000000001/rendered", 200, rendered),
+    ]);
+    let exit = ask(&api, &["explain", "d-1", "--rendered"]);
+    assert_eq!((exit.status, &*exit.errors), (1, ""), "{}", exit.output);
+    let expected = format!(
+        "default/out would get of {UID}, key acme/app, attempt 1:\n  to http://a.example/take\n  authorization: [secret]\n\n  \
+         {{\"a\":1}}\ndefault/gone would get of {UID}, key acme/app, attempt 1:\n  nothing: the sink is not configured any more\n"
+    );
+    assert!(exit.output.ends_with(&expected), "{}", exit.output);
+}
+
+#[test]
+fn events_are_erased_by_name_or_by_a_value() {
+    let erasure = |state: &str| {
+        json!({
+            "id": "e1", "state": state, "endpoint": "default/in", "template": "{/user/email}", "dryRun": false,
+            "lookedAt": 9, "events": 2, "pending": 1, "parked": 0, "startedAt": "2026-11-26T12:00:00Z",
+        })
+    };
+    let api = Api::answering(vec![
+        ("POST /v1/erasures", 201, erasure("running")),
+        ("GET /v1/erasures/e1", 200, erasure("done")),
+        ("GET /v1/events?id=d-1", 200, json!({ "events": [event("parked")] })),
+        ("DELETE /v1/events/", 204, Value::Null),
+    ]);
+    let value = ["--template", "{/user/email}", "--value", "ann@example.org"];
+    let exit = ask(&api, &[&["erase", "--endpoint", "in"][..], &value].concat());
+    assert_eq!((exit.status, &*exit.errors), (0, ""), "{}", exit.output);
+    assert_eq!(
+        exit.output,
+        "erasure e1 done: 2 of 9 events of default/in are erased, with 1 pending and 0 parked deliveries\n"
+    );
+    let exit = ask(&api, &["erase", "d-1"]);
+    assert_eq!((exit.status, exit.output), (0, format!("{UID}: erased\n")), "{}", exit.errors);
+    let exit = ask(&api, &[&["erase"][..], &value].concat());
+    assert_eq!(exit.status, 2, "everything of every endpoint would be too much");
+}

@@ -65,7 +65,7 @@ pub(crate) fn sending(parts: EventParts, attempt: u32) -> Sending {
         blocks: false,
         replay: 0,
     };
-    Sending { delivery, attempt }
+    Sending { delivery, attempt, attributes: Arc::default() }
 }
 
 /// Delivers in batches of the sink's size, as dispatch does.

@@ -17,8 +17,8 @@ use crate::{
         writer::Sync,
     },
     traits::{
-        Archive, Archived, ArchivedDelivery, DeliveryState, Found, Question, Replay, Replayed, Retentions,
-        Series, Span, Statistics,
+        Archive, Archived, ArchivedDelivery, DeliveryState, Erased, Found, Question, Replay, Replayed,
+        Retentions, Series, Span, Statistics,
     },
 };
 
@@ -100,6 +100,10 @@ impl Archive for LocalArchive {
 
     fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error> {
         self.shared.writer().transaction(Sync::Now, 0, |work| work.replay(events, replay))
+    }
+
+    fn erase_all(&mut self, events: &[Seq]) -> Result<Erased, Error> {
+        self.shared.erase_all(events)
     }
 
     fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {

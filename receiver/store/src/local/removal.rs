@@ -15,7 +15,7 @@ use crate::{
         segments, series,
         writer::{Sync, Work},
     },
-    traits::{Hour, Retentions},
+    traits::{Erased, Hour, Retentions},
 };
 
 /// An event that may be past its retention.
@@ -77,9 +77,23 @@ fn retain_of(read: &Connection, shared: &Shared, endpoint: i64, cuts: Cuts) -> R
 impl Shared {
     /// See [`crate::traits::Archive::erase`].
     pub(super) fn erase(&self, uid: &Uid) -> Result<bool, Error> {
-        let erased = self.writer().transaction_without_traces(|work| work.erase(uid))?;
+        let seq = self.writer().transaction(Sync::Later, 0, |work| {
+            let mut find = work.prepared("select seq from events where uid = ?1")?;
+            Ok(find.query_row([uid.as_bytes()], |row| row.get::<_, i64>(0)).optional()?)
+        })?;
+        let erased = self.erase_all(seq.map(i64::unsigned_abs).as_slice())?;
+        if erased.traces {
+            let text = "the bytes are still in the write-ahead log, which somebody reads; try again";
+            return Err(Error::Full(text.into()));
+        }
+        Ok(erased.events > 0)
+    }
+
+    /// See [`crate::traits::Archive::erase_all`].
+    pub(super) fn erase_all(&self, events: &[Seq]) -> Result<Erased, Error> {
+        let (erased, traces) = self.writer().transaction_without_traces(|work| work.erase_all(events))?;
         self.overwrite_leftovers()?;
-        Ok(erased)
+        Ok(Erased { traces, ..erased })
     }
 }
 
@@ -99,30 +113,46 @@ impl Work<'_> {
         Ok(deleted)
     }
 
-    /// Deletes the event whatever its deliveries. Returns whether it was there.
-    fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {
-        let found = self
-            .prepared("select seq, endpoint, sinks from events where uid = ?1")?
-            .query_row([uid.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?, sink_numbers(row.get_ref(2)?.as_blob()?)))
-            })
-            .optional()?;
-        let Some((seq, endpoint, sinks)): Option<(i64, i64, Vec<i64>)> = found else { return Ok(false) };
-        for sink in sinks {
-            let pending = self
-                .prepared("delete from pending where sink = ?1 and seq = ?2 returning bytes")?
-                .query_row([sink, seq], |row| row.get(0))
+    /// Deletes the events whatever their deliveries.
+    fn erase_all(&mut self, events: &[Seq]) -> Result<Erased, Error> {
+        let mut erased = Erased::default();
+        for seq in events {
+            let found = self
+                .prepared("select endpoint, sinks from events where seq = ?1")?
+                .query_row([place(*seq)], |row| Ok((row.get(0)?, sink_numbers(row.get_ref(1)?.as_blob()?))))
                 .optional()?;
-            if let Some(bytes) = pending {
-                let totals = self.tally.route(endpoint, sink);
-                totals.waits_no_more(bytes);
-                totals.erased += 1;
+            if let Some((endpoint, sinks)) = found {
+                self.erase(*seq, endpoint, &sinks, &mut erased)?;
             }
         }
-        if let Some(kept) = self.delete(seq.unsigned_abs())? {
+        Ok(erased)
+    }
+
+    fn erase(&mut self, seq: Seq, endpoint: i64, sinks: &[i64], erased: &mut Erased) -> Result<(), Error> {
+        let parked = format!("delete from deliveries where seq = ?2 and sink = ?1 and {PARKED}");
+        for sink in sinks {
+            let pending: Option<i64> = self
+                .prepared("delete from pending where sink = ?1 and seq = ?2 returning bytes")?
+                .query_row([*sink, place(seq)], |row| row.get(0))
+                .optional()?;
+            let parked = self.prepared(&parked)?.execute([*sink, place(seq)])? > 0;
+            let totals = self.tally.route(endpoint, *sink);
+            if let Some(bytes) = pending {
+                totals.waits_no_more(bytes);
+                totals.erased += 1;
+                erased.pending += 1;
+            }
+            if parked {
+                totals.parked -= 1;
+                totals.erased += 1;
+                erased.parked += 1;
+            }
+        }
+        if let Some(kept) = self.delete(seq)? {
             self.leave(&kept)?;
         }
-        Ok(true)
+        erased.events += 1;
+        Ok(())
     }
 
     /// Deletes the event's rows. Gives where its bytes are, where the journal keeps them.

@@ -230,21 +230,17 @@ impl Writer {
         Ok(result)
     }
 
-    /// Runs `work` with freed bytes overwritten, then takes them out of the write-ahead log, too.
+    /// Runs `work` with freed bytes overwritten, then takes them out of the write-ahead log, too. Also tells whether they may
+    /// still be there, because somebody reads the log.
     pub(super) fn transaction_without_traces<R>(
         &mut self,
         work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
-    ) -> Result<R, Error> {
+    ) -> Result<(R, bool), Error> {
         self.connection.execute_batch("pragma secure_delete = on")?;
         let result = self.transaction(Sync::Now, 0, work);
         self.connection.execute_batch("pragma secure_delete = off")?;
         let result = result?;
-        if !self.checkpoints.empty(&self.connection)? {
-            return Err(Error::Full(
-                "the bytes are still in the write-ahead log, which somebody reads; try again".into(),
-            ));
-        }
-        Ok(result)
+        Ok((result, !self.checkpoints.empty(&self.connection)?))
     }
 
     fn attempt<R>(&mut self, work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>) -> Result<R, Error> {

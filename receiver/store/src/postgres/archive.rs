@@ -25,8 +25,8 @@ use crate::{
         series,
     },
     traits::{
-        Archive, Archived, ArchivedDelivery, DeliveryState, Found, Question, Replay, Replayed, Retentions,
-        Series, Span, Standing, Statistics,
+        Archive, Archived, ArchivedDelivery, DeliveryState, Erased, Found, Question, Replay, Replayed,
+        Retentions, Series, Span, Standing, Statistics,
     },
 };
 
@@ -103,6 +103,10 @@ impl Archive for PostgresArchive {
 
     fn retain(&mut self, retentions: &Retentions, now: Timestamp) -> Result<u64, Error> {
         removal::retain(self.connection.get_mut(), retentions, now)
+    }
+
+    fn erase_all(&mut self, events: &[Seq]) -> Result<Erased, Error> {
+        self.connection.get_mut().work(&async |session| removal::erase_all(session, events).await)
     }
 
     fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {

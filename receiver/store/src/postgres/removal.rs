@@ -1,13 +1,14 @@
 //! What leaves the store: events past their retention, deduplication keys past their window, and what a person erases.
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use boathook_event::{ObjectName, Uid};
+use boathook_event::{ObjectName, Seq, Uid};
 use jiff::Timestamp;
-use tokio_postgres::types::Type;
+use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use crate::{
     Error,
+    columns::{PARKED, place},
     cuts::{Cuts, yielding},
     limits::{FORGET_ROWS, RETAIN_SLICE},
     postgres::{
@@ -18,7 +19,7 @@ use crate::{
         writer::{commit, locked},
     },
     tally::Tally,
-    traits::{Hour, Retentions},
+    traits::{Erased, Hour, Retentions},
 };
 
 /// An event that may be past its retention.
@@ -68,37 +69,67 @@ fn retain_of(connection: &mut Connection, endpoint: i32, cuts: Cuts) -> Result<u
     Ok(deleted)
 }
 
-/// Deletes the event whatever its deliveries. Its bytes are in no answer any more; the database writes over them when it
-/// next cleans the table up, and its log and backups have them for as long as they are kept.
+/// Deletes the event. Its bytes are in no answer any more; the database writes over them when it next cleans the table up,
+/// and its log and backups have them for as long as they are kept.
 pub(super) async fn erase(session: &Session, uid: &Uid) -> Result<bool, Fault> {
-    let uid = Uuid::from_bytes(*uid.as_bytes());
+    let mut flight = Flight::new(&session.client);
+    let found = flight.ask(
+        "select seq from events where uid = $1",
+        vec![value(Uuid::from_bytes(*uid.as_bytes()), Type::UUID)],
+    );
+    let seqs = numbers(&flight.land().await?.take(found))?;
+    let seqs = seqs.into_iter().map(i64::unsigned_abs).collect::<Vec<_>>();
+    Ok(!seqs.is_empty() && erase_all(session, &seqs).await?.events > 0)
+}
+
+/// The same for all events at these places, whatever their deliveries.
+pub(super) async fn erase_all(session: &Session, events: &[Seq]) -> Result<Erased, Fault> {
+    let asked = events.iter().map(|seq| place(*seq)).collect::<Vec<_>>();
     let (mut locked, found) = locked(session, BEGIN, |flight| {
-        flight.ask("select seq, endpoint, sinks from events where uid = $1", vec![value(uid, Type::UUID)])
+        flight.ask(
+            "select seq, endpoint, sinks from events where seq = any($1)",
+            vec![value(asked, Type::INT8_ARRAY)],
+        )
     })
     .await?;
-    let found = locked.answers.take(found);
-    let Some(row) = found.first() else {
-        session.client.batch_execute("rollback").await?;
-        return Ok(false);
-    };
-    let (seq, endpoint): (i64, i32) = (row.try_get(0)?, row.try_get(1)?);
-    let sinks = rows::sinks(row.try_get(2)?);
+    let (mut endpoints, mut of, mut sinks) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for row in locked.answers.take(found) {
+        let seq: i64 = row.try_get(0)?;
+        endpoints.insert(seq, row.try_get::<_, i32>(1)?);
+        for sink in rows::sinks(row.try_get(2)?) {
+            of.push(seq);
+            sinks.push(sink);
+        }
+    }
+    let seqs = endpoints.keys().copied().collect::<Vec<_>>();
+    let parked = format!("delete from deliveries where seq = any($1) and {PARKED} returning seq, sink");
     let mut flight = Flight::new(&session.client);
     let pending = flight.ask(
-        "delete from pending where sink = any($1) and seq = $2 returning sink, bytes",
-        vec![value(sinks, Type::INT4_ARRAY), value(seq, Type::INT8)],
+        "delete from pending p using unnest($1, $2) as its (seq, sink)
+         where p.sink = its.sink and p.seq = its.seq returning p.seq, p.sink, p.bytes",
+        vec![value(of, Type::INT8_ARRAY), value(sinks, Type::INT4_ARRAY)],
     );
+    let parked = flight.ask(&parked, vec![value(seqs.clone(), Type::INT8_ARRAY)]);
+    let mut answers = flight.land().await?;
+    let (pending, parked) = (answers.take(pending), answers.take(parked));
     let mut tally = Tally::at(locked.hour());
-    for row in flight.land().await?.take(pending) {
-        let totals = tally.route(endpoint, row.try_get(0)?);
-        totals.waits_no_more(row.try_get(1)?);
+    let gone = pending.iter().map(|row| (row, true)).chain(parked.iter().map(|row| (row, false)));
+    for (row, was_pending) in gone {
+        let Some(endpoint) = endpoints.get(&row.try_get::<_, i64>(0)?) else { continue };
+        let totals = tally.route(*endpoint, row.try_get(1)?);
+        match was_pending {
+            true => totals.waits_no_more(row.try_get(2)?),
+            false => totals.parked -= 1,
+        }
         totals.erased += 1;
     }
     let mut flight = Flight::new(&session.client);
-    delete(&[seq], &mut flight, &mut tally);
+    delete(&seqs, &mut flight, &mut tally);
     tally.write(&mut flight);
     commit(session, flight).await?;
-    Ok(true)
+    let count = |rows: &[Row]| rows.len() as u64;
+    let (pending, parked) = (count(&pending), count(&parked));
+    Ok(Erased { events: seqs.len() as u64, pending, parked, traces: false })
 }
 
 /// Every endpoint to which something has ever come, by its number; sinks among them have no events.
@@ -219,6 +250,6 @@ fn forget_rejected(connection: &mut Connection, endpoint: i32, cut: i64) -> Resu
     })
 }
 
-fn numbers(rows: &[tokio_postgres::Row]) -> Result<HashSet<i64>, Fault> {
+fn numbers(rows: &[Row]) -> Result<HashSet<i64>, Fault> {
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

@@ -1,10 +1,10 @@
 //! What is told about the past, and when it ends.
 use std::{collections::HashMap, time::Duration};
 
-use boathook_event::{Count, Record, Rejected, Retention, Seq, Word};
+use boathook_event::{Count, ParkReason, Record, Rejected, Retention, Seq, Word};
 use boathook_store::{
     limits::{OLDEST_LOOKED_AT, REJECTED_KEPT_MAX, RETAIN_SLICE},
-    traits::{Archived, Batch, DeliveryState, Retentions, Verdict},
+    traits::{Archived, Batch, DeliveryState, Erased, Retentions, Verdict},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -232,6 +232,25 @@ pub(crate) fn an_erased_event_is_gone_but_still_known<E: Environment>() {
     // What an attempt that was under way says of it changes nothing.
     record(&environment, vec![delivered(2, "a", 2, at(60))]);
     assert_eq!(archive.statistics().unwrap().sinks[0].delivered, 0);
+}
+
+pub(crate) fn events_are_erased_together_and_what_was_put_aside_counts_as_erased_too<E: Environment>() {
+    let environment = E::new();
+    let aside = draft(4).sinks(&["b"]).put_aside(ParkReason::SchemaMismatch);
+    environment.append(&[draft(1).sinks(&["a", "b"]), draft(2), draft(3), aside, draft(5)]);
+    record(
+        &environment,
+        vec![delivered(1, "b", 1, at(0)), parked(2, "a", 1, at(0)), delivered(3, "a", 1, at(0))],
+    );
+    let mut archive = environment.archive();
+    let erased = archive.erase_all(&[1, 2, 3, 4, 99]).unwrap();
+    assert_eq!(erased, Erased { events: 4, pending: 1, parked: 2, traces: false });
+    assert_eq!(archive.erase_all(&[1, 2]).unwrap(), Erased::default());
+    assert_eq!(archive.erase_all(&[]).unwrap(), Erased::default());
+    assert_eq!(listed(&environment), [5]);
+    let statistics = archive.statistics().unwrap();
+    let told = statistics.sinks.iter().map(|of| [of.delivered, of.parked, of.pending, of.erased]);
+    assert_eq!(told.collect::<Vec<_>>(), [[1, 0, 1, 2], [1, 0, 0, 1]]);
 }
 
 fn rejected(endpoint: &str, second: i64) -> Rejected {

@@ -94,6 +94,7 @@ macro_rules! conformance {
             archive { retention_forgets_keys_past_their_window_only }
             archive { the_oldest_pending_delivery_of_each_endpoint_is_told }
             archive { an_erased_event_is_gone_but_still_known }
+            archive { events_are_erased_together_and_what_was_put_aside_counts_as_erased_too }
             archive { refused_requests_are_remembered_newest_first_within_their_endpoint_s_budget }
             archive { a_long_diagnosis_is_cut }
             question { each_filter_leaves_what_it_says_in_either_order }

@@ -1,0 +1,171 @@
+//! Erasing what a value is found in: each erasure walks the archive of one endpoint in a task of its own, a slice at a time.
+use std::{sync::Arc, time::Instant};
+
+use boathook_api::{Erasure, ErasureRequest, JobState};
+use boathook_event::{Lookup, ObjectName, Seq};
+use boathook_store::{
+    Reader,
+    limits::ERASE_SLICE,
+    traits::{self, Archived, DeliveryState, Erased},
+};
+use http::StatusCode;
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use super::{
+    Answered, Parts,
+    call::Call,
+    invalid,
+    jobs::{Job, new_id},
+    object, with_status,
+};
+use crate::{
+    limits::{DRY_RUN_WAIT, ERASE_AGAIN, ERASE_AGAIN_MAX},
+    serving::Live,
+};
+
+/// One erasure, as it runs.
+struct Walk {
+    job: Job<Erasure>,
+    endpoint: ObjectName,
+    lookup: Lookup,
+    value: String,
+    since: Option<Timestamp>,
+    /// What comes later is not meant.
+    until: Timestamp,
+    dry_run: bool,
+    live: Arc<Live>,
+    reader: Reader,
+}
+
+impl Parts {
+    pub(super) async fn start_erasure(&self, call: &Call) -> Answered {
+        let ErasureRequest { endpoint, template, value, since, until, dry_run } = call.body()?;
+        let name = object("endpoint", &endpoint)?;
+        let lookup = Lookup::compile(&template).map_err(|error| {
+            invalid(format!("`template` is wrong: {error}"), "write one such as {/user/email}")
+        })?;
+        if value.is_empty() {
+            return Err(invalid("`value` is empty", "write the text that is looked for, whole"));
+        }
+        let now = Timestamp::now();
+        let job = self.erasures.begin(Erasure {
+            id: new_id(),
+            state: JobState::Running,
+            endpoint,
+            template,
+            dry_run,
+            looked_at: 0,
+            events: 0,
+            pending: 0,
+            parked: 0,
+            started_at: now,
+            ended_at: None,
+            error: None,
+        })?;
+        let walk = Walk {
+            job: job.clone(),
+            endpoint: name,
+            lookup,
+            value,
+            since,
+            until: until.map_or(now, |until| until.min(now)),
+            dry_run,
+            live: Arc::clone(&self.live),
+            reader: self.reader.clone(),
+        };
+        let walking = tokio::spawn(walk.run());
+        if dry_run {
+            // Whoever counts wants the number; of very much it is asked for later.
+            drop(timeout(DRY_RUN_WAIT, walking).await);
+        }
+        with_status(StatusCode::CREATED, &*job.progress())
+    }
+}
+
+impl Walk {
+    async fn run(self) {
+        let cancelled = self.job.cancelled.clone();
+        let walked = cancelled.run_until_cancelled(self.walk()).await;
+        // Also of one that was cancelled nothing is to be found.
+        let cleaned = if self.dry_run { Ok(()) } else { self.clean().await };
+        match walked.map(|walked| walked.and(cleaned)) {
+            None => self.job.end(JobState::Cancelled, None),
+            Some(Ok(())) => self.job.end(JobState::Done, None),
+            Some(Err(error)) => self.job.end(JobState::Failed, Some(error.to_string())),
+        }
+        let Erasure { id, state, endpoint, looked_at, events, dry_run, error, .. } =
+            self.job.progress().clone();
+        tracing::warn!(
+            id,
+            ?state,
+            endpoint,
+            looked_at,
+            events,
+            dry_run,
+            error,
+            "a person has had events erased"
+        );
+    }
+
+    async fn walk(&self) -> Result<(), boathook_store::Error> {
+        let mut after = 0;
+        loop {
+            let begun = Instant::now();
+            let slice = self.reader.list(Some(&self.endpoint), after, ERASE_SLICE).await?;
+            let Some(last) = slice.last() else { return Ok(()) };
+            after = last.seq;
+            let looked_at = slice.len() as u64;
+            let found: Vec<&Archived> = slice.iter().filter(|archived| self.is_meant(archived)).collect();
+            let erased = match (&*found, self.dry_run) {
+                ([], _) => Erased::default(),
+                (found, true) => would_be(found),
+                (found, false) => {
+                    let seqs: Vec<Seq> = found.iter().map(|archived| archived.seq).collect();
+                    self.reader.erase_all(seqs).await?
+                }
+            };
+            self.add(looked_at, erased);
+            // Others use the store, too.
+            tokio::time::sleep(begun.elapsed()).await;
+        }
+    }
+
+    fn is_meant(&self, Archived { event, .. }: &Archived) -> bool {
+        let in_time =
+            self.since.is_none_or(|since| since <= event.received_at) && event.received_at <= self.until;
+        let serving = self.live.load();
+        let reading = serving.endpoint(&self.endpoint).map(|served| &served.endpoint.reading);
+        in_time && self.lookup.value(event, reading).is_some_and(|value| value == self.value)
+    }
+
+    fn add(&self, looked_at: u64, Erased { events, pending, parked, traces: _ }: Erased) {
+        let mut progress = self.job.progress();
+        progress.looked_at += looked_at;
+        progress.events += events;
+        progress.pending += pending;
+        progress.parked += parked;
+    }
+
+    /// Waits until whoever reads the store lets go of what was erased.
+    async fn clean(&self) -> Result<(), boathook_store::Error> {
+        for _ in 0..ERASE_AGAIN_MAX {
+            if !self.reader.erase_all(Vec::new()).await?.traces {
+                return Ok(());
+            }
+            tokio::time::sleep(ERASE_AGAIN).await;
+        }
+        let text = "the events are gone, but their bytes are still in the write-ahead log, which somebody reads: try again";
+        Err(boathook_store::Error::Full(text.into()))
+    }
+}
+
+/// What erasing these would count.
+fn would_be(found: &[&Archived]) -> Erased {
+    let last = |state: DeliveryState| {
+        let stands = |one: &&traits::ArchivedDelivery| one.state == state;
+        found.iter().flat_map(|archived| archived.deliveries.iter().filter(stands)).count() as u64
+    };
+    let (pending, parked) = (last(DeliveryState::Pending), last(DeliveryState::Parked));
+    Erased { events: found.len() as u64, pending, parked, traces: false }
+}

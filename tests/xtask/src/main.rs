@@ -69,7 +69,7 @@ enum Command {
         #[arg(long)]
         write: bool,
     },
-    /// Measure what verification costs beside the bare digest of the same bytes.
+    /// Measure what verification costs beside the bare digest of the same bytes, and storing beside a synced write.
     Bench,
     /// Measure an idle receiver: how soon it is ready, how much memory it keeps.
     Idle,
@@ -101,11 +101,10 @@ fn run() -> anyhow::Result<()> {
 }
 
 fn bench() -> anyhow::Result<()> {
-    steps::run(
-        "benchmark",
-        "cargo",
-        &["bench", "--locked", "--package", "boathook-verify", "--bench", "verify"],
-    )
+    for (package, bench) in [("boathook-verify", "verify"), ("boathook-store", "local")] {
+        steps::run("benchmark", "cargo", &["bench", "--locked", "--package", package, "--bench", bench])?;
+    }
+    Ok(())
 }
 
 fn generate(check: bool) -> anyhow::Result<()> {

@@ -33,16 +33,16 @@ pub const SEGMENTS_OPEN_MAX: usize = 64;
 /// A segment of which one event in so many is still there gives them to the database, and goes.
 pub const SEGMENT_KEPT_SHARE: i64 = 4;
 /// Events, outcomes and counts that the journal has and the database does not, before the database takes them: so many in one
-/// transaction cost little each, and a start takes them in some ten milliseconds.
-pub const TAIL_ITEMS_MAX: usize = 4_096;
+/// transaction cost little each, and a start takes them in some fifty milliseconds.
+pub const TAIL_ITEMS_MAX: usize = 8_192;
 /// Bytes of them, which are in memory until then.
 pub const TAIL_BYTES_MAX: usize = 16 << 20;
 /// Rows that one statement inserts: more gain nothing.
 pub const ROWS_AT_ONCE: usize = 16;
 /// Deduplication keys of one generation: its pages stay in the cache while it is written.
-pub const GENERATION_KEYS: u32 = 32_768;
+pub const GENERATION_KEYS: u32 = 16_384;
 /// Rows of the filter over 64 generations, eight bytes each: sixteen bits for each key.
-pub const FILTER_ROWS: usize = 1 << 19;
+pub const FILTER_ROWS: usize = 1 << 18;
 /// Rows that a key is looked for in: of new keys one in thirty costs a read, with 64 full generations.
 pub const FILTER_PROBES: u64 = 6;
 

@@ -55,7 +55,8 @@ pub(super) struct Ended {
 }
 
 impl Fresh<'_> {
-    /// Writes all of them.
+    /// Writes all of them. One that cannot be written ends the transaction: so SQLite need not be able to take back a statement's
+    /// other rows.
     pub(super) fn write(&mut self, sql: &Connection) -> Result<(), Error> {
         self.write_events(sql)?;
         let pending = std::mem::take(&mut self.pending).into_iter().collect::<Vec<_>>();
@@ -65,7 +66,7 @@ impl Fresh<'_> {
         })?;
         // By place, as the table is.
         self.ended.sort_unstable_by_key(|ended| (ended.seq, ended.sink));
-        let into = "insert into deliveries (seq, sink, replay, outcome, attempts, completed)";
+        let into = "insert or rollback into deliveries (seq, sink, replay, outcome, attempts, completed)";
         insert_all(sql, into, "(?, ?, ?, ?, ?, ?)", &self.ended, |row, ended| {
             let Ended { seq, sink, replay, outcome, attempts, completed } = ended;
             row.bind([&place(*seq), sink, replay, outcome, attempts, completed])
@@ -84,7 +85,7 @@ impl Fresh<'_> {
     }
 
     fn write_events(&mut self, sql: &Connection) -> Result<(), Error> {
-        let into = "insert into events (seq, uid, endpoint, received, idx, id, type, key, tenant, entity, sinks, head, body,
+        let into = "insert or rollback into events (seq, uid, endpoint, received, idx, id, type, key, tenant, entity, sinks, head, body,
                                         segment, place, meta_bytes, head_bytes, body_bytes)";
         let values = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, x'', x'', ?, ?, ?, ?, ?)";
         insert_all(sql, into, values, &self.events, |row, FreshEvent { stored, endpoint, sinks }| {
@@ -99,4 +100,4 @@ impl Fresh<'_> {
     }
 }
 
-const INTO_PENDING: &str = "insert into pending (sink, seq, attempts, key, bytes, blocks)";
+const INTO_PENDING: &str = "insert or rollback into pending (sink, seq, attempts, key, bytes, blocks)";

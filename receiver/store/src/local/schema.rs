@@ -120,7 +120,7 @@ const FROM_4: &str = "
         primary key (generation, hash, body)
     ) without rowid;
     insert into dedupe
-        select (row_number() over (order by expires) - 1) / 32768, hash, body, seq, expires from old_dedupe;
+        select (row_number() over (order by expires) - 1) / 16384, hash, body, seq, expires from old_dedupe;
     insert into generations select generation, count(*), max(expires) from dedupe group by generation;
     drop table old_dedupe;
     insert into meta (key, value) values ('journal_segment', 0), ('journal_offset', 0);

@@ -165,6 +165,8 @@ pub const STATISTICS_DEFAULT: SignedDuration = SignedDuration::from_hours(24);
 pub const JOBS_RUNNING_MAX: usize = 4;
 /// Replays that are remembered, and erasures; of more the oldest that have ended are forgotten.
 pub const JOBS_KEPT_MAX: usize = 100;
+/// Bytes of bodies above which an erasure looks at fewer events at a time.
+pub const ERASE_BYTES: usize = 4 << 20;
 /// How often an erasure asks whether the bytes that it has erased are in no file any more,
 pub const ERASE_AGAIN_MAX: u32 = 20;
 /// and the pause between: reads of the store are short.

@@ -20,7 +20,7 @@ use super::{
     object, with_status,
 };
 use crate::{
-    limits::{DRY_RUN_WAIT, ERASE_AGAIN, ERASE_AGAIN_MAX},
+    limits::{DRY_RUN_WAIT, ERASE_AGAIN, ERASE_AGAIN_MAX, ERASE_BYTES},
     serving::Live,
 };
 
@@ -109,12 +109,16 @@ impl Walk {
     }
 
     async fn walk(&self) -> Result<(), boathook_store::Error> {
-        let mut after = 0;
+        let (mut after, mut events_max) = (0, 1);
         loop {
             let begun = Instant::now();
-            let slice = self.reader.list(Some(&self.endpoint), after, ERASE_SLICE).await?;
+            let slice = self.reader.list(Some(&self.endpoint), after, events_max).await?;
             let Some(last) = slice.last() else { return Ok(()) };
             after = last.seq;
+            // As many as their bodies allow, which are in memory together.
+            let bytes: usize = slice.iter().map(|archived| archived.event.body.len()).sum();
+            let twice = events_max.saturating_mul(2).min(ERASE_SLICE);
+            events_max = if bytes > ERASE_BYTES { events_max.div_ceil(2) } else { twice };
             let looked_at = slice.len() as u64;
             let found: Vec<&Archived> = slice.iter().filter(|archived| self.is_meant(archived)).collect();
             let erased = match (&*found, self.dry_run) {

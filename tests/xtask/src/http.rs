@@ -40,6 +40,56 @@ pub(crate) fn post(
     send(address, &format!("POST {path} HTTP/1.1\r\nContent-Length: {}\r\n", body.len()), headers, body)
 }
 
+/// A connection that stays open.
+pub(crate) struct Connection {
+    stream: BufReader<TcpStream>,
+    port: u16,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream: BufReader::new(stream), port: address.port() })
+    }
+
+    /// Posts a body.
+    ///
+    /// # Errors
+    /// When there is no answer in time, or one that is not understood; the connection is of no use then.
+    pub(crate) fn post(&mut self, path: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
+        self.send("POST", path, headers, body)
+    }
+
+    /// Sends any request.
+    ///
+    /// # Errors
+    /// See [`Connection::post`].
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> io::Result<Answer> {
+        let (port, length) = (self.port, body.len());
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nContent-Length: {length}\r\n");
+        for (name, value) in headers {
+            request.extend([name, ": ", value, "\r\n"]);
+        }
+        request.extend(["\r\n", body]);
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        Answer::read(&mut self.stream)
+    }
+}
+
 fn send(address: SocketAddr, start: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
     let port = address.port();
     let mut request = format!("{start}Host: {HOST}:{port}\r\nConnection: close\r\n");

@@ -2,6 +2,7 @@
 mod addresses;
 mod delivery;
 mod faults;
+mod figures;
 mod fuzz;
 mod http;
 mod idle;
@@ -69,6 +70,15 @@ enum Command {
         #[arg(long)]
         write: bool,
     },
+    /// Measure memory with a million events pending, and live traffic beside a replay, with a release build; 10 minutes.
+    Figures {
+        /// Only those with this text in their names: backlog, replay.
+        #[arg(long)]
+        only: Option<String>,
+        /// Keep them in `crds/docs/figures.md`.
+        #[arg(long)]
+        write: bool,
+    },
     /// Measure what verification costs beside the bare digest of the same bytes, and storing beside a synced write.
     Bench,
     /// Measure an idle receiver: how soon it is ready, how much memory it keeps.
@@ -95,6 +105,7 @@ fn run() -> anyhow::Result<()> {
         Command::Lint => lint::run(),
         Command::Fuzz { seconds } => fuzz::run(seconds),
         Command::Faults { only, write } => faults::run(only.as_deref(), write),
+        Command::Figures { only, write } => figures::run(only.as_deref(), write),
         Command::Bench => bench(),
         Command::Idle => idle::run(),
     }

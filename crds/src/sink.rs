@@ -56,7 +56,7 @@ pub struct WebhookSinkSpec {
     /// When a failed delivery is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// Deliveries under way at once. Default: 16.
+    /// Deliveries under way at once, of all receivers together where several share a store; each has one at least. Default: 16.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
     pub concurrency: Option<u32>,
@@ -92,7 +92,8 @@ pub enum WhenSuspended {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimit {
-    /// Attempts a minute, spread evenly; as many as fit into a second may go at once. Each receiver pod counts by itself.
+    /// Attempts a minute, spread evenly; as many as fit into a second may go at once. Receivers that share a store share
+    /// it: each takes the part that it has of the deliveries.
     /// Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000000))]

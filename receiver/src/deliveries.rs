@@ -8,29 +8,30 @@ mod reads;
 
 use std::{
     collections::{HashMap, VecDeque},
-    panic::AssertUnwindSafe,
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use boathook_crds::Breaker;
 use boathook_dispatch::{BreakerState, Command, Dispatcher, Input, LaneSnapshot, Now};
-use boathook_event::{
-    Attempt, Delivered, Delivery, Event, Failure, FailureKind, Next, ObjectName, Record, Seq,
+use boathook_event::{Attempt, Delivery, Event, Next, ObjectName, Partition, Partitions, Record, Seq};
+use boathook_sinks::Sending;
+use boathook_store::{
+    Handover, Reader, StoreHandle,
+    traits::{Epoch, News, Page},
 };
-use boathook_sinks::{Sending, Sink};
-use boathook_store::{Handover, Reader, StoreHandle, traits::Page};
-use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::lines::{tell_delivered, tell_end, tell_failure};
 use crate::{
+    attempt::{gone, tried, within},
     awaited::{Awaited, NotDelivered},
     limits::{DELIVERY_MESSAGES_MAX, DELIVERY_TURN_MAX, LOOK_FOR_DUE},
     metrics::Metrics,
     serving::{Live, ServedSink},
-    term::Term,
+    term::{Rights, Term},
 };
 
 /// What the loop needs.
@@ -65,9 +66,11 @@ struct Deliveries {
     wake_at: Option<Duration>,
     commands: Vec<Command>,
     /// Records of this turn.
-    records: Vec<Record>,
+    records: Vec<Told>,
+    /// What other processes have done, as far as dispatch was told.
+    news: News,
     /// Records that the store has; answered in this order.
-    recording: VecDeque<(oneshot::Receiver<bool>, Vec<Record>)>,
+    recording: VecDeque<(oneshot::Receiver<bool>, Vec<Told>)>,
     /// The sinks that the dispatcher knows.
     sinks: HashMap<ObjectName, ServedSink>,
     /// Answers of attempts and reads on their way back.
@@ -79,9 +82,15 @@ struct Deliveries {
     stopping: bool,
 }
 
+/// What the store is told of a delivery of this partition.
+type Told = (Partition, Epoch, Record);
+
 /// An attempt.
 struct UnderWay {
     event: Arc<Event>,
+    partition: Partition,
+    /// Under which its end is recorded.
+    epoch: Epoch,
     /// It has ended, which is told.
     told: bool,
 }
@@ -115,6 +124,7 @@ pub(crate) async fn run(parts: Parts, term: Term) -> Parts {
         wake_at: None,
         commands: Vec::new(),
         records: Vec::new(),
+        news: News::default(),
         recording: VecDeque::new(),
         sinks: HashMap::new(),
         messages,
@@ -123,7 +133,7 @@ pub(crate) async fn run(parts: Parts, term: Term) -> Parts {
         under_way: HashMap::new(),
         stopping: false,
     };
-    deliveries.configure();
+    deliveries.own();
     let mut look = tokio::time::interval(LOOK_FOR_DUE);
     while !deliveries.is_done() && !deliveries.term.is_over() {
         deliveries.turn(&mut look).await;
@@ -152,7 +162,8 @@ impl Deliveries {
             Ok(()) = self.parts.configured.changed() => self.configure(),
             Ok(()) = self.parts.stopping.changed() => self.stop(),
             Ok(()) = self.term.hold.changed() => self.held(),
-            Ok(()) = self.term.others.changed() => self.others(),
+            Ok(()) = self.term.rights.changed() => self.own(),
+            Ok(()) = self.term.news.changed() => self.others(),
             Some(answer) = self.parts.asked.recv() => drop(answer.send(self.dispatcher.snapshot())),
             () = wake, if wake_at.is_some() => self.tick(),
             _ = look.tick() => self.step(Input::Look { rearmed: None }),
@@ -161,6 +172,7 @@ impl Deliveries {
         // This process may have stood still since it waited.
         if !self.term.is_over() {
             self.act();
+            self.quiet();
         }
     }
 
@@ -191,7 +203,7 @@ impl Deliveries {
 
     fn recorded(&mut self, written: bool) {
         let records = self.recording.pop_front().map(|(_, records)| records).unwrap_or_default();
-        for Record { sink, seq, next, .. } in records {
+        for (.., Record { sink, seq, next, .. }) in records {
             if written && let Some(UnderWay { event, .. }) = self.under_way.remove(&(sink.clone(), seq)) {
                 // Who has looked at the store before this was written, and waits since, is told now.
                 self.tell_waiting(&event, &sink, &next);
@@ -207,10 +219,18 @@ impl Deliveries {
 
     fn configure(&mut self) {
         let serving = self.parts.live.load();
+        let rights = self.term.rights.borrow().clone();
         self.sinks = serving.sinks().map(|served| (served.settings.sink.clone(), served.clone())).collect();
         let settings = self.sinks.values().map(|served| {
             let mut settings = served.settings.clone();
             settings.paused = self.stopping || self.paused;
+            // What the sink bears is for all who deliver to it together.
+            settings.concurrency = rights.part_of(settings.concurrency);
+            let part = |all: NonZeroU32| {
+                let part = rights.part_of(usize::try_from(all.get()).unwrap_or(usize::MAX));
+                u32::try_from(part).ok().and_then(NonZeroU32::new).unwrap_or(all)
+            };
+            settings.attempts_per_minute = settings.attempts_per_minute.map(part);
             settings
         });
         let settings = settings.collect();
@@ -229,10 +249,37 @@ impl Deliveries {
         }
     }
 
-    /// Other processes have stored something.
+    /// Partitions were taken, or are given back.
+    fn own(&mut self) {
+        let owned = self.term.rights.borrow_and_update().owned();
+        self.step(Input::Owned(owned));
+        self.configure();
+    }
+
+    /// Tells of which partitions that are given back nothing is under way any more.
+    fn quiet(&self) {
+        let Rights { version, giving, .. } = *self.term.rights.borrow();
+        if giving.is_empty() || self.term.rights.has_changed().unwrap_or(true) {
+            return;
+        }
+        let recording = self.recording.iter().flat_map(|(_, records)| records);
+        let busy = self.under_way.values().map(|under_way| under_way.partition);
+        let busy: Partitions = busy.chain(recording.map(|(partition, ..)| *partition)).collect();
+        let quiet = (version, giving.without(busy));
+        self.term.quiet.send_if_modified(|told| std::mem::replace(told, quiet) != quiet);
+    }
+
+    /// Other processes have stored something, or armed it again.
     fn others(&mut self) {
-        let last = *self.term.others.borrow_and_update();
-        self.step(Input::Missed { last });
+        let news = *self.term.news.borrow_and_update();
+        let before = std::mem::replace(&mut self.news, news);
+        if news.last != before.last {
+            self.step(Input::Missed { last: news.last });
+        }
+        // Told again, it is to be looked for again.
+        if news.armed != before.armed || news == before {
+            self.step(Input::Look { rearmed: None });
+        }
     }
 
     /// No new attempts from now on.
@@ -258,8 +305,8 @@ impl Deliveries {
         for command in std::mem::take(&mut self.commands) {
             match command {
                 Command::Deliver { delivery, attempt } => self.deliver(delivery, attempt),
-                Command::Record(record) => self.record(record),
-                Command::End { record, event } => self.end(record, event),
+                Command::Record { partition, record } => self.record(partition, record),
+                Command::End { partition, record, event } => self.end(partition, record, event),
                 Command::Feed { sink, ticket, after, deliveries_max, bytes_max } => {
                     self.feed(sink, ticket, after, Page { deliveries_max, bytes_max });
                 }
@@ -279,14 +326,19 @@ impl Deliveries {
         }
         if !self.records.is_empty() {
             let records = std::mem::take(&mut self.records);
-            self.recording.push_back((self.parts.store.record(self.term.epoch, records.clone()), records));
+            let told = records.iter().map(|(_, epoch, record)| (*epoch, record.clone())).collect();
+            self.recording.push_back((self.parts.store.record(told), records));
         }
     }
 
     /// An attempt has ended; it is told once. What could not be written comes again.
-    fn record(&mut self, record: Record) {
+    fn record(&mut self, partition: Partition, record: Record) {
         let under_way = self.under_way.get_mut(&(record.sink.clone(), record.seq));
-        if let Some(UnderWay { event, told: told @ false }) = under_way {
+        let begun = under_way.as_ref().map(|under_way| under_way.epoch);
+        // Who holds nothing any more says nothing that counts.
+        let held = || self.term.rights.borrow().epoch(partition).unwrap_or(Epoch(0));
+        let epoch = begun.unwrap_or_else(held);
+        if let Some(UnderWay { event, told: told @ false, .. }) = under_way {
             *told = true;
             let event = Arc::clone(event);
             self.tell(&record, &event);
@@ -295,11 +347,11 @@ impl Deliveries {
                 self.tell_waiting(&event, &record.sink, &record.next);
             }
         }
-        self.records.push(record);
+        self.records.push((partition, epoch, record));
     }
 
     /// A delivery ends without another attempt, which is told once. Who waits for it is told when that is recorded.
-    fn end(&mut self, record: Record, event: Arc<Event>) {
+    fn end(&mut self, partition: Partition, record: Record, event: Arc<Event>) {
         if let Some(served) = self.sinks.get(&record.sink) {
             let meters = served.traffic.meters(&record.sink, &self.parts.metrics);
             if matches!(record.next, Next::Skipped) { &meters.skipped } else { &meters.parked }.inc();
@@ -307,8 +359,10 @@ impl Deliveries {
                 tell_end(&record, &event);
             }
         }
-        self.under_way.insert((record.sink.clone(), record.seq), UnderWay { event, told: true });
-        self.records.push(record);
+        let epoch = self.term.rights.borrow().epoch(partition).unwrap_or(Epoch(0));
+        let under_way = UnderWay { event, partition, epoch, told: true };
+        self.under_way.insert((record.sink.clone(), record.seq), under_way);
+        self.records.push((partition, epoch, record));
     }
 
     fn tell_waiting(&self, event: &Event, sink: &ObjectName, next: &Next) {
@@ -351,11 +405,12 @@ impl Deliveries {
 
     fn deliver(&mut self, delivery: Delivery, number: u32) {
         let (sink, seq) = (delivery.sink.clone(), delivery.seq);
-        let event = Arc::clone(&delivery.event);
-        self.under_way.insert((sink.clone(), seq), UnderWay { event, told: false });
+        let (event, partition) = (Arc::clone(&delivery.event), delivery.partition());
+        let epoch = self.term.rights.borrow().epoch(partition).unwrap_or(Epoch(0));
+        self.under_way.insert((sink.clone(), seq), UnderWay { event, partition, epoch, told: false });
         let served = self.sinks.get(&sink).cloned();
         let (messages, metrics) = (self.messages.clone(), Arc::clone(&self.parts.metrics));
-        let time_max = self.term.attempt_time_max();
+        let term = self.term.clone();
         let attributes = self.parts.live.load().attributes(&delivery.event.endpoint);
         tokio::spawn(async move {
             let (started_at, started) = (Timestamp::now(), Instant::now());
@@ -363,7 +418,7 @@ impl Deliveries {
             let received_at = Some(delivery.event.received_at).filter(|_| delivery.replay == 0);
             let result = match &served {
                 Some(served) => {
-                    within(time_max, tried(&*served.sink, Sending { delivery, attempt: number, attributes }))
+                    within(term, tried(&*served.sink, Sending { delivery, attempt: number, attributes }))
                         .await
                 }
                 None => Err(gone()),
@@ -408,42 +463,4 @@ impl Deliveries {
             }
         }
     }
-}
-
-/// An attempt that takes longer is given up: another process may deliver soon.
-async fn within(
-    time_max: Option<Duration>,
-    attempt: impl Future<Output = Result<Delivered, Failure>>,
-) -> Result<Delivered, Failure> {
-    match time_max {
-        None => attempt.await,
-        Some(time) => tokio::time::timeout(time, attempt).await.unwrap_or_else(|_| Err(given_up())),
-    }
-}
-
-/// One attempt; a driver that panics has failed, and takes nobody with it.
-pub(crate) async fn tried(sink: &dyn Sink, sending: Sending) -> Result<Delivered, Failure> {
-    let sending = [sending];
-    let outcomes = AssertUnwindSafe(async { sink.deliver_batch(&sending).await }).catch_unwind().await;
-    outcomes.ok().and_then(|mut outcomes| outcomes.pop()).unwrap_or_else(|| Err(broken()))
-}
-
-/// The sink was removed after its delivery was chosen.
-fn gone() -> Failure {
-    passing("the sink is gone from the configuration")
-}
-
-/// It took as long as this process may be sure to deliver alone.
-fn given_up() -> Failure {
-    passing("the attempt took too long, and was given up before another receiver may deliver")
-}
-
-/// A driver panicked, or gave no outcome.
-fn broken() -> Failure {
-    passing("the sink's driver broke off: this is a bug, please report it")
-}
-
-fn passing(message: &'static str) -> Failure {
-    let kind = FailureKind::Unreachable;
-    Failure { kind, permanent: false, status: None, retry_after: None, message: message.into() }
 }

@@ -4,6 +4,7 @@
 //! through the files in order.
 mod admin;
 mod api;
+mod attempt;
 mod awaited;
 mod backlog;
 mod brought;

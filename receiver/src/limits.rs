@@ -97,17 +97,23 @@ pub const DELIVERY_MESSAGES_MAX: usize = 4_096;
 pub const DELIVERY_TURN_MAX: usize = 256;
 /// Re-armed deliveries that wait to be told to dispatch; what does not fit is found by the next look.
 pub const REARMED_MAX: usize = 1_024;
-/// How long the right to deliver is taken for at least, where receivers share a store: a receiver that breaks off is
-/// followed by another one after that. It is longer where a sink's attempts may take longer.
-pub const LEASE_TIME_MIN: Duration = Duration::from_secs(15);
-/// What an attempt may take beyond its sink's timeout.
-pub const ATTEMPT_TIME_SLACK: Duration = Duration::from_secs(2);
-/// How often a receiver that does not deliver asks whether it may.
+/// How long a receiver that shares a store is taken to live after it has said so: what it delivers is taken over by others after
+/// that. Within half of it attempts begin, within three quarters they end.
+pub const LEASE_TIME: Duration = Duration::from_secs(15);
+/// How often it says so, and looks at its share: so soon those who come and go are noticed.
+pub const RENEW: Duration = Duration::from_secs(1);
+/// How soon a receiver that could not ask what it delivers asks again.
 pub const CLAIM_AGAIN: Duration = Duration::from_secs(1);
-/// How soon a right that could not be renewed is renewed again.
-pub const RENEW_AGAIN: Duration = Duration::from_secs(1);
-/// How often the receiver that delivers looks for what the others have stored.
+/// How often a receiver looks for what others have stored, and armed again.
 pub const OTHERS_LOOK: Duration = Duration::from_millis(100);
+/// How soon it looks once more for what others have armed again.
+pub const ARMED_LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How often a request looks whether another receiver has delivered what it waits for: soon first, then less often.
+pub const STANDING_LOOK_MIN: Duration = Duration::from_millis(250);
+/// See [`STANDING_LOOK_MIN`].
+pub const STANDING_LOOK_MAX: Duration = Duration::from_secs(1);
+/// Requests that look at once: the loop that delivers reads the store, too.
+pub const STANDING_LOOKS: usize = 4;
 /// How often a start asks for a store that is away.
 pub const STORE_AGAIN: Duration = Duration::from_secs(1);
 /// How often dispatch looks for due deliveries that nobody told it of.

@@ -5,7 +5,7 @@ use anyhow::anyhow;
 use boathook_store::{Error, Handover, Reader, Running, local::Local, postgres::Postgres};
 use http::{HeaderValue, Version, header};
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, Semaphore, mpsc, watch},
     task::{JoinError, JoinHandle},
     time::timeout,
 };
@@ -22,7 +22,7 @@ use crate::{
     flood::Flood,
     held::BodiesHeld,
     ingress::{Ingress, TrustedProxies},
-    limits::{ABANDON_TIME_MAX, DRAIN_DELIVERIES_MAX, DRAIN_REQUESTS_MAX, REARMED_MAX},
+    limits::{ABANDON_TIME_MAX, DRAIN_DELIVERIES_MAX, DRAIN_REQUESTS_MAX, REARMED_MAX, STANDING_LOOKS},
     listener::Listener,
     logs::Logs,
     metrics::Metrics,
@@ -39,6 +39,8 @@ pub(crate) struct Stores {
     handed_over: mpsc::Receiver<Handover>,
     reader: Reader,
     brought: BroughtSecrets,
+    /// Other receivers deliver what is in it, too.
+    shared: bool,
 }
 
 /// A running receiver.
@@ -89,14 +91,14 @@ impl Stores {
     pub(crate) fn local(store: &Local, brought: BroughtSecrets) -> Result<Self, Error> {
         let reader = Reader::new(store.feed()?, store.archive()?, store.archive()?);
         let (running, handed_over) = Running::start(store.committer())?;
-        Ok(Self { running, handed_over, reader, brought })
+        Ok(Self { running, handed_over, reader, brought, shared: false })
     }
 
     /// Starts committing to a database.
     pub(crate) fn shared(store: &Postgres, brought: BroughtSecrets) -> Result<Self, Error> {
         let reader = Reader::new(store.feed()?, store.archive()?, store.archive()?);
         let (running, handed_over) = Running::start(store.committer()?)?;
-        Ok(Self { running, handed_over, reader, brought })
+        Ok(Self { running, handed_over, reader, brought, shared: true })
     }
 }
 
@@ -111,7 +113,7 @@ impl Receiver {
         metrics: Arc<Metrics>,
         logs: Arc<Logs>,
     ) -> Self {
-        let Stores { running, handed_over, reader, brought } = stores;
+        let Stores { running, handed_over, reader, brought, shared } = stores;
         let configuration = Arc::clone(source.configuration());
         configuration.live.load().tell("the configuration is loaded");
         let (rearmed, to_look_for) = mpsc::channel(REARMED_MAX);
@@ -127,6 +129,7 @@ impl Receiver {
             reader: reader.clone(),
             backlog: Backlog::default(),
             awaited: Arc::clone(&awaited),
+            looking: shared.then(|| Semaphore::new(STANDING_LOOKS)),
             rearmed: rearmed.clone(),
             published_keys,
             brought,

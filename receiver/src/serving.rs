@@ -2,14 +2,13 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use boathook_dispatch::SinkSettings;
 use boathook_event::{Attributes, ObjectName};
 use boathook_sinks::Sink;
-use boathook_table::{self as table, Endpoint, SealKey, Table, Target};
+use boathook_table::{Endpoint, SealKey, Table};
 use jiff::Timestamp;
 
 use crate::{
@@ -87,15 +86,6 @@ impl Serving {
             seal_key: None,
             loaded_at: Timestamp::UNIX_EPOCH,
         }
-    }
-
-    /// How long the longest attempt of a sink may take.
-    pub(crate) fn attempt_time_max(&self) -> Duration {
-        let time = |sink: &table::Sink| match &sink.target {
-            Target::Http { timeout, .. } => *timeout,
-            Target::Log => Duration::ZERO,
-        };
-        self.table.sinks().map(time).max().unwrap_or_default()
     }
 
     /// The configuration that follows this one: rates go on where their numbers are the same, traffic always.

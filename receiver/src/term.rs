@@ -1,61 +1,115 @@
-//! Whether this process delivers: as long as it runs, or as long as it holds the lease of a store that others share.
+//! What this process delivers: all, as long as it runs, or the partitions that it holds of a store that others share.
 //!
-//! A lease is renewed long before it runs out. An attempt begins only while more than half of it is left, and takes less
-//! than that; so none of ours is under way when another process takes over. If it cannot be renewed, nothing begins until
-//! it is; what has ended meanwhile is recorded, unless somebody else has it by then.
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+//! Who shares a store says every second that it lives, and looks at how the partitions are dealt out: it takes what is missing of
+//! its share, and gives back what is more, each partition once nothing of it is under way. An attempt begins only while more
+//! than half of the lease is left, and is given up when a quarter is; so none of ours is under way when another process takes
+//! over. If the lease cannot be renewed, nothing begins until it is; what has ended meanwhile is recorded, unless somebody else
+//! has its partition by then.
+use std::{collections::BTreeMap, future::pending, time::Instant};
 
-use boathook_event::Seq;
+use boathook_dispatch::Standing;
+use boathook_event::{Partition, Partitions, limits::PARTITIONS};
 use boathook_store::{
     Error, Reader,
-    traits::{Claim, Epoch},
+    traits::{Epoch, Joined, News, Shares},
 };
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep_until},
 };
 
 use crate::{
     deliveries::{self, Parts},
-    limits::{ATTEMPT_TIME_SLACK, CLAIM_AGAIN, LEASE_TIME_MIN, OTHERS_LOOK, RENEW_AGAIN},
-    serving::Live,
+    limits::{ARMED_LOOK_AGAIN, CLAIM_AGAIN, LEASE_TIME, OTHERS_LOOK, RENEW},
 };
 
 /// The right to deliver, for a time.
 #[derive(Clone)]
 pub(crate) struct Term {
-    pub(crate) epoch: Epoch,
-    /// What is new of it.
+    /// What is new of the lease.
     pub(crate) hold: watch::Receiver<Hold>,
-    /// Up to where other processes have stored events, at least.
-    pub(crate) others: watch::Receiver<Seq>,
+    /// What of the partitions.
+    pub(crate) rights: watch::Receiver<Rights>,
+    /// What other processes have done, at least.
+    pub(crate) news: watch::Receiver<News>,
+    /// Of which partitions that are given back nothing is under way any more, and by which version of the rights.
+    pub(crate) quiet: watch::Sender<(u64, Partitions)>,
 }
 
-/// How a right is held.
+/// How the lease stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hold {
-    /// Until when attempts may begin, and how long each may take; none where nobody else can have it.
-    lease: Option<(Instant, Duration)>,
+    /// When it was asked for last; none where nobody else can deliver.
+    asked: Option<Instant>,
     /// Nothing may begin for now.
     pub(crate) paused: bool,
-    /// Another process has it.
-    pub(crate) lost: bool,
+    /// Another process has something of it.
+    lost: bool,
+}
+
+/// The partitions that are held.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Rights {
+    epochs: BTreeMap<Partition, Epoch>,
+    /// Those that are given back when nothing of them is under way.
+    pub(crate) giving: Partitions,
+    /// Rises with each change.
+    pub(crate) version: u64,
+}
+
+impl Rights {
+    /// Of what attempts may begin.
+    pub(crate) fn owned(&self) -> Partitions {
+        self.epochs.keys().copied().collect::<Partitions>().without(self.giving)
+    }
+
+    /// Under which an outcome is recorded.
+    pub(crate) fn epoch(&self, partition: Partition) -> Option<Epoch> {
+        self.epochs.get(&partition).copied()
+    }
+
+    /// This process's part of what a sink may bear in all, at least one.
+    pub(crate) fn part_of(&self, all: usize) -> usize {
+        let owned = usize::try_from(self.owned().len()).unwrap_or(usize::MAX);
+        all.saturating_mul(owned).div_ceil(usize::from(PARTITIONS)).max(1)
+    }
 }
 
 impl Term {
-    /// Whether it has to be asked for anew: somebody else has it, or this process stood still for so long that somebody may.
-    pub(crate) fn is_over(&self) -> bool {
-        let Hold { lease, paused, lost } = *self.hold.borrow();
-        lost || (!paused && lease.is_some_and(|(until, _)| Instant::now() >= until))
+    /// Alone, as long as the process runs.
+    fn sole(epoch: Epoch) -> Self {
+        let rights = Rights {
+            epochs: Partitions::ALL.iter().map(|partition| (partition, epoch)).collect(),
+            ..Rights::default()
+        };
+        let hold = Hold { asked: None, paused: false, lost: false };
+        Self {
+            hold: watch::Sender::new(hold).subscribe(),
+            rights: watch::Sender::new(rights).subscribe(),
+            news: watch::Sender::new(News::default()).subscribe(),
+            quiet: watch::Sender::new((0, Partitions::NONE)),
+        }
     }
 
-    /// How long an attempt may take.
-    pub(crate) fn attempt_time_max(&self) -> Option<Duration> {
-        self.hold.borrow().lease.map(|(_, time)| time)
+    /// Whether it has to be asked for anew: somebody else has something of it, or this process stood still for so long that
+    /// somebody may.
+    pub(crate) fn is_over(&self) -> bool {
+        let Hold { asked, paused, lost } = *self.hold.borrow();
+        lost || (!paused && asked.is_some_and(|asked| asked.elapsed() >= LEASE_TIME / 2))
+    }
+
+    /// Returns when an attempt that is under way must be given up.
+    pub(crate) async fn ended(mut self) {
+        loop {
+            let Some(asked) = self.hold.borrow_and_update().asked else { return pending().await };
+            let until = asked + LEASE_TIME * 3 / 4;
+            tokio::select! {
+                () = sleep_until(until.into()) => return,
+                // Nobody renews it any more: it ends when it ends.
+                changed = self.hold.changed() => if changed.is_err() { return sleep_until(until.into()).await },
+            }
+        }
     }
 }
 
@@ -64,37 +118,23 @@ impl Term {
 /// # Errors
 /// The store does not let this process record anything.
 pub(crate) async fn run(mut parts: Parts) -> Result<(), Error> {
-    let mut told = None;
     loop {
-        let lease = lease(&parts.live);
         let asked = Instant::now();
-        match parts.reader.claim(lease).await {
-            Ok(Claim::Sole(epoch)) => {
-                let hold = Hold { lease: None, paused: false, lost: false };
-                let (hold, others) = (watch::Sender::new(hold), watch::Sender::new(0));
-                let term = Term { epoch, hold: hold.subscribe(), others: others.subscribe() };
-                deliveries::run(parts, term).await;
+        match parts.reader.join(LEASE_TIME).await {
+            Ok(Joined::Sole(epoch)) => {
+                deliveries::run(parts, Term::sole(epoch)).await;
                 return Ok(());
             }
-            Ok(Claim::Leased(epoch)) => {
-                told = None;
-                tracing::info!(epoch = epoch.0, "this receiver delivers now");
-                let (term, keeper) = keep(&parts, epoch, asked, lease);
+            Ok(Joined::Shared(shares)) => {
+                let (term, keeper) = keep(&parts, asked, shares);
                 parts = deliveries::run(parts, term).await;
                 keeper.abort();
                 if *parts.stopping.borrow() {
-                    return release(&parts.reader, epoch).await;
+                    return leave(&parts.reader).await;
                 }
                 tracing::warn!(
-                    epoch = epoch.0,
-                    "this receiver delivers no longer; what it was about to is left to the next"
+                    "others may deliver what this receiver did; what it was about to do is left to whoever holds it now"
                 );
-            }
-            Ok(Claim::Held { by }) => {
-                if told.as_ref() != Some(&by) {
-                    tracing::info!(%by, "another receiver delivers; this one stores events");
-                    told = Some(by);
-                }
             }
             Err(error @ (Error::Away(_) | Error::InDoubt(_) | Error::Full(_))) => {
                 tracing::warn!(%error, "cannot ask who delivers; trying again");
@@ -107,71 +147,150 @@ pub(crate) async fn run(mut parts: Parts) -> Result<(), Error> {
     }
 }
 
-async fn release(reader: &Reader, epoch: Epoch) -> Result<(), Error> {
-    if let Err(error) = reader.release(epoch).await {
-        tracing::warn!(%error, "the right to deliver is not given back; the next receiver waits until it has run out");
+async fn leave(reader: &Reader) -> Result<(), Error> {
+    if let Err(error) = reader.leave().await {
+        tracing::warn!(%error, "what this receiver delivered is not given back; others wait until its lease has run out");
     }
     Ok(())
 }
 
-/// So long that the longest attempt takes less than half of it.
-fn lease(live: &Live) -> Duration {
-    LEASE_TIME_MIN.max(2 * (live.load().attempt_time_max() + ATTEMPT_TIME_SLACK))
-}
-
-/// Renews the lease as long as it can be.
-fn keep(parts: &Parts, epoch: Epoch, asked: Instant, lease: Duration) -> (Term, JoinHandle<()>) {
-    let held = |asked: Instant, lease: Duration| Hold {
-        lease: Some((asked + lease / 2, lease / 2)),
-        paused: false,
-        lost: false,
+/// Holds on to the lease as long as it can be, and to this process's share.
+fn keep(parts: &Parts, asked: Instant, shares: Shares) -> (Term, JoinHandle<()>) {
+    let hold = watch::Sender::new(Hold { asked: Some(asked), paused: false, lost: false });
+    // Of an earlier term of this process.
+    let rights = watch::Sender::new(Rights { epochs: shares.held, ..Rights::default() });
+    let (news, quiet) = (watch::Sender::new(News::default()), watch::Sender::new((0, Partitions::NONE)));
+    let term = Term {
+        hold: hold.subscribe(),
+        rights: rights.subscribe(),
+        news: news.subscribe(),
+        quiet: quiet.clone(),
     };
-    let (hold, others) = (watch::Sender::new(held(asked, lease)), watch::Sender::new(0));
-    let term = Term { epoch, hold: hold.subscribe(), others: others.subscribe() };
-    let (reader, live) = (parts.reader.clone(), Arc::clone(&parts.live));
-    let renewing = async move {
-        let (mut asked, mut lease, mut next) = (asked, lease, lease / 6);
-        loop {
-            sleep(next).await;
-            let now = Instant::now();
-            let renewed = self::lease(&live);
-            match reader.renew(epoch, renewed).await {
-                Ok(true) => {
-                    (asked, lease, next) = (now, renewed, renewed / 6);
-                    hold.send_replace(held(asked, lease));
-                }
-                Ok(false) => {
-                    hold.send_modify(|hold| hold.lost = true);
-                    return;
-                }
-                Err(error) => {
-                    next = RENEW_AGAIN;
-                    let paused = asked.elapsed() >= lease / 3;
-                    if hold.send_if_modified(|hold| !std::mem::replace(&mut hold.paused, paused) && paused) {
-                        tracing::warn!(%error, "the right to deliver cannot be renewed: nothing is delivered until it is");
-                    }
-                }
-            }
-        }
-    };
-    let looking = look(parts.reader.clone(), others);
+    let looking = look(parts.reader.clone(), news);
+    let keeping = Keeper { reader: parts.reader.clone(), hold, rights, told: None }.run(quiet.subscribe());
     let keeper = tokio::spawn(async {
-        tokio::join!(renewing, looking);
+        tokio::join!(keeping, looking);
     });
     (term, keeper)
 }
 
-/// Tells what others have stored. What we have stored comes by itself, and sooner: so what is told is what was there one
-/// look before.
-async fn look(reader: Reader, others: watch::Sender<Seq>) {
+/// Renews the lease, and deals with the others.
+struct Keeper {
+    reader: Reader,
+    hold: watch::Sender<Hold>,
+    rights: watch::Sender<Rights>,
+    /// How many partitions and receivers were told last.
+    told: Option<(u32, u32)>,
+}
+
+impl Keeper {
+    async fn run(mut self, mut quiet: watch::Receiver<(u64, Partitions)>) {
+        let mut next = Instant::now();
+        while !self.hold.borrow().lost {
+            tokio::select! {
+                () = sleep_until(next.into()) => {
+                    next = Instant::now() + RENEW;
+                    self.renew().await;
+                }
+                Ok(()) = quiet.changed() => {}
+            }
+            let (version, quiet) = *quiet.borrow_and_update();
+            self.release(version, quiet).await;
+        }
+    }
+
+    async fn renew(&mut self) {
+        let asked = Instant::now();
+        match self.reader.join(LEASE_TIME).await {
+            Ok(Joined::Shared(shares)) => {
+                let taken_over =
+                    |(partition, epoch): (&Partition, &Epoch)| shares.held.get(partition) != Some(epoch);
+                let lost = self.rights.borrow().epochs.iter().any(taken_over);
+                self.hold.send_replace(Hold { asked: Some(asked), paused: false, lost });
+                if !lost {
+                    self.deal(&shares).await;
+                }
+            }
+            Ok(Joined::Sole(_)) => self.hold.send_modify(|hold| hold.lost = true),
+            Err(error) => {
+                let late = self.hold.borrow().asked.is_some_and(|asked| asked.elapsed() >= LEASE_TIME / 3);
+                let pauses = |hold: &mut Hold| !std::mem::replace(&mut hold.paused, late) && late;
+                if self.hold.send_if_modified(pauses) {
+                    tracing::warn!(%error, "the right to deliver cannot be renewed: nothing is delivered until it is");
+                }
+            }
+        }
+    }
+
+    /// Takes what is missing of this process's share, or gives back what is more.
+    async fn deal(&mut self, shares: &Shares) {
+        let held = self.rights.borrow().owned();
+        let Shares { living, place, free, .. } = *shares;
+        let change = Standing { living, place, held, free }.change();
+        if !change.give.is_empty() {
+            self.change(|rights| rights.giving = rights.giving.with(change.give));
+        }
+        if !change.take.is_empty() {
+            match self.reader.claim(change.take).await {
+                Ok(claimed) => self.change(|rights| rights.epochs.extend(claimed)),
+                Err(error) => tracing::warn!(%error, "cannot take what nobody delivers; trying again"),
+            }
+        }
+        let partitions = self.rights.borrow().owned().len();
+        if self.told.replace((partitions, living)) != Some((partitions, living)) {
+            tracing::info!(
+                partitions,
+                of = PARTITIONS,
+                receivers = living,
+                "this receiver delivers its share"
+            );
+        }
+    }
+
+    /// Gives back what nothing is under way of, as the rights were then.
+    async fn release(&mut self, version: u64, quiet: Partitions) {
+        let given = {
+            let rights = self.rights.borrow();
+            let kept = Partitions::ALL.without(rights.giving);
+            if rights.version == version { quiet.without(kept) } else { Partitions::NONE }
+        };
+        if given.is_empty() {
+            return;
+        }
+        match self.reader.release(given).await {
+            Ok(()) => self.change(|rights| {
+                rights.epochs.retain(|partition, _| !given.contains(*partition));
+                rights.giving = rights.giving.without(given);
+            }),
+            Err(error) => {
+                tracing::warn!(%error, "what others are to deliver is not given back; trying again")
+            }
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Rights)) {
+        self.rights.send_modify(|rights| {
+            change(rights);
+            rights.version += 1;
+        });
+    }
+}
+
+/// Tells what others have stored and armed. What we have stored comes by itself, and sooner: so what is told is what was there
+/// one look before. What was armed is told twice: it may have been in memory as it was before.
+async fn look(reader: Reader, told: watch::Sender<News>) {
     let mut ticks = interval(OTHERS_LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut before = 0;
+    let (mut before, mut again) = (News::default(), None::<Instant>);
     loop {
         ticks.tick().await;
-        if let Ok(last) = reader.last().await {
-            others.send_if_modified(|told| std::mem::replace(told, before) != before);
-            before = last;
+        let Ok(news) = reader.news().await else { continue };
+        if news.armed != before.armed {
+            again = Some(Instant::now() + ARMED_LOOK_AGAIN);
         }
+        let due = again.take_if(|at| *at <= Instant::now()).is_some();
+        let tells = News { last: before.last, armed: news.armed };
+        told.send_if_modified(|told| std::mem::replace(told, tells) != tells || due);
+        before = news;
     }
 }

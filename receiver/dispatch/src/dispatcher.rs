@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use boathook_event::{Attempt, Delivery, ObjectName, Record, Seq};
+use boathook_event::{Attempt, Delivery, ObjectName, Partition, Partitions, Record, Seq};
 use jiff::Timestamp;
 
 use crate::{Command, Handover, Input, LaneSnapshot, Now, SinkSettings, lane::Lane};
@@ -16,6 +16,7 @@ pub struct Dispatcher {
     /// Lanes of sinks that are gone, until their last attempt is recorded.
     retired: BTreeMap<ObjectName, Lane>,
     committed: Seq,
+    owned: Partitions,
     /// Lanes made so far: their tickets differ.
     incarnations: u32,
     wake_at: Option<Duration>,
@@ -29,6 +30,7 @@ impl Dispatcher {
             lanes: BTreeMap::new(),
             retired: BTreeMap::new(),
             committed: 0,
+            owned: Partitions::ALL,
             incarnations: 0,
             wake_at: None,
             random: SplitMix(seed),
@@ -48,9 +50,9 @@ impl Dispatcher {
                 };
                 sinks.iter().for_each(acts);
             }
-            Concerned::Record(record) => {
+            Concerned::Record(partition, record) => {
                 let sink = record.sink.clone();
-                out.push(Command::Record(record));
+                out.push(Command::Record { partition, record });
                 self.lanes.get_mut(&sink).into_iter().for_each(|lane| lane.act(now, out));
             }
             Concerned::All => self.lanes.values_mut().for_each(|lane| lane.act(now, out)),
@@ -71,6 +73,11 @@ impl Dispatcher {
         match input {
             Input::Configured(sinks) => {
                 self.configure(sinks, now);
+                Concerned::All
+            }
+            Input::Owned(partitions) => {
+                self.owned = partitions;
+                self.lanes.values_mut().for_each(|lane| lane.own(partitions, now));
                 Concerned::All
             }
             Input::Stored(handover) => self.stored(handover),
@@ -130,7 +137,7 @@ impl Dispatcher {
         for settings in sinks {
             let sink = settings.sink.clone();
             self.incarnations = self.incarnations.wrapping_add(1);
-            let fresh = |settings| Lane::new(settings, self.committed, self.incarnations, now);
+            let fresh = |settings| Lane::new(settings, (self.committed, self.owned), self.incarnations, now);
             let lane = match (before.remove(&sink), self.retired.remove(&sink)) {
                 (Some(mut lane), _) => {
                     lane.set(settings, now);
@@ -178,7 +185,7 @@ impl Dispatcher {
         };
         let lane = self.lanes.get_mut(&sink).or_else(|| self.retired.get_mut(&sink));
         let record = lane.and_then(|lane| lane.finished(seq, attempt, now, record));
-        record.map_or(Concerned::One(sink), Concerned::Record)
+        record.map_or(Concerned::One(sink), |(partition, record)| Concerned::Record(partition, record))
     }
 
     fn wake(&mut self, now: Now, out: &mut Vec<Command>) {
@@ -195,7 +202,7 @@ impl Dispatcher {
 enum Concerned {
     One(ObjectName),
     Some(BTreeSet<ObjectName>),
-    Record(Record),
+    Record(Partition, Record),
     All,
 }
 

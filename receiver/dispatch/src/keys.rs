@@ -213,17 +213,26 @@ impl Keys {
 
     /// Forgets all but those that go or end now: what waited is read from the store again.
     pub(crate) fn retire(&mut self, goes: impl Fn(Seq) -> bool) {
-        self.taken.retain(|_, taken| {
+        self.let_go(|_| true, goes);
+    }
+
+    /// The same for some keys. What waited in memory behind others of them is gone from there.
+    pub(crate) fn let_go(&mut self, of: impl Fn(&str) -> bool, goes: impl Fn(Seq) -> bool) {
+        self.taken.retain(|key, taken| {
+            if !of(key) {
+                return true;
+            }
             let queue = std::mem::take(&mut taken.queue);
+            self.queued -= queue.len();
+            self.queued_bytes -= queue.values().sum::<usize>();
             taken.held.extend(queue.into_keys());
             taken.held.retain(|seq| goes(*seq));
             (taken.behind, taken.reading) = (None, false);
             taken.head = taken.head.filter(|head| goes(*head)).or_else(|| taken.held.pop_first());
             taken.head.is_some()
         });
-        (self.queued, self.queued_bytes) = (0, 0);
-        self.to_read.clear();
-        self.reads.clear();
+        self.to_read.retain(|key| !of(key));
+        self.reads.retain(|_, (key, _)| !of(key));
     }
 
     /// How many deliveries wait in memory behind others, and their bytes.

@@ -2,6 +2,7 @@
 mod blocking;
 mod ending;
 mod feeding;
+mod owning;
 mod starting;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use boathook_event::{Attempt, Delivery, Next, Record, Seq, limits::RETRY_DELAY_MAX};
+use boathook_event::{Attempt, Delivery, Next, Partition, Partitions, Record, Seq, limits::RETRY_DELAY_MAX};
 use jiff::Timestamp;
 
 use self::{blocking::Blocking, ending::Ending};
@@ -26,6 +27,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) settings: SinkSettings,
+    /// What of the sink's deliveries is this process's.
+    owned: Partitions,
     /// Everything in memory, by place.
     known: BTreeMap<Seq, Known>,
     bytes: usize,
@@ -108,9 +111,15 @@ enum Read {
 
 impl Lane {
     /// A lane that knows nothing: it reads the store from the beginning.
-    pub(crate) fn new(settings: SinkSettings, committed: Seq, incarnation: u32, now: Now) -> Self {
+    pub(crate) fn new(
+        settings: SinkSettings,
+        (committed, owned): (Seq, Partitions),
+        incarnation: u32,
+        now: Now,
+    ) -> Self {
         Self {
             settings,
+            owned,
             known: BTreeMap::new(),
             bytes: 0,
             fresh: VecDeque::new(),
@@ -156,7 +165,7 @@ impl Lane {
 
     /// A freshly committed delivery. It is left to the store when something before it is, or there is no room.
     pub(crate) fn fresh(&mut self, delivery: Delivery) {
-        if delivery.seq <= self.cursor || self.known.contains_key(&delivery.seq) {
+        if delivery.seq <= self.cursor || self.known.contains_key(&delivery.seq) || !self.owns(&delivery) {
             return;
         }
         if self.spilled || !self.has_room(delivery.event.body.len()) {
@@ -180,7 +189,7 @@ impl Lane {
         attempt: &Attempt,
         now: Now,
         record: impl FnOnce(&SinkSettings, &Delivery, Timestamp) -> Record,
-    ) -> Option<Record> {
+    ) -> Option<(Partition, Record)> {
         let known = self.known.get_mut(&seq).filter(|known| matches!(known.state, State::InFlight))?;
         let since = self.ending.since(known.delivery.event.received_at);
         let record = record(&self.settings, &known.delivery, since);
@@ -188,7 +197,8 @@ impl Lane {
         known.state = State::Recording(record.clone());
         self.in_flight = self.in_flight.saturating_sub(1);
         self.breaker.ended(attempt, now.monotonic, self.settings.concurrency);
-        Some(record)
+        let partition = known.delivery.partition();
+        Some((partition, record))
     }
 
     pub(crate) fn recorded(&mut self, seq: Seq, written: bool, now: Now) {
@@ -198,10 +208,12 @@ impl Lane {
             return;
         }
         let next = record.next;
+        let owns = self.owns_known(seq);
         let due = match next {
-            Next::Retry { due } => due,
-            Next::Parked(_) if self.block(seq) => return,
-            Next::Parked(_) | Next::Delivered { .. } | Next::Skipped => {
+            Next::Retry { due } if owns => due,
+            Next::Parked(_) if owns && self.block(seq) => return,
+            // What is another process's by now is read by that one.
+            Next::Retry { .. } | Next::Parked(_) | Next::Delivered { .. } | Next::Skipped => {
                 self.end(seq, now);
                 return;
             }
@@ -306,8 +318,8 @@ impl Lane {
                 return;
             }
             self.unrecorded.pop();
-            if let Some(Known { state: State::Recording(record), .. }) = self.known.get(&seq) {
-                out.push(Command::Record(record.clone()));
+            if let Some(Known { state: State::Recording(record), delivery }) = self.known.get(&seq) {
+                out.push(Command::Record { partition: delivery.partition(), record: record.clone() });
             }
         }
     }

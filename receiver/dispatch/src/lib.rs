@@ -14,7 +14,9 @@ mod lane;
 pub mod limits;
 mod message;
 mod rate;
+mod sharing;
 
 pub use breaker::BreakerState;
 pub use dispatcher::Dispatcher;
 pub use message::{Command, Handover, Input, LaneSnapshot, Now, SinkSettings};
+pub use sharing::{Change, Standing};

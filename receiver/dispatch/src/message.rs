@@ -1,7 +1,7 @@
 //! What the dispatcher is told, and what it tells.
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use boathook_event::{Attempt, Delivery, Event, ObjectName, Record, RetryPolicy, Seq};
+use boathook_event::{Attempt, Delivery, Event, ObjectName, Partition, Partitions, Record, RetryPolicy, Seq};
 use jiff::Timestamp;
 
 use crate::BreakerState;
@@ -50,6 +50,9 @@ pub struct Handover {
 pub enum Input {
     /// These are the sinks now.
     Configured(Vec<SinkSettings>),
+    /// The deliveries of these partitions are this process's, and no others: all, until it is told. What is under way of one
+    /// that is taken away ends, and is recorded.
+    Owned(Partitions),
     /// Events were committed; messages may be missing, never out of order.
     Stored(Handover),
     /// Everything up to this place is committed, and some of it was not handed over.
@@ -164,9 +167,16 @@ pub enum Command {
         attempt: u32,
     },
     /// Write the attempt and what follows; answer with [`Input::Recorded`].
-    Record(Record),
+    Record {
+        /// That of the delivery.
+        partition: Partition,
+        /// What is to be written.
+        record: Record,
+    },
     /// Write that the delivery ends without another attempt; answer with [`Input::Recorded`].
     End {
+        /// That of the delivery.
+        partition: Partition,
         /// What to write.
         record: Record,
         /// Its event, for people.

@@ -98,7 +98,7 @@ fn order(due: Vec<Delivery>, fresh: Vec<Delivery>) -> Vec<Seq> {
                 let attempt = Attempt { number: attempt, started_at: NOW.wall, duration_millis: 1, result };
                 dispatcher.step(NOW, Input::Finished { sink: sink(), seq: delivery.seq, attempt }, &mut out);
             }
-            Command::Record(record) => {
+            Command::Record { record, .. } => {
                 let recorded = Input::Recorded { sink: record.sink, seq: record.seq, written: true };
                 dispatcher.step(NOW, recorded, &mut out);
             }

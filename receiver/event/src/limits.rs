@@ -15,6 +15,9 @@ pub const TYPE_PATTERNS_MAX: usize = 256;
 pub const FAILURE_MESSAGE_BYTES_MAX: usize = 512;
 /// Sinks that one event may go to: each is a row in the same commit.
 pub const SINKS_PER_EVENT_MAX: usize = 16;
+/// Partitions of all deliveries, which receivers that share a store deal out: so many receivers at most have something to
+/// deliver. A store holds what it has by them: the number never changes.
+pub const PARTITIONS: u8 = 64;
 /// The longest pause between two attempts.
 pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// Bytes of a refusal's diagnosis that are kept: a sentence or two, and many must fit into an endpoint's budget.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Answered, Parts, call::Call, json as answer, no_sink};
-use crate::{deliveries::tried, ingress::new_uid};
+use crate::{attempt::tried, ingress::new_uid};
 
 impl Parts {
     pub(super) async fn try_sink(&self, sink: &ObjectName, call: &Call) -> Answered {

@@ -20,7 +20,7 @@ use boathook_event::Seq;
 use boathook_store::{Reader, StoreHandle};
 use http::{Request, request::Parts};
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 pub(crate) use self::{accept::new_uid, reply::Reply, source::TrustedProxies};
 use self::{
@@ -44,6 +44,8 @@ pub(crate) struct Ingress {
     pub(crate) backlog: Backlog,
     /// Who waits for deliveries to end.
     pub(crate) awaited: Arc<Awaited>,
+    /// Whose turn it is to look whether another receiver has delivered; none where the store is this one's alone.
+    pub(crate) looking: Option<Semaphore>,
     /// Parked deliveries that a repetition has made pending again.
     pub(crate) rearmed: mpsc::Sender<Seq>,
     /// The keys that senders publish.

@@ -9,10 +9,13 @@ use boathook_event::{ObjectName, Seq};
 use boathook_store::traits::{Append, DeliveryState, Standing, Verdict};
 use boathook_table::{Acknowledge, Endpoint};
 use futures::future::try_join_all;
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 
 use super::Ingress;
-use crate::awaited::{NotDelivered, Waiting};
+use crate::{
+    awaited::{NotDelivered, Waiting},
+    limits::{STANDING_LOOK_MAX, STANDING_LOOK_MIN},
+};
 
 /// What a request waits for; with [`Acknowledge::OnStored`] nothing.
 #[derive(Default)]
@@ -21,6 +24,8 @@ pub(super) struct Expected<'a> {
     fresh: Vec<Result<Waiting<'a>, NotDelivered>>,
     /// Places of events that were there before.
     repeated: Vec<Seq>,
+    /// Places of all.
+    places: Vec<Seq>,
 }
 
 impl Expected<'_> {
@@ -34,9 +39,14 @@ impl Expected<'_> {
         self.fresh.retain(|_| match verdicts.next() {
             Some(Verdict::Duplicate { of, .. }) => {
                 self.repeated.push(of);
+                self.places.push(of);
                 false
             }
-            _ => true,
+            Some(Verdict::Stored { seq } | Verdict::IdConflict { seq }) => {
+                self.places.push(seq);
+                true
+            }
+            None => true,
         });
     }
 }
@@ -55,7 +65,7 @@ impl Ingress {
             let required: Vec<_> = required.cloned().collect();
             self.awaited.wait(append.event.uid, &required)
         };
-        Expected { fresh: appends.iter().map(wait).collect(), repeated: Vec::new() }
+        Expected { fresh: appends.iter().map(wait).collect(), ..Expected::default() }
     }
 
     /// Returns once all that was expected is delivered, or as soon as something will not be by the deadline.
@@ -65,14 +75,17 @@ impl Ingress {
         expected: Expected<'_>,
         deadline: Option<Instant>,
     ) -> Result<(), NotDelivered> {
-        let Expected { fresh, repeated } = expected;
+        let Expected { fresh, repeated, places } = expected;
         let all = async {
             let mut all = fresh.into_iter().collect::<Result<Vec<_>, _>>()?;
             for place in repeated {
                 all.extend(self.join(endpoint, place).await?);
             }
             all.iter().flat_map(Waiting::sinks).try_for_each(|sink| self.is_served(&sink))?;
-            try_join_all(all.into_iter().map(Waiting::ended)).await.map(drop)
+            tokio::select! {
+                ended = try_join_all(all.into_iter().map(Waiting::ended)) => ended.map(drop),
+                () = self.look(&places) => Err(NotDelivered::Late),
+            }
         };
         match deadline {
             Some(deadline) => timeout_at(deadline.into(), all).await.unwrap_or(Err(NotDelivered::Late)),
@@ -92,8 +105,32 @@ impl Ingress {
         }
         let waiting = self.awaited.wait(uid, &pending)?;
         // What has ended since it was looked at is told to nobody any more: once more, now that somebody waits.
-        for (sink, state) in self.standing(place).await?.into_iter().flat_map(|standing| standing.deliveries)
-        {
+        self.told_by_the_store(place).await?;
+        Ok(Some(waiting))
+    }
+
+    /// Looks, from time to time and as long as it is waited for, whether other receivers that share the store have delivered
+    /// these events: they tell only those who wait there.
+    async fn look(&self, places: &[Seq]) {
+        let Some(looking) = &self.looking else { return std::future::pending().await };
+        let mut pause = STANDING_LOOK_MIN;
+        loop {
+            sleep(pause).await;
+            pause = (2 * pause).min(STANDING_LOOK_MAX);
+            // Never closed.
+            let Ok(_turn) = looking.acquire().await else { continue };
+            for place in places {
+                if let Err(error) = self.told_by_the_store(*place).await {
+                    tracing::debug!(%error, place, "the store does not say how a delivery stands; looking again");
+                }
+            }
+        }
+    }
+
+    /// Tells those who wait for this event what of it has ended.
+    async fn told_by_the_store(&self, place: Seq) -> Result<(), NotDelivered> {
+        let Some(Standing { uid, deliveries }) = self.standing(place).await? else { return Ok(()) };
+        for (sink, state) in deliveries {
             match state {
                 DeliveryState::Pending => {}
                 DeliveryState::Delivered | DeliveryState::Skipped => self.awaited.ended(&uid, &sink, &Ok(())),
@@ -102,7 +139,7 @@ impl Ingress {
                 }
             }
         }
-        Ok(Some(waiting))
+        Ok(())
     }
 
     async fn standing(&self, place: Seq) -> Result<Option<Standing>, NotDelivered> {

@@ -22,7 +22,7 @@ use boathook_event::{
 };
 use boathook_store::{
     local::Local,
-    traits::{Append, Archive as _, Batch, Claim, Committer as _, Epoch, Feed as _, Verdict},
+    traits::{Append, Archive as _, Batch, Committer as _, Epoch, Feed as _, Joined, Verdict},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
@@ -96,7 +96,7 @@ fn raw(events: u64, batch: u64) -> Cost {
 fn store(events: u64, batch: u64) -> (Cost, Cost) {
     let dir = tempfile::tempdir().unwrap();
     let store = Local::open(dir.path(), Duration::ZERO).unwrap();
-    let Claim::Sole(epoch) = store.feed().unwrap().claim(Duration::ZERO).unwrap() else { unreachable!() };
+    let Joined::Sole(epoch) = store.feed().unwrap().join(Duration::ZERO).unwrap() else { unreachable!() };
     let mut committer = store.committer();
     let (head, names) = (head(), [ObjectName::new("default", "app"), ObjectName::new("default", "github")]);
     let mut stored = Vec::new();

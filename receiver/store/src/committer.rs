@@ -128,11 +128,11 @@ impl StoreHandle {
         answered.await.unwrap_or_else(|_| Err(SubmitError::Unavailable("the store is closed".into())))
     }
 
-    /// Records attempts and what follows them, soon. The receiver is told whether they are recorded, in the order of the
+    /// Records attempts and what follows them, each under the epoch under which it began, soon. The receiver is told whether they are recorded, in the order of the
     /// calls; if they are not, the deliveries are still as they were.
-    pub fn record(&self, epoch: Epoch, records: Vec<Record>) -> oneshot::Receiver<bool> {
+    pub fn record(&self, records: Vec<(Epoch, Record)>) -> oneshot::Receiver<bool> {
         let (answer, answered) = oneshot::channel();
-        self.0.step(Input::Submit(Request::Outcomes(Waiter::Recorded(answer), epoch, records)));
+        self.0.step(Input::Submit(Request::Outcomes(Waiter::Recorded(answer), records)));
         answered
     }
 

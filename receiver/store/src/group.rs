@@ -26,7 +26,7 @@ pub enum Request<T> {
     /// All events of one HTTP request.
     Appends(T, Vec<Append>),
     /// Attempts and what follows them; answered with no verdicts once they are recorded.
-    Outcomes(T, Epoch, Vec<Record>),
+    Outcomes(T, Vec<(Epoch, Record)>),
     /// Additions to totals; nobody waits for them.
     Counts(Vec<Count>),
     /// Refused requests to be remembered; nobody waits for them.
@@ -169,7 +169,7 @@ impl<T> GroupCommit<T> {
                 self.queue.push_back(Queued { ticket, appends, bytes });
             }
             Request::Outcomes(ticket, ..) if !open => out.push(Command::Answer(ticket, closed())),
-            Request::Outcomes(ticket, epoch, records) => self.riders.record(now, ticket, epoch, records),
+            Request::Outcomes(ticket, records) => self.riders.record(now, ticket, records),
             Request::Counts(counts) => self.riders.count(now, counts),
             Request::Rejected(rejected) => self.riders.reject(now, rejected),
         }

@@ -90,6 +90,8 @@ pub const FORGET_SLICE: usize = 10_000;
 pub const VACUUM_PAGES: u32 = 128;
 /// Pending rows that one page of a feed looks at.
 pub const FEED_ROWS_MAX: usize = 1_024;
+/// Due deliveries of each partition that one page reads in PostgreSQL at least: with few of them a page is still worth reading.
+pub const DUE_OF_EACH_MIN: usize = 8;
 /// Of each sink with a backlog, the deliveries among which the oldest of each endpoint is looked for.
 pub const OLDEST_LOOKED_AT: usize = 256;
 /// Events of one list.

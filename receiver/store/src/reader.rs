@@ -1,14 +1,14 @@
 //! Asking a store from asynchronous code, over few connections.
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use boathook_event::{ObjectName, Rejected, Seq, Uid};
+use boathook_event::{ObjectName, Partition, Partitions, Rejected, Seq, Uid};
 use jiff::Timestamp;
 use tokio::{sync::Mutex, task};
 
 use crate::{
     Error,
     traits::{
-        Archive, Archived, Claim, Epoch, Erased, Fed, Feed, Found, Page, Question, Replay, Replayed,
+        Archive, Archived, Epoch, Erased, Fed, Feed, Found, Joined, News, Page, Question, Replay, Replayed,
         Retentions, Series, Span, Standing, Statistics,
     },
 };
@@ -35,24 +35,29 @@ impl Reader {
         }
     }
 
-    /// See [`Feed::claim`].
-    pub async fn claim(&self, lease: Duration) -> Result<Claim, Error> {
-        off_the_runtime(&self.feed, move |feed| feed.claim(lease)).await
+    /// See [`Feed::join`].
+    pub async fn join(&self, lease: Duration) -> Result<Joined, Error> {
+        off_the_runtime(&self.feed, move |feed| feed.join(lease)).await
     }
 
-    /// See [`Feed::renew`].
-    pub async fn renew(&self, epoch: Epoch, lease: Duration) -> Result<bool, Error> {
-        off_the_runtime(&self.feed, move |feed| feed.renew(epoch, lease)).await
+    /// See [`Feed::claim`].
+    pub async fn claim(&self, wanted: Partitions) -> Result<BTreeMap<Partition, Epoch>, Error> {
+        off_the_runtime(&self.feed, move |feed| feed.claim(wanted)).await
     }
 
     /// See [`Feed::release`].
-    pub async fn release(&self, epoch: Epoch) -> Result<(), Error> {
-        off_the_runtime(&self.feed, move |feed| feed.release(epoch)).await
+    pub async fn release(&self, given: Partitions) -> Result<(), Error> {
+        off_the_runtime(&self.feed, move |feed| feed.release(given)).await
     }
 
-    /// See [`Feed::last`].
-    pub async fn last(&self) -> Result<Seq, Error> {
-        off_the_runtime(&self.feed, |feed| feed.last()).await
+    /// See [`Feed::leave`].
+    pub async fn leave(&self) -> Result<(), Error> {
+        off_the_runtime(&self.feed, |feed| feed.leave()).await
+    }
+
+    /// See [`Feed::news`].
+    pub async fn news(&self) -> Result<News, Error> {
+        off_the_runtime(&self.feed, |feed| feed.news()).await
     }
 
     /// See [`Feed::next`].

@@ -1,10 +1,14 @@
 //! The contract of a store, in three parts: [`Committer`] makes things durable, [`Feed`] gives back what is still
 //! to be delivered, [`Archive`] answers questions about what was.
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use boathook_event::{
-    Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, ObjectName, ParkReason, Record,
-    Rejected, Retention, Seq, SinkTotals, Uid,
+    Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, ObjectName, ParkReason,
+    Partition, Partitions, Record, Rejected, Retention, Seq, SinkTotals, Uid,
 };
 use jiff::Timestamp;
 
@@ -77,22 +81,39 @@ pub enum Verdict {
     },
 }
 
-/// A claim's fencing number: an outcome with an older one is refused.
+/// A right's fencing number: an outcome with one that is not in force any more is refused. Each right has another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 
-/// Whether this process may deliver.
+/// Who delivers what is in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
-    /// It may as long as it runs: nobody else can open the store.
+pub enum Joined {
+    /// This process alone, as long as it runs: nobody else can open the store.
     Sole(Epoch),
-    /// It may until the lease has run out, and longer if it is renewed.
-    Leased(Epoch),
-    /// Another process may, which is named here.
-    Held {
-        /// By whom.
-        by: Box<str>,
-    },
+    /// This process and others, each some partitions.
+    Shared(Shares),
+}
+
+/// How the partitions of a shared store are dealt out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shares {
+    /// How many processes live, with this one.
+    pub living: u32,
+    /// This one's place among them, from 0, by an order on which all agree.
+    pub place: u32,
+    /// What this one holds, with the right to record outcomes: as long as its lease lasts.
+    pub held: BTreeMap<Partition, Epoch>,
+    /// What nobody holds who lives.
+    pub free: Partitions,
+}
+
+/// What a process that delivers must hear of what others do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct News {
+    /// The place of the last event that is committed, whichever process stored it. Nothing appears before it later.
+    pub last: Seq,
+    /// Rises when deliveries are armed again, by any process; a store that one process has alone need not count them.
+    pub armed: u64,
 }
 
 /// Makes batches durable.
@@ -143,21 +164,27 @@ pub struct Standing {
     pub deliveries: Vec<(ObjectName, DeliveryState)>,
 }
 
-/// Gives back deliveries that are still pending. Every call costs O(page), whatever the backlog, and sees all that any commit
-/// has returned from before.
+/// Deals partitions out, and gives back deliveries that are still pending. Every call costs O(page), whatever the backlog, and
+/// sees all that any commit has returned from before.
 pub trait Feed {
-    /// Takes the right to deliver and to record outcomes, for so long, unless another process has it; older epochs are fenced
-    /// off from then on.
-    fn claim(&mut self, lease: Duration) -> Result<Claim, Error>;
+    /// Says that this process lives and delivers, for so long from now, and tells how things stand. To be called again before the
+    /// lease has run out: afterwards others may take what it holds. From then on the deliveries that this feed gives are those of
+    /// the partitions it holds; one that has never joined gives all.
+    fn join(&mut self, lease: Duration) -> Result<Joined, Error>;
 
-    /// Holds on to the right for so long from now. False: it was taken over, and no outcome of this epoch counts any more.
-    fn renew(&mut self, epoch: Epoch, lease: Duration) -> Result<bool, Error>;
+    /// Takes those of these partitions that nobody holds who lives; earlier epochs of them are fenced off from then on. None
+    /// while this process itself is not known to live.
+    fn claim(&mut self, wanted: Partitions) -> Result<BTreeMap<Partition, Epoch>, Error>;
 
-    /// Gives the right back before its time, so that another process need not wait.
-    fn release(&mut self, epoch: Epoch) -> Result<(), Error>;
+    /// Gives partitions back before their time, so that another process need not wait. What was attempted of them must be
+    /// recorded.
+    fn release(&mut self, given: Partitions) -> Result<(), Error>;
 
-    /// The place of the last event that is committed, whichever process stored it. Nothing appears before it later.
-    fn last(&self) -> Result<Seq, Error>;
+    /// Gives everything back, and lives no longer.
+    fn leave(&mut self) -> Result<(), Error>;
+
+    /// What is new.
+    fn news(&self) -> Result<News, Error>;
 
     /// Never-tried deliveries of one sink behind `after`, by sequence.
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error>;

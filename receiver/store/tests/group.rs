@@ -40,8 +40,8 @@ impl Bench {
     }
 
     fn outcomes(&mut self, ticket: u32, records: usize) -> Vec<Command<u32>> {
-        let records = (0..records as u64).map(|seq| delivered(seq, "a", 1, at(0))).collect();
-        self.step(Input::Submit(Request::Outcomes(ticket, EPOCH, records)))
+        let records = (0..records as u64).map(|seq| (EPOCH, delivered(seq, "a", 1, at(0)))).collect();
+        self.step(Input::Submit(Request::Outcomes(ticket, records)))
     }
 
     fn count(&mut self, by: u64) -> Vec<Command<u32>> {

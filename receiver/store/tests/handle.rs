@@ -11,7 +11,7 @@ use boathook_store::{
     Error, Reader, Running, StoreHandle, SubmitError,
     limits::HANDOVERS_MAX,
     local::Local,
-    traits::{Batch, Claim, Committer, Epoch, Page, Retentions, Verdict},
+    traits::{Batch, Committer, Epoch, Joined, Page, Retentions, Verdict},
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -33,10 +33,8 @@ fn reader(store: &Local) -> Reader {
 }
 
 async fn claim(reader: &Reader) -> Epoch {
-    match reader.claim(LEASE).await.unwrap() {
-        Claim::Sole(epoch) | Claim::Leased(epoch) => epoch,
-        Claim::Held { by } => panic!("{by} has it"),
-    }
+    let Joined::Sole(epoch) = reader.join(LEASE).await.unwrap() else { panic!("nobody else can open it") };
+    epoch
 }
 
 /// Appends one event, which is known by the rest of its number.
@@ -119,8 +117,8 @@ async fn outcomes_and_counts_are_recorded_without_appends() {
     let epoch = claim(&reader).await;
     handle.append(vec![draft(1).append(), draft(2).append()]).await.unwrap();
     handle.count(vec![Count { endpoint: name("in"), word: Word::Rejected, by: 3 }]);
-    assert!(handle.record(epoch, vec![delivered(1, "a", 1, at(0))]).await.unwrap());
-    assert!(handle.record(epoch, vec![retry(2, "a", 1, at(0), at(9))]).await.unwrap());
+    assert!(handle.record(vec![(epoch, delivered(1, "a", 1, at(0)))]).await.unwrap());
+    assert!(handle.record(vec![(epoch, retry(2, "a", 1, at(0), at(9)))]).await.unwrap());
     let statistics = reader.statistics().await.unwrap();
     assert_eq!(statistics.endpoints[0].of(Word::Rejected), 3);
     let expected = SinkTotals {
@@ -143,12 +141,12 @@ async fn closing_writes_what_was_submitted_and_refuses_what_comes_after() {
     let handle = running.handle();
     let before = tokio::spawn(submit(handle.clone(), 1, 100));
     assert!(matches!(submit(handle.clone(), 2, 100).await.1, Verdict::Stored { .. }));
-    let recorded = handle.record(Epoch(0), vec![delivered(1, "a", 1, at(0))]);
+    let recorded = handle.record(vec![(Epoch(0), delivered(1, "a", 1, at(0)))]);
     before.await.unwrap();
     running.close().await;
     assert!(recorded.await.unwrap());
     assert!(matches!(handle.append(vec![draft(3).append()]).await, Err(SubmitError::Unavailable(_))));
-    assert!(!handle.record(Epoch(0), vec![delivered(2, "a", 1, at(0))]).await.unwrap());
+    assert!(!handle.record(vec![(Epoch(0), delivered(2, "a", 1, at(0)))]).await.unwrap());
     assert_eq!(reader(&store).statistics().await.unwrap().sinks[0].delivered, 1);
 }
 
@@ -222,7 +220,7 @@ async fn a_reader_asks_feed_and_archive_from_asynchronous_code() {
         .append(vec![draft(1).key("k").append(), draft(2).append(), draft(3).sinks(&[]).append()])
         .await
         .unwrap();
-    assert!(handle.record(epoch, vec![retry(1, "a", 1, at(0), at(60))]).await.unwrap());
+    assert!(handle.record(vec![(epoch, retry(1, "a", 1, at(0), at(60)))]).await.unwrap());
     let sink = name("a");
     let page = Page { deliveries_max: 10, bytes_max: 1 << 20 };
     assert_eq!(reader.next(&sink, 0, page).await.unwrap().deliveries.len(), 1);

@@ -1,6 +1,6 @@
 //! The store in PostgreSQL passes the suite on a real server, and keeps what several processes are promised.
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
@@ -12,11 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boathook_event::{Count, DedupeKey, Seq, Word};
+use boathook_event::{Count, DedupeKey, Partition, Partitions, Seq, Word};
 use boathook_store::{
     Error,
     postgres::{Options, Postgres},
-    traits::{Archive, Batch, Claim, Committer, Epoch, Feed, Replay, Verdict},
+    traits::{Archive, Batch, Committer, Epoch, Feed, Joined, Page, Replay, Shares, Verdict},
 };
 use boathook_testbed::{Postgres as Server, shared_postgres};
 use jiff::Timestamp;
@@ -191,43 +191,122 @@ fn a_feed_that_is_read_while_several_write_skips_nothing() {
         }
     }
     writers.into_iter().for_each(|writer| writer.join().unwrap());
-    let last = feed.last().unwrap();
+    let last = feed.news().unwrap().last;
     assert!(last > WRITERS * EACH);
     assert!(read.into_iter().eq(1..=last));
 }
 
+/// How this feed's process stands.
+fn shares(feed: &mut dyn Feed, lease: Duration) -> Shares {
+    match feed.join(lease).unwrap() {
+        Joined::Shared(shares) => shares,
+        Joined::Sole(_) => panic!("it is shared"),
+    }
+}
+
+fn some(numbers: impl IntoIterator<Item = u8>) -> Partitions {
+    numbers.into_iter().filter_map(Partition::numbered).collect()
+}
+
+fn of(held: &BTreeMap<Partition, Epoch>) -> Partitions {
+    held.keys().copied().collect()
+}
+
 #[test]
-fn one_process_delivers_until_its_lease_has_run_out_and_what_it_says_then_is_refused() {
+fn a_partition_is_held_by_one_process_that_lives_and_what_another_says_of_it_is_refused() {
     let url = database();
     let (one, other) = (open(&url, "one"), open(&url, "other"));
     let (mut of_one, mut of_other) = (one.feed().unwrap(), other.feed().unwrap());
-    let Claim::Leased(first) = of_one.claim(LEASE).unwrap() else { panic!("nobody has it") };
-    assert_eq!(of_other.claim(LEASE).unwrap(), Claim::Held { by: "one".into() });
-    assert!(of_one.renew(first, Duration::from_millis(200)).unwrap());
-    // The first one is stopped; the other asks until it may.
-    let second = loop {
-        if let Claim::Leased(epoch) = of_other.claim(LEASE).unwrap() {
-            break epoch;
+    assert!(of_one.claim(Partitions::ALL).unwrap().is_empty(), "nobody knows that it lives");
+    let alone = shares(&mut of_one, LEASE);
+    assert_eq!((alone.living, alone.place, alone.free), (1, 0, Partitions::ALL));
+    let first = of_one.claim(some(0..40)).unwrap();
+    assert_eq!((of(&first), first.values().collect::<BTreeSet<_>>().len()), (some(0..40), 40));
+    let second = shares(&mut of_other, LEASE);
+    assert_eq!((second.living, second.place, second.free), (2, 1, some(40..64)));
+    assert_eq!(of(&of_other.claim(Partitions::ALL).unwrap()), some(40..64));
+    // Who gives back does so for the others.
+    of_one.release(some(30..40)).unwrap();
+    assert_eq!(of(&of_other.claim(Partitions::ALL).unwrap()), some(30..64));
+    assert_eq!(of(&shares(&mut of_one, Duration::from_millis(200)).held), some(0..30));
+    // The first one stands still; the other looks until it may take what that held.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while shares(&mut of_other, LEASE).free != some(0..30) {
+        assert!(Instant::now() < deadline, "it is never free");
+    }
+    let taken = of_other.claim(some(0..20)).unwrap();
+    assert!(taken.iter().all(|(partition, epoch)| first.get(partition).is_some_and(|before| before < epoch)));
+    // It goes on where it was stopped, and finds what nobody has taken as it was.
+    let back = shares(&mut of_one, LEASE);
+    assert_eq!((of(&back.held), back.living), (some(20..30), 2));
+    let mut committer = one.committer().unwrap();
+    committer.commit(&batch(&[draft(1), draft(2)])).unwrap();
+    let mut tell = |seq, epoch| {
+        let outcomes = vec![(epoch, build::delivered(seq, "a", 1, build::at(0)))];
+        committer.commit(&Batch { outcomes, ..Batch::default() }).unwrap();
+        one.archive().unwrap().statistics().unwrap().sinks[0].pending
+    };
+    assert_eq!(tell(1, first[&Partition::numbered(0).unwrap()]), 2);
+    assert_eq!(tell(1, first[&Partition::numbered(20).unwrap()]), 1);
+    assert_eq!(tell(2, taken[&Partition::numbered(0).unwrap()]), 0);
+    // Who leaves need not be waited for; whoever has its name takes over from it at once.
+    of_other.leave().unwrap();
+    assert_eq!(shares(&mut of_one, LEASE).free, some((0..20).chain(30..64)));
+    let mut again = open(&url, "one").feed().unwrap();
+    assert_eq!(shares(&mut again, LEASE).free, Partitions::ALL);
+    assert_eq!(of(&again.claim(some([25])).unwrap()), some([25]));
+    assert_eq!(of(&shares(&mut of_one, LEASE).held), some((20..25).chain(26..30)));
+}
+
+#[test]
+fn a_feed_gives_the_deliveries_of_the_partitions_that_its_process_holds() {
+    const EVENTS: u64 = 300;
+    let url = database();
+    let (one, other) = (open(&url, "one"), open(&url, "other"));
+    let events = (1..=EVENTS).map(draft).collect::<Vec<_>>();
+    one.committer().unwrap().commit(&batch(&events)).unwrap();
+    let (mut of_one, mut of_other) = (one.feed().unwrap(), other.feed().unwrap());
+    let all = |feed: &dyn Feed, due: bool| {
+        let (mut given, mut after) = (BTreeSet::new(), 0);
+        loop {
+            let page = Page { deliveries_max: 16, ..build::ALL };
+            let fed = match due {
+                true => feed.due(&name("a"), build::at(100), build::ALL).unwrap(),
+                false => feed.next(&name("a"), after, page).unwrap(),
+            };
+            given.extend(fed.deliveries.iter().map(|delivery| delivery.seq));
+            after = fed.up_to;
+            if due || !fed.more {
+                return given;
+            }
         }
     };
-    assert!(second > first);
-    other.committer().unwrap().commit(&batch(&[draft(1)])).unwrap();
-    // It goes on where it was stopped.
-    let late = |epoch: Epoch| Batch {
-        outcomes: vec![(epoch, build::delivered(1, "a", 1, build::at(0)))],
-        ..Batch::default()
-    };
-    let pending = || other.archive().unwrap().statistics().unwrap().sinks[0].pending;
-    one.committer().unwrap().commit(&late(first)).unwrap();
-    assert_eq!(pending(), 1);
-    assert!(!of_one.renew(first, LEASE).unwrap());
-    of_one.release(first).unwrap();
-    assert_eq!(of_one.claim(LEASE).unwrap(), Claim::Held { by: "other".into() });
-    other.committer().unwrap().commit(&late(second)).unwrap();
-    assert_eq!(pending(), 0);
-    // Who leaves in order need not be waited for.
-    of_other.release(second).unwrap();
-    assert!(matches!(of_one.claim(LEASE).unwrap(), Claim::Leased(third) if third > second));
+    assert_eq!(all(&of_one, false).len() as u64, EVENTS);
+    shares(&mut of_one, LEASE);
+    assert!(all(&of_one, false).is_empty());
+    let epochs = of_one.claim(some(0..32)).unwrap();
+    shares(&mut of_other, LEASE);
+    of_other.claim(Partitions::ALL).unwrap();
+    let is_ones = |seq: &u64| some(0..32).contains(Partition::of(&name("a"), None, *seq));
+    let of_each: [BTreeSet<u64>; 2] =
+        [(1..=EVENTS).filter(is_ones).collect(), (1..=EVENTS).filter(|seq| !is_ones(seq)).collect()];
+    assert_eq!([all(&of_one, false), all(&of_other, false)], of_each);
+    // All fail once, the later ones first.
+    let failed =
+        |seq| build::retry(seq, "a", 1, build::at(0), build::at(i64::try_from(400 - seq).unwrap() - 350));
+    let outcomes = (1..=EVENTS).map(|seq| (*epochs.values().next().unwrap(), failed(seq))).collect();
+    one.committer().unwrap().commit(&Batch { outcomes, ..Batch::default() }).unwrap();
+    assert_eq!([all(&of_one, true), all(&of_other, true)], of_each);
+    let first = of_one.due(&name("a"), build::at(100), Page { deliveries_max: 5, ..build::ALL }).unwrap();
+    let latest: Vec<u64> = of_each[0].iter().rev().take(5).copied().collect();
+    assert_eq!(
+        (first.deliveries.iter().map(|delivery| delivery.seq).collect::<Vec<_>>(), first.more),
+        (latest, true)
+    );
+    let due = of_one.earliest_due(&name("a"), build::at(40)).unwrap();
+    let expected =
+        of_each[0].iter().map(|seq| 50 - i64::try_from(*seq).unwrap()).filter(|due| *due > 40).min();
+    assert_eq!(due, expected.map(build::at));
 }
 
 /// A server that does not know yet how large its tables are, as in the first minute, would read all of them for each commit.

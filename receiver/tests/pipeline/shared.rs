@@ -1,9 +1,12 @@
 //! Receivers that share a store.
 use std::{
+    collections::{BTreeMap, BTreeSet},
     io::Write as _,
     net::{TcpListener, TcpStream},
+    ops::Range,
     process::{Command, Stdio},
     thread,
+    time::{Duration, Instant},
 };
 
 use boathook_testbed::{Postgres, shared_postgres};
@@ -16,11 +19,26 @@ use super::{
 /// Any free port.
 const ANY: &str = "127.0.0.1:0";
 
+/// How long tests wait for what an expired lease must come before.
+const LONG: Duration = Duration::from_secs(60);
+
+/// The endpoint, whose events have the key that their body says.
+fn keyed(more: &str) -> String {
+    format!("{GITHUB}\nevents: {{ key: \"{{/key}}\" }}\n{more}")
+}
+
 /// A receiver over the database at this URL, delivering to this sink.
 fn receiver(url: &str, sink: &Server, admin: &str) -> Program {
+    of(url, &keyed(""), sink, admin)
+}
+
+fn of(url: &str, endpoint: &str, sink: &Server, admin: &str) -> Program {
     let folders = folders(&configuration(
-        GITHUB,
-        &format!("http: {{ url: \"http://{}/\", timeout: 2s }}", sink.address),
+        endpoint,
+        &format!(
+            "http: {{ url: \"http://{}/\", timeout: 2s }}\nretry: {{ initialDelay: 100ms, multiplier: 1.0, jitter: None }}",
+            sink.address
+        ),
     ));
     let mut command = Command::new(super::receiver_program());
     command
@@ -35,49 +53,156 @@ fn receiver(url: &str, sink: &Server, admin: &str) -> Program {
     Program::run(command, folders)
 }
 
-fn ids(sink: &Server) -> Vec<String> {
-    let mut ids = sink.values("x-github-delivery");
-    ids.sort();
-    ids
+/// Waits until it delivers so many partitions, of so many receivers.
+fn delivers(program: &Program, partitions: u64, receivers: u64) {
+    let deadline = Instant::now() + LONG;
+    loop {
+        let told = program.logs().with("message", "this receiver delivers its share");
+        let last = told.last().map(|line| (line["partitions"].as_u64(), line["receivers"].as_u64()));
+        if last == Some((Some(partitions), Some(receivers))) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{last:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Two receivers that deliver a half each.
+fn two(url: &str, sink: &Server) -> [Program; 2] {
+    let both = [receiver(url, sink, ANY), receiver(url, sink, ANY)];
+    both.iter().for_each(|program| delivers(program, 32, 2));
+    both
+}
+
+/// Sends events from `numbers`, to one and the other in turn; of eight keys. Who is not answered is asked again, at the other.
+fn send(programs: &[&Program], numbers: Range<usize>) {
+    for number in numbers {
+        let body = format!("{{\"key\":\"k{}\",\"number\":{number}}}", number % 8);
+        let mut turn = number;
+        until("it to be taken", || {
+            turn += 1;
+            let program = programs.get(turn % programs.len())?;
+            (program.send(&number.to_string(), "push", &body).status == 200).then_some(())
+        });
+    }
+}
+
+fn numbers(sink: &Server) -> Vec<usize> {
+    sink.values("x-github-delivery").iter().map(|id| id.parse().unwrap()).collect()
+}
+
+/// Waits until all of these have come.
+fn have_come(sink: &Server, all: Range<usize>) {
+    let deadline = Instant::now() + LONG;
+    loop {
+        let come: BTreeSet<usize> = numbers(sink).into_iter().collect();
+        if come.iter().copied().eq(all.clone()) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{:?} never came", all.filter(|one| !come.contains(one)));
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Of each key the first time of each came in order.
+fn in_order(sink: &Server) {
+    let mut last = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for number in numbers(sink).into_iter().filter(|number| seen.insert(*number)) {
+        let before = last.insert(number % 8, number);
+        assert!(before.is_none_or(|before| before < number), "{number} came after {before:?}");
+    }
 }
 
 #[test]
-fn what_one_receiver_has_stored_another_delivers_once_and_after_its_end_the_first_does() {
+fn receivers_deliver_their_shares_at_once_and_who_comes_and_goes_in_order_repeats_nothing() {
     let (url, sink) = (shared_postgres().database().unwrap(), Server::start());
     let one = receiver(&url, &sink, ANY);
-    one.logged("this receiver delivers now");
+    delivers(&one, 64, 1);
+    send(&[&one], 0..20);
     let other = receiver(&url, &sink, ANY);
-    other.logged("another receiver delivers; this one stores events");
-    assert_eq!(other.send("1", "push", "{}").status, 200);
-    assert_eq!(one.send("2", "push", "{}").status, 200);
-    // Whichever of them the provider calls again.
-    assert_eq!(one.send("1", "push", "{}").status, 200);
-    assert_eq!(other.send("2", "push", "{}").status, 200);
-    until("both to be delivered", || (ids(&sink) == ["1", "2"]).then_some(()));
+    send(&[&one, &other], 20..120);
+    delivers(&one, 32, 2);
+    delivers(&other, 32, 2);
+    send(&[&one, &other], 120..160);
+    have_come(&sink, 0..160);
+    for program in [&one, &other] {
+        let delivered =
+            program.metric("boathook_deliveries_total{outcome=\"delivered\",sink=\"default/out\"}");
+        assert!(delivered > 10.0, "{delivered}");
+        // Whichever of them the provider calls again.
+        assert_eq!(program.send("1", "push", "{\"key\":\"k1\",\"number\":1}").status, 200);
+    }
     one.stop();
-    assert_eq!(other.send("3", "push", "{}").status, 200);
-    until("it to be delivered by the other", || (ids(&sink) == ["1", "2", "3"]).then_some(()));
-    other.logged("this receiver delivers now");
-    let report = other.report();
-    until("its end to be recorded", || (other.report()["sinks"][0]["pending"] == 0).then_some(()));
-    assert_eq!(report["endpoints"].as_array().unwrap().len(), 1);
+    delivers(&other, 64, 1);
+    send(&[&other], 160..180);
+    have_come(&sink, 0..180);
+    in_order(&sink);
+    until("all to be recorded", || (other.report()["sinks"][0]["pending"] == 0).then_some(()));
+    let came = numbers(&sink);
+    let twice: Vec<_> = (0..180).filter(|one| came.iter().filter(|came| *came == one).count() > 1).collect();
+    assert!(twice.is_empty(), "{twice:?} came twice");
 }
 
 #[test]
-fn a_receiver_that_stands_still_is_followed_by_another_and_delivers_nothing_when_it_goes_on() {
+fn what_a_receiver_held_that_dies_another_delivers_in_order_once_its_lease_has_run_out() {
     let (url, sink) = (shared_postgres().database().unwrap(), Server::start());
-    let one = receiver(&url, &sink, ANY);
-    one.logged("this receiver delivers now");
-    let other = receiver(&url, &sink, ANY);
+    let [one, other] = two(&url, &sink);
+    send(&[&one, &other], 0..40);
+    sink.answer(500);
+    send(&[&one, &other], 40..60);
+    one.kill();
+    sink.answer(200);
+    send(&[&other], 60..80);
+    have_come(&sink, 0..80);
+    delivers(&other, 64, 1);
+    in_order(&sink);
+}
+
+#[test]
+fn a_receiver_that_stands_still_longer_than_its_lease_delivers_nothing_of_what_others_have_taken_over() {
+    let (url, sink) = (shared_postgres().database().unwrap(), Server::start());
+    let [one, other] = two(&url, &sink);
+    sink.hold(true);
+    send(&[&one, &other], 0..40);
+    until("both to deliver", || (sink.got().len() > 4).then_some(()));
     one.signal("STOP");
-    // Not before its lease has run out.
-    other.logged("this receiver delivers now");
-    assert_eq!(other.send("1", "push", "{}").status, 200);
-    until("it to be delivered", || (ids(&sink) == ["1"]).then_some(()));
+    sink.hold(false);
+    send(&[&other], 40..60);
+    delivers(&other, 64, 1);
+    have_come(&sink, 0..60);
     one.signal("CONT");
-    one.logged("another receiver delivers; this one stores events");
-    assert_eq!(one.send("2", "push", "{}").status, 200);
-    until("it to be delivered by the other", || (ids(&sink) == ["1", "2"]).then_some(()));
+    delivers(&one, 32, 2);
+    send(&[&one, &other], 60..80);
+    have_come(&sink, 0..80);
+    in_order(&sink);
+    until("all to be recorded", || (other.report()["sinks"][0]["pending"] == 0).then_some(()));
+}
+
+#[test]
+fn who_waits_for_its_delivery_is_answered_whichever_receiver_makes_it() {
+    let (url, sink) = (shared_postgres().database().unwrap(), Server::start());
+    let endpoint = keyed("acknowledge: { mode: OnDelivered, deadline: 25s }");
+    let both = [of(&url, &endpoint, &sink, ANY), of(&url, &endpoint, &sink, ANY)];
+    both.iter().for_each(|program| delivers(program, 32, 2));
+    for number in 0..16 {
+        let body = format!("{{\"key\":\"k{number}\"}}");
+        assert_eq!(both[number % 2].send(&number.to_string(), "push", &body).status, 200);
+        assert_eq!(sink.got().len(), number + 1);
+    }
+}
+
+#[test]
+fn what_is_replayed_at_one_receiver_the_other_delivers_soon() {
+    let (url, sink) = (shared_postgres().database().unwrap(), Server::start());
+    let [one, other] = two(&url, &sink);
+    send(&[&one, &other], 0..16);
+    have_come(&sink, 0..16);
+    until("all to be recorded", || (other.report()["sinks"][0]["pending"] == 0).then_some(()));
+    let replayed = one.call("POST", "/v1/replays", "{\"endpoint\":\"default/in\",\"state\":\"delivered\"}");
+    assert_eq!(replayed.status, 201, "{}", String::from_utf8_lossy(&replayed.body));
+    // Sooner than dispatch would look by itself, which is once a minute.
+    until("all to come once more", || (sink.got().len() == 32).then_some(()));
 }
 
 #[test]
@@ -92,7 +217,7 @@ fn while_the_database_is_away_nothing_is_acknowledged_and_when_it_is_back_all_go
     server.start_again().unwrap();
     until("it to be stored", || (program.send("2", "push", "{}").status == 200).then_some(()));
     until("both to be delivered", || {
-        let ids = ids(&sink);
+        let ids = sink.values("x-github-delivery");
         (ids.contains(&"1".into()) && ids.contains(&"2".into())).then_some(())
     });
 }

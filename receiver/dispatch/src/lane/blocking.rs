@@ -57,6 +57,9 @@ impl Lane {
             return;
         }
         for (seq, key) in blocking {
+            if !self.owns_key(&key) {
+                continue;
+            }
             if self.known.contains_key(&seq) {
                 // It is armed again, and in memory: whatever waits in memory, too, waits for it.
                 self.keys.hold(&key, seq);
@@ -65,6 +68,11 @@ impl Lane {
                 self.hold(seq, key.into());
             }
         }
+    }
+
+    /// These keys are another process's.
+    pub(super) fn lose(&mut self, of: impl Fn(&str) -> bool) {
+        self.blocking.held.retain(|_, key| !of(key));
     }
 
     /// It has ended otherwise than parked.

@@ -96,7 +96,8 @@ impl Lane {
         };
         let pending =
             !self.known.is_empty() || self.spilled || self.stored_due.is_some() || self.keys.len() > 0;
-        (pending && (!suspend || skip) && !paused && self.half_empty()).then_some(self.ending.at.max(read))
+        (pending && (!suspend || skip) && !paused && !self.owned.is_empty() && self.half_empty())
+            .then_some(self.ending.at.max(read))
     }
 
     /// The store has shown its oldest behind a place.
@@ -113,6 +114,9 @@ impl Lane {
         }
         let mut last_is_over = false;
         for delivery in deliveries {
+            if !self.owns(&delivery) {
+                continue;
+            }
             if !self.has_room(delivery.event.body.len()) && !self.known.is_empty() {
                 (up_to, more) = (delivery.seq.saturating_sub(1), true);
                 break;
@@ -143,6 +147,7 @@ impl Lane {
         };
         let Some(next) = self.over(&known.delivery, now) else { return false };
         let (sink, event) = (self.settings.sink.clone(), known.delivery.event.clone());
+        let partition = known.delivery.partition();
         let record = Record { seq, sink, endpoint: event.endpoint.clone(), attempt: None, next };
         // Until that is written, nothing of its key goes.
         if let Some(key) = known.delivery.lane_key() {
@@ -154,7 +159,7 @@ impl Lane {
         if let Some(known) = self.known.get_mut(&seq) {
             known.state = State::Recording(record.clone());
         }
-        out.push(Command::End { record, event });
+        out.push(Command::End { partition, record, event });
         true
     }
 

@@ -32,12 +32,12 @@ impl Lane {
                 (up_to, more) = (delivery.seq.saturating_sub(1), true);
                 break;
             }
-            if delivery.seq > self.cursor && self.is_new(delivery.seq, ticket) {
+            if delivery.seq > self.cursor && self.is_new(delivery.seq, ticket) && self.owns(&delivery) {
                 self.take_fresh(delivery);
             }
         }
         for (seq, key) in tried {
-            if self.is_new(seq, ticket) {
+            if self.is_new(seq, ticket) && self.owns_key(&key) {
                 self.keys.hold(&key, seq);
             }
         }
@@ -64,7 +64,7 @@ impl Lane {
                 self.stored_due = Some(now.monotonic);
                 break;
             }
-            if self.is_new(delivery.seq, ticket) {
+            if self.is_new(delivery.seq, ticket) && self.owns(&delivery) {
                 useless = false;
                 if delivery.attempts == 0 {
                     self.armed.push_back(delivery.seq);
@@ -198,7 +198,7 @@ impl Lane {
     }
 
     pub(super) fn wants_feed(&self) -> bool {
-        self.spilled && self.half_empty() && self.keys.len() < KEYS_TAKEN_MAX
+        self.spilled && !self.owned.is_empty() && self.half_empty() && self.keys.len() < KEYS_TAKEN_MAX
     }
 
     /// Room for a whole page of each read: read in pages, not one by one. What waits behind others of its key has room of its

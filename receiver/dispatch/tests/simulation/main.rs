@@ -173,6 +173,24 @@ fn a_suspended_sink_that_skips_leaves_out_what_waits_and_what_comes_and_no_more(
 }
 
 #[test]
+fn what_is_shared_with_another_process_is_delivered_by_one_of_them_in_the_order_of_its_key() {
+    for seed in 4000..4010 {
+        let mut world = World::new(seed);
+        (world.keyed, world.large) = (seed % 4 != 0, seed % 2 == 0);
+        for _ in 0..1_500 {
+            world.disturb();
+            world.share();
+            world.advance();
+        }
+        world.settle();
+        for (sink, done) in &world.done {
+            let distinct: BTreeSet<&Seq> = done.iter().collect();
+            assert_eq!(distinct.len(), done.len(), "seed {seed}: {sink} has one twice");
+        }
+    }
+}
+
+#[test]
 fn a_key_that_is_held_up_holds_up_no_other() {
     let mut world = World::new(3);
     world.keyed = true;

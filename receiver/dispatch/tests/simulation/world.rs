@@ -1,4 +1,6 @@
 //! The model: a store and sinks that fail as told, and time that goes on by itself.
+mod sharing;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     num::NonZeroU32,
@@ -7,8 +9,8 @@ use std::{
 
 use boathook_dispatch::{Command, Dispatcher, Handover, Input, Now, SinkSettings, limits};
 use boathook_event::{
-    Attempt, Delivered, Delivery, Failure, FailureKind, Jitter, Next, ObjectName, ParkReason, Record,
-    RetryPolicy, Seq,
+    Attempt, Delivered, Delivery, Failure, FailureKind, Jitter, Next, ObjectName, ParkReason, Partitions,
+    Record, RetryPolicy, Seq,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -84,6 +86,10 @@ pub(crate) struct World {
     pub(crate) keyed: bool,
     /// Those that were parked and armed again: they join the order of their key where they come.
     replays: BTreeSet<(ObjectName, Seq)>,
+    /// What is this process's; another one delivers the rest.
+    owned: Partitions,
+    /// What was attempted here and is not recorded yet.
+    unrecorded: BTreeSet<(ObjectName, Seq)>,
 }
 
 /// Half of all events are of one key, a fifth has none.
@@ -144,6 +150,8 @@ impl World {
             blocks: false,
             blocking: BTreeSet::new(),
             replays: BTreeSet::new(),
+            owned: Partitions::ALL,
+            unrecorded: BTreeSet::new(),
         };
         world.configure();
         world
@@ -198,7 +206,7 @@ impl World {
             Command::WakeAt(at) => self.wake_at = Some(at),
             Command::Breaker { .. } => {}
             Command::Deliver { delivery, attempt } => self.deliver(&delivery, attempt),
-            Command::Record(record) => self.record(&record),
+            Command::Record { record, .. } => self.record(&record),
             Command::End { record, .. } => self.end(&record),
             Command::FeedBlocking { sink, ticket, seqs } => {
                 let answer = self.feed_blocking(sink, ticket, seqs);
@@ -242,6 +250,8 @@ impl World {
         let (sink, seq) = (delivery.sink.clone(), delivery.seq);
         assert!(!self.suspended && !self.paused, "a suspended sink gets nothing");
         assert!(self.in_flight.insert((sink.clone(), seq)), "{sink} {seq} is under way already");
+        self.unrecorded.insert((sink.clone(), seq));
+        assert!(self.owned.contains(delivery.partition()), "{sink} {seq} is another process's");
         self.check_order(&sink, seq);
         let stored = self.pending.get(&sink).and_then(|pending| pending.get(&seq)).copied();
         let (attempts, due) = stored.expect("only what is pending is delivered");
@@ -288,6 +298,7 @@ impl World {
 
     /// A delivery ends without another attempt: for its age, or because its sink skips it.
     fn end(&mut self, record: &Record) {
+        self.unrecorded.insert((record.sink.clone(), record.seq));
         let Record { seq, sink, attempt, next, .. } = record;
         assert!(!self.paused, "{sink} {seq} ends in a process that may not");
         assert!(attempt.is_none() && !self.in_flight.contains(&(sink.clone(), *seq)), "{record:?}");
@@ -367,6 +378,9 @@ impl World {
             if let Input::Finished { sink, seq, .. } = &answer {
                 self.in_flight.remove(&(sink.clone(), *seq));
             }
+            if let Input::Recorded { sink, seq, written: true } = &answer {
+                self.unrecorded.remove(&(sink.clone(), *seq));
+            }
             self.elapsed += Duration::from_millis(1);
             self.step(answer);
             return true;
@@ -383,8 +397,10 @@ impl World {
         self.answers.clear();
         self.in_flight.clear();
         self.resumed.clear();
+        self.unrecorded.clear();
         self.wake_at = None;
         self.configure();
+        self.step(Input::Owned(self.owned));
     }
 
     /// A parked delivery becomes pending again, and the dispatcher is told.
@@ -463,6 +479,7 @@ impl World {
         self.suspend(false);
         self.b_is_there = true;
         self.configure();
+        self.own(Partitions::ALL);
         while self.blocks && !self.parked.is_empty() {
             if self.dice.once_in(2) { self.rearm() } else { self.discard() }
         }

@@ -42,9 +42,9 @@ impl<T> Default for Riders<T> {
 }
 
 impl<T> Riders<T> {
-    pub(super) fn record(&mut self, now: Duration, ticket: T, epoch: Epoch, records: Vec<Record>) {
+    pub(super) fn record(&mut self, now: Duration, ticket: T, records: Vec<(Epoch, Record)>) {
         self.records += records.len();
-        self.queue.push_back((ticket, records.into_iter().map(|record| (epoch, record)).collect()));
+        self.queue.push_back((ticket, records));
         self.since.get_or_insert(now);
     }
 

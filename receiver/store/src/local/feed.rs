@@ -1,7 +1,7 @@
 //! What is still to be delivered, read page by page.
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use boathook_event::{Delivery, ObjectName, Seq, Uid};
+use boathook_event::{Delivery, ObjectName, Partition, Partitions, Seq, Uid};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
@@ -15,7 +15,7 @@ use crate::{
         schema,
         snapshot::Snapshot,
     },
-    traits::{Claim, Epoch, Fed, Feed, Page, Standing},
+    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing},
 };
 
 /// The feed of a [`super::Local`] store.
@@ -35,20 +35,24 @@ impl LocalFeed {
 }
 
 impl Feed for LocalFeed {
-    fn claim(&mut self, _: Duration) -> Result<Claim, Error> {
-        self.shared.writer().claim().map(Claim::Sole)
+    fn join(&mut self, _: Duration) -> Result<Joined, Error> {
+        self.shared.writer().claim().map(Joined::Sole)
     }
 
-    fn renew(&mut self, epoch: Epoch, _: Duration) -> Result<bool, Error> {
-        Ok(self.shared.writer().epoch() == epoch)
+    fn claim(&mut self, _: Partitions) -> Result<BTreeMap<Partition, Epoch>, Error> {
+        Ok(BTreeMap::new())
     }
 
-    fn release(&mut self, _: Epoch) -> Result<(), Error> {
+    fn release(&mut self, _: Partitions) -> Result<(), Error> {
         Ok(())
     }
 
-    fn last(&self) -> Result<Seq, Error> {
-        Ok(self.shared.writer().last_seq())
+    fn leave(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn news(&self) -> Result<News, Error> {
+        Ok(News { last: self.shared.writer().last_seq(), armed: 0 })
     }
 
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {

@@ -208,11 +208,6 @@ impl Writer {
         Ok(epoch)
     }
 
-    /// The last one claimed.
-    pub(super) fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-
     /// Runs `work` in a transaction, on a database that has taken what only the journal had. Nothing of it remains if it or the
     /// commit fails.
     pub(super) fn transaction<R>(

@@ -1,7 +1,7 @@
 //! Storing events: which are repetitions, and what must be durable with the others.
 use std::collections::{BTreeMap, HashMap};
 
-use boathook_event::{DedupeKey, Digest, Seq, Word, limits::SINKS_PER_EVENT_MAX};
+use boathook_event::{DedupeKey, Digest, Partition, Seq, Word, limits::SINKS_PER_EVENT_MAX};
 use jiff::SignedDuration;
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::{
         fault::Fault,
         flight::{Flight, value},
         names::Lookup,
-        text,
+        rows, text,
     },
     tally::Tally,
     traits::{Append, Batch, Verdict},
@@ -223,16 +223,17 @@ impl<'b> Decided<'b> {
     }
 
     fn write_pending<'f>(&'f self, flight: &mut Flight<'f>) {
-        let (mut sinks, mut seqs, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut sinks, mut seqs, mut parts, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (mut bytes, mut blocks) = (Vec::new(), Vec::new());
         let pending = self.stored.iter().filter(|stored| stored.append.parked.is_none());
         for Stored { seq, append, sinks: of, .. } in pending {
             for ((sink, ordered), destination) in of.iter().zip(append.distinct_destinations()) {
+                let key = append.event.key.as_deref().filter(|_| *ordered);
                 sinks.push(*sink);
                 seqs.push(*seq);
-                let key = append.event.key.as_deref().filter(|_| *ordered).map(text::encode);
+                parts.push(rows::part(Partition::of(&destination.sink, key, seq.unsigned_abs())));
                 blocks.push(destination.blocks && key.is_some());
-                keys.push(key);
+                keys.push(key.map(text::encode));
                 bytes.push(body_bytes(append));
             }
         }
@@ -240,11 +241,13 @@ impl<'b> Decided<'b> {
             return;
         }
         flight.ask(
-            "insert into pending (sink, seq, attempts, key, replay, bytes, blocks)
-             select sink, seq, 0, key, 0, bytes, blocks from unnest($1, $2, $3, $4, $5) as new (sink, seq, key, bytes, blocks)",
+            "insert into pending (sink, seq, part, attempts, key, replay, bytes, blocks)
+             select sink, seq, part, 0, key, 0, bytes, blocks
+             from unnest($1, $2, $3, $4, $5, $6) as new (sink, seq, part, key, bytes, blocks)",
             vec![
                 value(sinks, Type::INT4_ARRAY),
                 value(seqs, Type::INT8_ARRAY),
+                value(parts, Type::INT4_ARRAY),
                 value(keys, Type::TEXT_ARRAY),
                 value(bytes, Type::INT8_ARRAY),
                 value(blocks, Type::BOOL_ARRAY),

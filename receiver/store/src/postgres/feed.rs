@@ -1,48 +1,61 @@
-//! Who may deliver, and what is still to be delivered, read page by page.
-use std::{cell::RefCell, fmt, time::Duration};
+//! What is still to be delivered, read page by page.
+use std::{cell::RefCell, collections::BTreeMap, fmt, time::Duration};
 
-use boathook_event::{Delivery, ObjectName, Seq};
+use boathook_event::{Delivery, ObjectName, Partition, Partitions, Seq};
 use jiff::Timestamp;
 use tokio_postgres::{Row, types::Type};
 
 use crate::{
     Error,
     columns::place,
-    limits::FEED_ROWS_MAX,
+    limits::{DUE_OF_EACH_MIN, FEED_ROWS_MAX},
     postgres::{
         archive,
-        connection::{BEGIN, BEGIN_READ, Connection, Session},
+        connection::{BEGIN_READ, Connection, Session},
         fault::Fault,
         flight::{Flight, Parameter, value},
         options::Options,
         rows::{self, EVENT_COLUMNS},
+        sharing::{self, Held},
         text,
-        writer::{commit, locked},
     },
-    traits::{Claim, Epoch, Fed, Feed, Page, Standing},
+    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing},
 };
 
 /// The feed of a [`super::Postgres`] store.
 pub struct PostgresFeed {
     connection: RefCell<Connection>,
     holder: Box<str>,
+    /// What this process holds; all deliveries are given where it never joined.
+    held: Option<Held>,
 }
 
 /// Which rows of `pending` a page is made of.
 struct Wanted<'w> {
     sink: &'w ObjectName,
+    /// Of these partitions.
+    of: Partitions,
     page: Page,
     after: Seq,
-    /// What follows `from pending where sink = … and`; the sink is `$1`.
-    condition: &'static str,
+    which: Which,
     parameters: &'w dyn Fn() -> Vec<Parameter<'static>>,
     /// Only those never tried; the others' keys are given.
     fresh_only: bool,
 }
 
+/// How they are found.
+enum Which {
+    /// By what follows `from pending where sink = … and`; the sink is `$1`.
+    Where(&'static str),
+    /// They are due by `$2`, so many of each partition of `$3` at most. What two sinks or three receivers leave lying must not be
+    /// gone through for the rest.
+    Due(usize),
+}
+
 /// A row of `pending`.
 struct Tried {
     seq: i64,
+    partition: Partition,
     attempts: u32,
     due: Option<Timestamp>,
     /// Where it is ordered.
@@ -54,7 +67,12 @@ struct Tried {
 impl PostgresFeed {
     pub(super) fn open(options: &Options) -> Result<Self, Error> {
         let connection = RefCell::new(Connection::new(options.clone())?);
-        Ok(Self { connection, holder: options.holder.clone() })
+        Ok(Self { connection, holder: options.holder.clone(), held: None })
+    }
+
+    /// The partitions whose deliveries it gives.
+    fn given(&self) -> Partitions {
+        self.held.as_ref().map_or(Partitions::ALL, |held| held.keys().copied().collect())
     }
 
     fn read(&self, wanted: &Wanted<'_>) -> Result<Fed, Error> {
@@ -63,67 +81,76 @@ impl PostgresFeed {
 }
 
 impl Feed for PostgresFeed {
-    fn claim(&mut self, lease: Duration) -> Result<Claim, Error> {
-        let holder = &*self.holder;
-        self.connection.get_mut().work(&async |session| {
-            if let Some(by) = held_by_another(session, holder).await? {
-                return Ok(Claim::Held { by });
-            }
-            // Under the lock: an outcome is written before the claim or after it, and then it is seen to be late.
-            let (_, ()) = locked(session, BEGIN, |_| ()).await?;
-            let mut flight = Flight::new(&session.client);
-            let claimed = flight.ask(
-                "insert into leases as l (part, holder, epoch, ends)
-                 values (0, $1, 1, now() + make_interval(secs => $2))
-                 on conflict (part) do update set holder = excluded.holder, epoch = l.epoch + 1, ends = excluded.ends
-                 where l.ends <= now() or l.holder = excluded.holder returning epoch",
-                vec![value(holder, Type::TEXT), value(lease.as_secs_f64(), Type::FLOAT8)],
-            );
-            let claimed = flight.land().await?.take(claimed);
-            commit(session, Flight::new(&session.client)).await?;
-            match claimed.first() {
-                Some(row) => Ok(Claim::Leased(Epoch(row.try_get::<_, i64>(0)?.unsigned_abs()))),
-                // Somebody was faster.
-                None => Ok(Claim::Held { by: held_by_another(session, holder).await?.unwrap_or_default() }),
-            }
-        })
+    fn join(&mut self, lease: Duration) -> Result<Joined, Error> {
+        let Self { connection, holder, held } = self;
+        let known = held.clone().unwrap_or_default();
+        let shares = connection
+            .get_mut()
+            .work(&async |session| sharing::join(session, holder, lease, &known).await)?;
+        *held = Some(shares.held.clone());
+        Ok(Joined::Shared(shares))
     }
 
-    fn renew(&mut self, epoch: Epoch, lease: Duration) -> Result<bool, Error> {
-        let ends = vec![value(lease.as_secs_f64(), Type::FLOAT8)];
-        self.end_at("now() + make_interval(secs => $2)", epoch, ends)
+    fn claim(&mut self, wanted: Partitions) -> Result<BTreeMap<Partition, Epoch>, Error> {
+        let Self { connection, holder, held } = self;
+        let claimed =
+            connection.get_mut().work(&async |session| sharing::claim(session, holder, wanted).await)?;
+        held.get_or_insert_default().extend(&claimed);
+        Ok(claimed)
     }
 
-    fn release(&mut self, epoch: Epoch) -> Result<(), Error> {
-        self.end_at("now()", epoch, Vec::new()).map(drop)
+    fn release(&mut self, given: Partitions) -> Result<(), Error> {
+        let held = self.held.get_or_insert_default();
+        let epochs = given.iter().filter_map(|partition| held.get(&partition).copied()).collect::<Vec<_>>();
+        self.connection.get_mut().work(&async |session| sharing::release(session, &epochs).await)?;
+        held.retain(|partition, _| !given.contains(*partition));
+        Ok(())
     }
 
-    fn last(&self) -> Result<Seq, Error> {
+    fn leave(&mut self) -> Result<(), Error> {
+        let Self { connection, holder, held } = self;
+        let epochs = held.get_or_insert_default().values().copied().collect::<Vec<_>>();
+        connection.get_mut().work(&async |session| sharing::leave(session, holder, &epochs).await)?;
+        held.get_or_insert_default().clear();
+        Ok(())
+    }
+
+    fn news(&self) -> Result<News, Error> {
         self.connection.borrow_mut().work(&async |session| {
             let mut flight = Flight::new(&session.client);
-            let last = flight.ask("select last_seq from store", Vec::new());
-            first_number(&flight.land().await?.take(last))
+            let news = flight.ask("select last_seq, armed from store", Vec::new());
+            let news = flight.land().await?.take(news);
+            let number = |row: &Row, column| row.try_get::<_, i64>(column).map(i64::unsigned_abs);
+            let Some(row) = news.first() else { return Ok(News::default()) };
+            Ok(News { last: number(row, 0)?, armed: number(row, 1)? })
         })
     }
 
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
         self.read(&Wanted {
             sink,
+            of: self.given(),
             page,
             after,
-            condition: "seq > $2 order by seq",
+            which: Which::Where("seq > $2 order by seq"),
             parameters: &|| vec![value(place(after), Type::INT8)],
             fresh_only: true,
         })
     }
 
     fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
+        let of = self.given();
+        let rows_max = page.deliveries_max.min(FEED_ROWS_MAX);
+        let count = usize::try_from(of.len()).unwrap_or(1).max(1);
         self.read(&Wanted {
             sink,
+            of,
             page,
             after: 0,
-            condition: "due <= $2 order by due, seq",
-            parameters: &|| vec![value(until.as_microsecond(), Type::INT8)],
+            which: Which::Due(2 * rows_max / count + DUE_OF_EACH_MIN),
+            parameters: &|| {
+                vec![value(until.as_microsecond(), Type::INT8), value(parts(of), Type::INT4_ARRAY)]
+            },
             fresh_only: false,
         })
     }
@@ -132,21 +159,29 @@ impl Feed for PostgresFeed {
         self.connection.borrow_mut().work(&async |session| {
             let mut flight = Flight::new(&session.client);
             let due = flight.ask(
-                "select due from pending where sink = (select id from names where name = $1) and due > $2
-                 order by due limit 1",
-                vec![value(sink.as_str(), Type::TEXT), value(after.as_microsecond(), Type::INT8)],
+                "select min(due) from unnest($3) as of_part (part), lateral (
+                     select due from pending where sink = (select id from names where name = $1)
+                     and part = of_part.part and due > $2 order by due limit 1
+                 ) of_it",
+                vec![
+                    value(sink.as_str(), Type::TEXT),
+                    value(after.as_microsecond(), Type::INT8),
+                    value(parts(self.given()), Type::INT4_ARRAY),
+                ],
             );
             let rows = flight.land().await?.take(due);
-            rows.first().map(|row| rows::timestamp(row.try_get(0)?)).transpose()
+            let due = rows.first().map(|row| row.try_get::<_, Option<i64>>(0)).transpose()?.flatten();
+            due.map(rows::timestamp).transpose()
         })
     }
 
     fn oldest(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
         self.read(&Wanted {
             sink,
+            of: self.given(),
             page,
             after,
-            condition: "seq > $2 order by seq",
+            which: Which::Where("seq > $2 order by seq"),
             parameters: &|| vec![value(place(after), Type::INT8)],
             fresh_only: false,
         })
@@ -189,34 +224,14 @@ impl Feed for PostgresFeed {
     fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error> {
         self.read(&Wanted {
             sink,
+            of: self.given(),
             page,
             after,
-            condition: "key = $2 and seq > $3 order by seq",
+            which: Which::Where("key = $2 and seq > $3 order by seq"),
             parameters: &|| {
                 vec![value(text::encode(key).into_owned(), Type::TEXT), value(place(after), Type::INT8)]
             },
             fresh_only: false,
-        })
-    }
-}
-
-impl PostgresFeed {
-    /// Moves the end of the lease; false if it is another's by now.
-    fn end_at(
-        &mut self,
-        ends: &str,
-        epoch: Epoch,
-        mut parameters: Vec<Parameter<'static>>,
-    ) -> Result<bool, Error> {
-        let statement =
-            format!("update leases set ends = {ends} where part = 0 and epoch = $1 returning epoch");
-        parameters.insert(0, value(place(epoch.0), Type::INT8));
-        let parameters = RefCell::new(Some(parameters));
-        self.connection.get_mut().work(&async |session| {
-            let mut flight = Flight::new(&session.client);
-            let parameters = parameters.borrow_mut().take().unwrap_or_default();
-            let ours = flight.ask(&statement, parameters);
-            Ok(!flight.land().await?.take(ours).is_empty())
         })
     }
 }
@@ -230,12 +245,7 @@ impl fmt::Debug for PostgresFeed {
 impl Wanted<'_> {
     /// Two round trips, in one transaction: all of it is of one moment.
     async fn read(&self, session: &Session) -> Result<Fed, Fault> {
-        let select = format!(
-            "select seq, attempts, due, key, replay, blocks from pending where sink = (select id from names where name = $1)
-             and {} limit {}",
-            self.condition,
-            FEED_ROWS_MAX + 1
-        );
+        let select = self.which.select();
         let holding = format!(
             "select seq, key from blocking where sink = (select id from names where name = $1) and seq > $2
              order by seq limit {FEED_ROWS_MAX}"
@@ -252,7 +262,10 @@ impl Wanted<'_> {
         });
         let mut answers = flight.land().await?;
         let last = first_number(&answers.take(last))?;
-        let mut tried = answers.take(tried).iter().map(tried_of).collect::<Result<Vec<_>, Fault>>()?;
+        let tried = answers.take(tried);
+        let mut tried =
+            tried.iter().map(|row| tried_of(self.sink, row)).collect::<Result<Vec<_>, Fault>>()?;
+        let hidden = self.which.hide(&mut tried);
         let blocking = blocking.map(|blocking| answers.take(blocking)).unwrap_or_default();
         let blocking = blocking.iter().map(blocking_of).collect::<Result<Vec<_>, Fault>>()?;
         // Behind the last of a full page of them there are more, which must not be passed.
@@ -267,6 +280,7 @@ impl Wanted<'_> {
         if let (Some(cut), false) = (cut, fed.more) {
             (fed.up_to, fed.more) = (cut, true);
         }
+        fed.more |= hidden;
         fed.blocking = blocking.into_iter().filter(|(seq, _)| *seq <= fed.up_to).collect();
         Ok(fed)
     }
@@ -300,7 +314,7 @@ impl Wanted<'_> {
         let whole = tried.len() <= FEED_ROWS_MAX;
         for tried in tried.into_iter().take(FEED_ROWS_MAX) {
             let wanted = self.is_wanted(&tried);
-            let Tried { seq, attempts, due, key, replay, blocks } = tried;
+            let Tried { seq, partition, attempts, due, key, replay, blocks } = tried;
             if fed.deliveries.len() >= self.page.deliveries_max {
                 return Ok(fed);
             }
@@ -319,7 +333,7 @@ impl Wanted<'_> {
                     blocks,
                     replay,
                 });
-            } else if attempts > 0 {
+            } else if attempts > 0 && self.of.contains(partition) {
                 fed.tried.extend(key.map(|key| (seq.unsigned_abs(), key)));
             }
             fed.up_to = seq.unsigned_abs();
@@ -333,27 +347,54 @@ impl Wanted<'_> {
     }
 
     fn is_wanted(&self, tried: &Tried) -> bool {
-        !self.fresh_only || tried.due.is_none()
+        self.of.contains(tried.partition) && (!self.fresh_only || tried.due.is_none())
     }
 }
 
-/// Who may deliver, if it is not this process.
-async fn held_by_another(session: &Session, holder: &str) -> Result<Option<Box<str>>, Fault> {
-    let mut flight = Flight::new(&session.client);
-    let held = flight.ask(
-        "select holder from leases where part = 0 and ends > now() and holder <> $1",
-        vec![value(holder, Type::TEXT)],
-    );
-    let held = flight.land().await?.take(held);
-    Ok(held.first().map(|row| row.try_get::<_, &str>(0).map(Into::into)).transpose()?)
+impl Which {
+    fn select(&self) -> String {
+        const COLUMNS: &str = "seq, attempts, due, key, replay, blocks";
+        let of_sink = "from pending where sink = (select id from names where name = $1) and";
+        let rows_max = FEED_ROWS_MAX + 1;
+        match self {
+            Self::Where(condition) => format!("select {COLUMNS} {of_sink} {condition} limit {rows_max}"),
+            Self::Due(of_each) => format!(
+                "select {COLUMNS} from unnest($3) as of_part (of_part), lateral (
+                     select {COLUMNS} {of_sink} part = of_part and due <= $2 order by due, seq limit {of_each}
+                 ) of_it order by due, seq limit {rows_max}"
+            ),
+        }
+    }
+
+    /// Of a partition that has given as many as it may there are more: what is due after the last of these is not given, for they
+    /// may come before it. Tells whether there was such a partition.
+    fn hide(&self, tried: &mut Vec<Tried>) -> bool {
+        let Self::Due(of_each) = self else { return false };
+        let mut last = BTreeMap::<Partition, (usize, Option<Timestamp>)>::new();
+        for Tried { partition, due, .. } in &*tried {
+            let (count, latest) = last.entry(*partition).or_default();
+            (*count, *latest) = (*count + 1, *due);
+        }
+        let full = last.values().filter(|(count, _)| count >= of_each);
+        let Some(until) = full.map(|(_, latest)| *latest).min() else { return false };
+        tried.retain(|tried| tried.due <= until);
+        true
+    }
 }
 
-fn tried_of(row: &Row) -> Result<Tried, Fault> {
+fn parts(of: Partitions) -> Vec<i32> {
+    of.iter().map(rows::part).collect()
+}
+
+fn tried_of(sink: &ObjectName, row: &Row) -> Result<Tried, Fault> {
+    let seq: i64 = row.try_get(0)?;
+    let key = row.try_get::<_, Option<&str>>(3)?.map(text::decode);
     Ok(Tried {
-        seq: row.try_get(0)?,
+        seq,
+        partition: Partition::of(sink, key.as_deref(), seq.unsigned_abs()),
         attempts: row.try_get::<_, i32>(1)?.unsigned_abs(),
         due: row.try_get::<_, Option<i64>>(2)?.map(rows::timestamp).transpose()?,
-        key: row.try_get::<_, Option<&str>>(3)?.map(text::decode),
+        key,
         replay: row.try_get::<_, i32>(4)?.unsigned_abs(),
         blocks: row.try_get(5)?,
     })

@@ -20,6 +20,7 @@ mod replay;
 mod rows;
 mod schema;
 mod series;
+mod sharing;
 mod tally;
 mod text;
 mod tls;

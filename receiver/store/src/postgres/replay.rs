@@ -1,7 +1,7 @@
 //! Making deliveries pending once more.
 use std::collections::{BTreeSet, HashMap};
 
-use boathook_event::{Destination, Seq, limits::SINKS_PER_EVENT_MAX};
+use boathook_event::{Destination, ObjectName, Partition, Seq, limits::SINKS_PER_EVENT_MAX};
 use tokio_postgres::types::Type;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
         fault::Fault,
         flight::{Flight, value},
         names::{Lookup, Names, Unknown},
+        rows, text,
         writer::{commit, locked},
     },
     tally::Tally,
@@ -30,7 +31,9 @@ pub(super) struct Armed {
 struct Arm {
     seq: i64,
     sink: i32,
-    ordered: bool,
+    /// Where its order is kept.
+    key: Option<Box<str>>,
+    part: i32,
     replay: i32,
     bytes: i64,
     /// What was parked or skipped starts anew, and its failures are forgotten.
@@ -41,8 +44,11 @@ struct Arm {
 struct Again {
     seq: i64,
     endpoint: i32,
+    key: Option<Box<str>>,
     /// Its sinks, and whether they get it in the order of its key.
     sinks: Vec<(i32, bool)>,
+    /// What they are called.
+    names: HashMap<i32, ObjectName>,
     /// Where the last delivery to each stands.
     standing: HashMap<i32, Standing>,
     /// Of its body.
@@ -106,8 +112,8 @@ pub(super) async fn parked(
 async fn load(session: &Session, events: &[i64]) -> Result<HashMap<i64, Again>, Fault> {
     let mut flight = Flight::new(&session.client);
     let of = || vec![value(events.to_vec(), Type::INT8_ARRAY)];
-    let found =
-        flight.ask("select seq, endpoint, sinks, octet_length(body) from events where seq = any($1)", of());
+    let found = flight
+        .ask("select seq, endpoint, sinks, octet_length(body), key from events where seq = any($1)", of());
     let last = flight.ask(
         "select distinct on (seq, sink) seq, sink, replay, outcome from deliveries where seq = any($1)
          order by seq, sink, replay desc",
@@ -120,8 +126,11 @@ async fn load(session: &Session, events: &[i64]) -> Result<HashMap<i64, Again>, 
         let sinks = decode_sinks(row.try_get(2)?).into_iter();
         let sinks = sinks.map(|(sink, ordered)| (i32::try_from(sink).unwrap_or(i32::MAX), ordered)).collect();
         let bytes = row.try_get::<_, i32>(3)?.into();
-        all.insert(seq, Again { seq, endpoint, sinks, standing: HashMap::new(), bytes });
+        let key = row.try_get::<_, Option<&str>>(4)?.map(text::decode);
+        let (standing, names) = (HashMap::new(), HashMap::new());
+        all.insert(seq, Again { seq, endpoint, key, sinks, names, standing, bytes });
     }
+    names(session, &mut all).await?;
     for row in answers.take(last) {
         if let Some(again) = all.get_mut(&row.try_get(0)?) {
             let standing = Standing { state: state(row.try_get(3)?), replay: row.try_get(2)? };
@@ -129,6 +138,22 @@ async fn load(session: &Session, events: &[i64]) -> Result<HashMap<i64, Again>, 
         }
     }
     Ok(all)
+}
+
+/// Adds what the sinks are called.
+async fn names(session: &Session, all: &mut HashMap<i64, Again>) -> Result<(), Fault> {
+    let sinks = all.values().flat_map(|again| again.sinks.iter().map(|(sink, _)| *sink));
+    let sinks: Vec<i32> = sinks.collect::<BTreeSet<_>>().into_iter().collect();
+    let mut flight = Flight::new(&session.client);
+    let names =
+        flight.ask("select id, name from names where id = any($1)", vec![value(sinks, Type::INT4_ARRAY)]);
+    for row in flight.land().await?.take(names) {
+        let (sink, name): (i32, ObjectName) = (row.try_get(0)?, ObjectName::from_stored(row.try_get(1)?));
+        for again in all.values_mut().filter(|again| again.sinks.iter().any(|(of, _)| *of == sink)) {
+            again.names.insert(sink, name.clone());
+        }
+    }
+    Ok(())
 }
 
 /// Adds what is pending: that is the last then.
@@ -178,7 +203,10 @@ impl Armed {
         }
         let before = self.deliveries.len();
         for (sink, ordered) in meant {
-            self.arm(again, sink, ordered, replayed, tally);
+            let name = again.names.get(&sink).or(to.as_ref().map(|to| &to.sink));
+            if let Some(name) = name {
+                self.arm(again, (sink, name), ordered, replayed, tally);
+            }
         }
         Ok(self.deliveries.len() > before)
     }
@@ -201,7 +229,7 @@ impl Armed {
     fn arm(
         &mut self,
         again: &Again,
-        sink: i32,
+        (sink, name): (i32, &ObjectName),
         ordered: bool,
         replayed: &mut Replayed,
         tally: &mut Tally<i32>,
@@ -222,11 +250,13 @@ impl Armed {
         let totals = tally.route(again.endpoint, sink);
         totals.starts_anew(standing.map(|standing| standing.state));
         totals.waits(again.bytes);
-        self.deliveries.push(Arm { seq: again.seq, sink, ordered, replay, anew, bytes: again.bytes });
+        let key = again.key.clone().filter(|_| ordered);
+        let part = rows::part(Partition::of(name, key.as_deref(), again.seq.unsigned_abs()));
+        self.deliveries.push(Arm { seq: again.seq, sink, key, part, replay, anew, bytes: again.bytes });
     }
 
     /// Due at once.
-    pub(super) fn write<'f>(&self, now: i64, flight: &mut Flight<'f>) {
+    pub(super) fn write<'f>(&'f self, now: i64, flight: &mut Flight<'f>) {
         for (seq, sinks) in &self.sinks {
             flight.ask(
                 "update events set sinks = $2 where seq = $1",
@@ -253,19 +283,23 @@ impl Armed {
             flight.ask(delete, places(&|arm| arm.anew));
         }
         let mut parameters = places(&|_| true);
-        let ordered = self.deliveries.iter().map(|arm| arm.ordered).collect::<Vec<_>>();
+        let keys = self.deliveries.iter().map(|arm| arm.key.as_deref().map(text::encode)).collect::<Vec<_>>();
+        let parts = self.deliveries.iter().map(|arm| arm.part).collect::<Vec<_>>();
         let bytes = self.deliveries.iter().map(|arm| arm.bytes).collect::<Vec<_>>();
         parameters.extend([
-            value(ordered, Type::BOOL_ARRAY),
-            value(now, Type::INT8),
+            value(keys, Type::TEXT_ARRAY),
+            value(parts, Type::INT4_ARRAY),
             value(bytes, Type::INT8_ARRAY),
+            value(now, Type::INT8),
         ]);
         flight.ask(
-            "insert into pending (sink, seq, attempts, due, key, replay, bytes, blocks)
-             select again.sink, again.seq, 0, $5, case when again.ordered then e.key end, again.replay, again.bytes,
+            "insert into pending (sink, seq, part, attempts, due, key, replay, bytes, blocks)
+             select again.sink, again.seq, again.part, 0, $7, again.key, again.replay, again.bytes,
                  exists (select from blocking b where b.sink = again.sink and b.seq = again.seq)
-             from unnest($1, $2, $3, $4, $6) as again (seq, sink, replay, ordered, bytes) join events e on e.seq = again.seq",
+             from unnest($1, $2, $3, $4, $5, $6) as again (seq, sink, replay, key, part, bytes)",
             parameters,
         );
+        // Whoever delivers them looks for them when it sees this.
+        flight.ask("update store set armed = armed + 1", Vec::new());
     }
 }

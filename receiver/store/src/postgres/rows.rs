@@ -1,7 +1,7 @@
 //! Rows as values: what an event and a failure look like in their tables.
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use boathook_event::{Attempt, Event, EventParts, Failure, ObjectName, Seq, Uid};
+use boathook_event::{Attempt, Event, EventParts, Failure, ObjectName, Partition, Seq, Uid};
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -72,6 +72,16 @@ pub(super) fn failure(row: &Row, first: usize) -> Result<Attempt, Fault> {
             message: Cow::Owned(text::decode(row.try_get(first + 7)?).into()),
         }),
     })
+}
+
+/// A partition as a column holds it.
+pub(super) fn part(partition: Partition) -> i32 {
+    i32::from(partition.number())
+}
+
+/// The partition of a column.
+pub(super) fn partition(part: i32) -> Result<Partition, Fault> {
+    u8::try_from(part).ok().and_then(Partition::numbered).ok_or_else(damaged)
 }
 
 /// A column of microseconds.

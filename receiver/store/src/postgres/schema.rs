@@ -2,6 +2,7 @@
 //!
 //! Each schema is made of the one before by adding: so an older program goes on with a newer schema, as long as the newer
 //! one says that it can. That is how two versions share a store during a rolling update.
+use boathook_event::{ObjectName, Partition};
 use tokio_postgres::types::Type;
 
 use crate::{
@@ -11,17 +12,19 @@ use crate::{
         connection::{BEGIN, COMMIT, Connection, Session},
         fault::Fault,
         flight::{Flight, value},
+        rows, text,
     },
 };
 
 /// The schema that this program writes.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 /// The statements that make each schema of the one before, the first of nothing, and the oldest schema whose programs can
 /// work with it.
-const STEPS: [(i32, i32, &str); 3] = [
+const STEPS: [(i32, i32, &str); 4] = [
     (1, 1, include_str!("schema.sql")),
     (2, 1, include_str!("schema_2.sql")),
     (3, 1, include_str!("schema_3.sql")),
+    (4, 4, include_str!("schema_4.sql")),
 ];
 /// The advisory lock under which tables are made: "boathook" in ASCII.
 const LOCK: i64 = 0x626f_6174_686f_6f6b;
@@ -97,9 +100,48 @@ async fn make(session: &Session) -> Result<(), Fault> {
             _ => format!("update store set schema = {schema}, readable_by = {readable_by}"),
         };
         session.client.batch_execute(&format!("{statements}; {partitions} {stamp}")).await?;
+        if schema == 4 {
+            deal_out(session).await?;
+        }
     }
     session.committing();
     session.client.batch_execute(COMMIT).await?;
+    Ok(())
+}
+
+/// Gives each pending delivery the number of its partition.
+async fn deal_out(session: &Session) -> Result<(), Fault> {
+    loop {
+        let mut flight = Flight::new(&session.client);
+        let slice = flight.ask(
+            "select p.sink, n.name, p.seq, p.key from pending p join names n on n.id = p.sink where p.part is null limit 10000",
+            Vec::new(),
+        );
+        let slice = flight.land().await?.take(slice);
+        if slice.is_empty() {
+            break;
+        }
+        let (mut sinks, mut seqs, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+        for row in slice {
+            let (name, seq) = (ObjectName::from_stored(row.try_get(1)?), row.try_get::<_, i64>(2)?);
+            let key = row.try_get::<_, Option<&str>>(3)?.map(text::decode);
+            sinks.push(row.try_get::<_, i32>(0)?);
+            seqs.push(seq);
+            parts.push(rows::part(Partition::of(&name, key.as_deref(), seq.unsigned_abs())));
+        }
+        let mut flight = Flight::new(&session.client);
+        flight.ask(
+            "update pending p set part = dealt.part from unnest($1, $2, $3) as dealt (sink, seq, part)
+             where p.sink = dealt.sink and p.seq = dealt.seq",
+            vec![
+                value(sinks, Type::INT4_ARRAY),
+                value(seqs, Type::INT8_ARRAY),
+                value(parts, Type::INT4_ARRAY),
+            ],
+        );
+        flight.land().await?;
+    }
+    session.client.batch_execute("alter table pending alter column part set not null").await?;
     Ok(())
 }
 

@@ -4,11 +4,11 @@
 //! visible to everybody; so events become visible in the order of their places, whichever process stored them, and whoever
 //! has read up to a place will find nothing new before it. Two processes that receive the same event at the same moment
 //! decide one after the other, and no two writers can block each other in a circle.
-use std::{cell::RefCell, fmt};
+use std::{cell::RefCell, collections::HashSet, fmt};
 
 use boathook_event::{Count, Seq};
 use jiff::Timestamp;
-use tokio_postgres::types::Type;
+use tokio_postgres::{Row, types::Type};
 
 use crate::{
     Error,
@@ -131,6 +131,11 @@ impl fmt::Debug for PostgresCommitter {
     }
 }
 
+/// The epochs of rights that nobody has taken over.
+fn in_force(rows: &[Row]) -> Result<HashSet<Epoch>, Fault> {
+    rows.iter().map(|row| Ok(Epoch(row.try_get::<_, i64>(0)?.unsigned_abs()))).collect()
+}
+
 /// One commit.
 struct Work<'w> {
     batch: &'w Batch,
@@ -145,7 +150,7 @@ struct Work<'w> {
 struct Asked {
     names: Option<usize>,
     known: Option<usize>,
-    epoch: Option<usize>,
+    epochs: Option<usize>,
     settled: Option<usize>,
 }
 
@@ -162,10 +167,7 @@ impl Work<'_> {
             |place: Option<usize>| place.map(|place| locked.answers.take(place)).unwrap_or_default();
         let names = names.with(&rows(asked.names))?;
         let counters = self.counters(rows(asked.settled).first())?;
-        let epoch = match rows(asked.epoch).first() {
-            Some(row) => Epoch(row.try_get::<_, i64>(0)?.unsigned_abs()),
-            None => Epoch(0),
-        };
+        let in_force = in_force(&rows(asked.epochs))?;
         let known = rows(asked.known);
         let at = (locked.last_seq, locked.now);
         let mut decided = append::decide(batch, &known, at, &names, &mut tally)?;
@@ -174,11 +176,12 @@ impl Work<'_> {
         for Count { endpoint, word, by } in &counters {
             tally.word(names.expect(endpoint)?, *word, *by);
         }
-        let valid = batch.outcomes.iter().filter(|(of, record)| {
-            if *of < epoch {
-                tracing::warn!(seq = record.seq, sink = %record.sink, "an outcome came after its sink was taken over");
+        let valid = batch.outcomes.iter().filter(|(epoch, record)| {
+            let is_in_force = in_force.contains(epoch);
+            if !is_in_force {
+                tracing::warn!(seq = record.seq, sink = %record.sink, "an outcome came after its partition was taken over");
             }
-            *of >= epoch
+            is_in_force
         });
         let outcomes = Outcomes::new(valid.map(|(_, record)| record), &names);
         let moves;
@@ -213,8 +216,8 @@ impl Work<'_> {
         Asked {
             names: unknown.ask(flight),
             known: append::ask(self.batch, flight),
-            epoch: (!self.batch.outcomes.is_empty())
-                .then(|| flight.ask("select epoch from leases where part = 0", Vec::new())),
+            epochs: (!self.batch.outcomes.is_empty())
+                .then(|| flight.ask("select epoch from leases", Vec::new())),
             settled: self.unsettled.map(|_| {
                 let writer = vec![value(self.writer, Type::TEXT)];
                 flight.ask("select number from writers where writer = $1", writer)
@@ -223,7 +226,7 @@ impl Work<'_> {
     }
 
     /// The counters to be added: also those of the commit before, if it was not done.
-    fn counters(&self, settled: Option<&tokio_postgres::Row>) -> Result<Vec<Count>, Fault> {
+    fn counters(&self, settled: Option<&Row>) -> Result<Vec<Count>, Fault> {
         let mut counters = self.batch.counters.clone();
         if let Some(Unsettled { number, counters: before }) = self.unsettled {
             let done = settled.map(|row| row.try_get::<_, i64>(0)).transpose()?;

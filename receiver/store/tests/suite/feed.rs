@@ -6,7 +6,7 @@ use boathook_store::{
 };
 use jiff::Timestamp;
 
-use super::{Environment, LEASE, build::*};
+use super::{Environment, build::*};
 
 fn record(environment: &impl Environment, records: Vec<Record>) {
     let epoch = environment.claim();
@@ -18,22 +18,11 @@ fn seqs(fed: &Fed) -> Vec<Seq> {
     fed.deliveries.iter().map(|delivery| delivery.seq).collect()
 }
 
-pub(crate) fn a_right_is_held_until_it_is_claimed_again<E: Environment>() {
-    let mut environment = E::new();
-    let first = environment.claim();
-    assert!(environment.feed().renew(first, LEASE).unwrap());
-    environment.feed().release(first).unwrap();
-    environment.reopen();
-    let second = environment.claim();
-    assert!(!environment.feed().renew(first, LEASE).unwrap());
-    assert!(environment.feed().renew(second, LEASE).unwrap());
-}
-
 pub(crate) fn the_last_place_is_told_whether_or_not_a_sink_wants_it<E: Environment>() {
     let environment = E::new();
-    assert_eq!(environment.feed().last().unwrap(), 0);
+    assert_eq!(environment.feed().news().unwrap().last, 0);
     environment.append(&[draft(1), draft(2).sinks(&[])]);
-    assert_eq!(environment.feed().last().unwrap(), 2);
+    assert_eq!(environment.feed().news().unwrap().last, 2);
 }
 
 pub(crate) fn never_tried_deliveries_come_by_sequence_page_by_page<E: Environment>() {

@@ -100,7 +100,7 @@ pub(crate) async fn fetch(
 ) -> Result<Fetched, kube::Error> {
     let endpoints: Vec<WebhookEndpoint> = here(&stores.endpoints.state(), namespace);
     let sinks: Vec<WebhookSink> = here(&stores.sinks.state(), namespace);
-    let named = references(&endpoints, &sinks, accepted);
+    let named = references(configuration, &endpoints, &sinks, accepted);
     values.look(client, stores, namespace, &named).await?;
     let (keys, held) = values.counted(namespace);
     let observed = observed(stores, configuration, namespace, &endpoints).await;
@@ -182,10 +182,11 @@ fn failure(deployment: &Deployment) -> Option<String> {
     Some(failed.message.clone().unwrap_or_default())
 }
 
-/// Deliveries that wait in the store of the class's receivers: nothing is known unless one of them says so.
+/// Deliveries that wait in the store of the class's receivers, which all of them tell alike: nothing is known unless one of them
+/// says so.
 async fn pending(pods: &[&std::sync::Arc<k8s_openapi::api::core::v1::Pod>]) -> Option<u64> {
     let client = reqwest::Client::builder().timeout(REPORT_TIME_MAX).build().ok()?;
-    let mut sum = None;
+    let mut most = None;
     for pod in pods.iter().filter(|pod| is_ready(pod)) {
         let address = pod.status.as_ref().and_then(|status| status.pod_ip.clone())?;
         let address = if address.contains(':') { format!("[{address}]") } else { address };
@@ -194,9 +195,9 @@ async fn pending(pods: &[&std::sync::Arc<k8s_openapi::api::core::v1::Pod>]) -> O
             serde_json::from_slice(&client.get(url).send().await.ok()?.bytes().await.ok()?).ok()?;
         let sinks = report.get("sinks")?.as_array()?;
         let waits: u64 = sinks.iter().filter_map(|sink| sink.get("pending")?.as_u64()).sum();
-        sum = Some(sum.unwrap_or(0) + waits);
+        most = most.max(Some(waits));
     }
-    sum
+    most
 }
 
 fn here<K: kube::Resource + Clone>(state: &[std::sync::Arc<K>], namespace: &str) -> Vec<K> {

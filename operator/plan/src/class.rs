@@ -12,7 +12,7 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::limits::{DRAIN_DELAY_DEFAULT, KEY_HOLD_DEFAULT, STORE_SIZE_DEFAULT};
+use crate::limits::{DRAIN_DELAY_DEFAULT, KEY_HOLD_DEFAULT, STORE_SECRET_KEY_DEFAULT, STORE_SIZE_DEFAULT};
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -64,6 +64,9 @@ pub struct Class {
     /// 15s.
     #[serde(default = "drain_delay")]
     pub drain_delay: Duration,
+    /// How many receivers there are. 1 to 64, 1 over a local store; default 1.
+    #[serde(default = "replicas")]
+    pub replicas: u32,
     /// The container's resources. Default: none are asked for.
     #[serde(default)]
     pub resources: Option<Resources>,
@@ -73,16 +76,34 @@ pub struct Class {
 }
 
 /// Where accepted events are kept.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Store {
     /// What keeps them. Default: local.
     pub kind: StoreKind,
-    /// The volume's size, as Kubernetes writes quantities. Default 1Gi. It can grow where the storage class lets it, never
-    /// shrink.
-    pub size: String,
-    /// The volume's storage class. Default: the cluster's.
+    /// The volume's size, as Kubernetes writes quantities, where the kind is local. Default 1Gi. It can grow where the storage
+    /// class lets it, never shrink.
+    pub size: Option<String>,
+    /// The volume's storage class, where the kind is local. Default: the cluster's.
     pub storage_class_name: Option<String>,
+    /// The Secret with the database's URL, where the kind is postgres. It must exist in each namespace that uses the class, each
+    /// with a role and a schema of its own: nothing secret crosses a namespace.
+    pub secret_name: Option<String>,
+    /// Its key with the URL. Default: url.
+    pub secret_key: Option<String>,
+}
+
+impl Store {
+    /// The volume's size.
+    pub fn size(&self) -> &str {
+        self.size.as_deref().unwrap_or(STORE_SIZE_DEFAULT)
+    }
+
+    /// The Secret with the database's URL, and its key, where there is a database.
+    pub fn database(&self) -> Option<(&str, &str)> {
+        let key = self.secret_key.as_deref().unwrap_or(STORE_SECRET_KEY_DEFAULT);
+        (self.kind == StoreKind::Postgres).then(|| (self.secret_name.as_deref().unwrap_or_default(), key))
+    }
 }
 
 /// What keeps accepted events.
@@ -92,12 +113,8 @@ pub enum StoreKind {
     /// A folder on a volume of its own: one receiver for each namespace.
     #[default]
     Local,
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self { kind: StoreKind::Local, size: STORE_SIZE_DEFAULT.to_owned(), storage_class_name: None }
-    }
+    /// A PostgreSQL database for each namespace, which all its receivers share.
+    Postgres,
 }
 
 /// How providers reach the receivers.
@@ -156,6 +173,10 @@ pub struct Resources {
 
 fn key_hold() -> Duration {
     KEY_HOLD_DEFAULT
+}
+
+fn replicas() -> u32 {
+    1
 }
 
 fn drain_delay() -> Duration {

@@ -5,7 +5,7 @@ use boathook_crds::{WebhookEndpoint, WebhookSink};
 use boathook_table::Accepted;
 
 use crate::{
-    Plan, World,
+    Class, Configuration, Plan, World,
     decided::Decided,
     names::{self, name_of},
     room, sink_status, status,
@@ -52,8 +52,9 @@ pub fn plan(world: &World<'_>) -> Plan {
     plan
 }
 
-/// The Secrets that the objects name, as they are written and as they were accepted.
+/// The Secrets that the objects and their classes name, as they are written and as they were accepted.
 pub fn references(
+    configuration: &Configuration,
     endpoints: &[WebhookEndpoint],
     sinks: &[WebhookSink],
     accepted: &BTreeMap<String, Accepted>,
@@ -65,7 +66,9 @@ pub fn references(
     let written = sinks.iter().map(|sink| &sink.spec);
     let before = accepted.values().flat_map(|accepted| accepted.sinks.values().map(|written| &written.spec));
     let of_sinks = written.chain(before).flat_map(room::of_sink);
-    of_endpoints.chain(of_sinks).map(|(secret, _)| secret.to_owned()).collect()
+    let in_use = |class: &&Class| !of_class(endpoints, &class.name).is_empty();
+    let of_classes = configuration.classes.iter().filter(in_use).filter_map(|class| class.store.database());
+    of_endpoints.chain(of_sinks).chain(of_classes).map(|(secret, _)| secret.to_owned()).collect()
 }
 
 fn of_class<'e>(endpoints: &'e [WebhookEndpoint], class: &str) -> Vec<&'e WebhookEndpoint> {

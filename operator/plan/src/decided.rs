@@ -24,6 +24,8 @@ pub(crate) struct Decided<'w> {
     /// What receivers read.
     document: Zeroizing<Vec<u8>>,
     pub(crate) held_until: Option<Timestamp>,
+    /// The Secret of the database's URL, where it is not there.
+    pub(crate) store_missing: Option<&'w str>,
 }
 
 impl<'w> Decided<'w> {
@@ -61,7 +63,9 @@ impl<'w> Decided<'w> {
             built.problems = build(&strict).problems;
         }
         left_out.tell(&mut built.problems);
-        Self { class, observed, built, document, held_until }
+        let database = class.store.database().map(|(secret, _)| secret);
+        let store_missing = database.filter(|secret| !world.keys.contains(world.namespace, secret));
+        Self { class, observed, built, document, held_until, store_missing }
     }
 
     /// Everything that the class needs here.

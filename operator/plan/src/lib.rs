@@ -7,6 +7,7 @@ pub mod class;
 mod conditions;
 mod decide;
 mod decided;
+mod folded;
 pub mod limits;
 pub mod names;
 pub mod objects;

@@ -28,6 +28,12 @@ pub const DRAIN_DELAY_MAX: Duration = Duration::from_secs(300);
 pub const KEY_HOLD_DEFAULT: Duration = Duration::from_secs(60);
 /// Where nothing is said: how long to go on accepting after SIGTERM. Load balancers learn of a pod's end within seconds.
 pub const DRAIN_DELAY_DEFAULT: Duration = Duration::from_secs(15);
+/// Receivers of a class in one namespace: so many can have a share of the deliveries.
+pub const REPLICAS_MAX: u32 = boathook_event::limits::PARTITIONS as u32;
+/// The folder of a receiver without a store of its own: objects and published keys as they were last, some megabytes at most.
+pub const DATA_COPIES_MAX: &str = "256Mi";
+/// Where nothing is said: the key of a database's URL in its Secret.
+pub const STORE_SECRET_KEY_DEFAULT: &str = "url";
 /// Where nothing is said: the volume of a local store. A million events of 500 bytes fit.
 pub const STORE_SIZE_DEFAULT: &str = "1Gi";
 

@@ -29,6 +29,38 @@ pub const ADMIN_PORT_NAME: &str = "admin";
 /// Its number.
 pub const ADMIN_PORT: u16 = 9090;
 
+/// The number of the data API's port, on loopback.
+pub const API_PORT: u16 = 9091;
+/// The key of a token of the data API in its Secret.
+pub const TOKEN_KEY: &str = "token";
+
+/// Whose token of the data API it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Who may read.
+    View,
+    /// Who may act, too.
+    Operate,
+}
+
+impl Role {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::View, Self::Operate];
+
+    /// The name of the token's file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Operate => "operate",
+        }
+    }
+}
+
+/// The Secret with a token of a class's data API. Nobody makes it but people.
+pub fn api_token(class: &str, role: Role) -> String {
+    format!("{}-api-{}", object(class), role.as_str())
+}
+
 /// The name of a class's objects in each namespace.
 pub fn object(class: &str) -> String {
     format!("boathook-{class}")

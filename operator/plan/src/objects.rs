@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::class::Class;
+use crate::class::{Class, StoreKind};
 
 /// What a class must serve in a namespace. It holds secrets and has no Debug output.
 #[derive(Clone, PartialEq)]
@@ -38,8 +38,9 @@ pub struct Need<'n> {
 /// Everything that is needed, in the order in which it is to be applied. Without an owner only what has none: the
 /// ServiceAccount and the volume claim. The Secret's `data` is as secret as the keys in it.
 pub fn objects(need: &Need<'_>) -> Vec<Value> {
-    let roots = [access::service_account(need), claim::render(need)];
-    let roots = roots.into_iter().map(|draft| draft.finish(need, None));
+    let claim = (need.class.store.kind == StoreKind::Local).then(|| claim::render(need));
+    let roots = [access::service_account(need)].into_iter().chain(claim);
+    let roots = roots.map(|draft| draft.finish(need, None));
     let Some(uid) = need.owner_uid else { return roots.collect() };
     let owned =
         [access::role_binding(need), secret::render(need), service::render(need), deployment::render(need)];

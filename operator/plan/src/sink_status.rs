@@ -10,6 +10,7 @@ use boathook_table::{Accepted, Input, Objects, Problem, build};
 use crate::{
     World,
     conditions::{Conditions, State},
+    folded,
     limits::{FAILURES_ARE_FAILED, PROBLEMS_TOLD_MAX},
     names::name_of,
     status::sentence,
@@ -42,7 +43,8 @@ fn status(
     problems: &[Problem],
 ) -> WebhookSinkStatus {
     let before = object.status.clone().unwrap_or_default();
-    let report = before.receivers.iter().max_by_key(|report| report.report_time);
+    let report = folded::sink(&before.receivers);
+    let report = report.as_ref();
     let failures = report.map_or(0, |report| report.consecutive_failures);
     let delivered = report.and_then(|report| report.last_delivered_time).or(before.last_delivered_time);
     let mut conditions = Conditions::new(&before.conditions, object.metadata.generation, world.now);

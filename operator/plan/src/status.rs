@@ -10,6 +10,7 @@ use crate::{
     Plan, World,
     conditions::{Conditions, State},
     decided::Decided,
+    folded,
     limits::{FAILURES_ARE_FAILED, PROBLEMS_TOLD_MAX},
     names::name_of,
     vitals,
@@ -31,7 +32,7 @@ pub(crate) fn endpoint(world: &World<'_>, decided: &Decided<'_>, object: &Webhoo
     conditions.add(ConditionType::Ready, facts.ready());
     conditions.add(ConditionType::Stalled, facts.stalled());
     plan.captured.extend(facts.captured());
-    let report = facts.latest;
+    let report = facts.latest.as_ref();
     let status = WebhookEndpointStatus {
         observed_generation: object.metadata.generation,
         url: facts.url(),
@@ -105,8 +106,8 @@ struct Facts<'f> {
     /// The endpoint as it is served, whatever is written.
     served: Option<&'f boathook_table::Endpoint>,
     now: Timestamp,
-    /// The newest report: they are all of one store.
-    latest: Option<&'f EndpointReport>,
+    /// What its receivers report, as one.
+    latest: Option<EndpointReport>,
 }
 
 impl<'f> Facts<'f> {
@@ -118,7 +119,7 @@ impl<'f> Facts<'f> {
     ) -> Self {
         let of_it =
             |problem: &&Problem| problem.kind == boathook_table::Kind::Endpoint && problem.object == *name;
-        let reports = object.status.iter().flat_map(|status| &status.receivers);
+        let reports = object.status.as_ref().map_or(&[][..], |status| &status.receivers);
         Self {
             problems: decided.built.problems.iter().filter(of_it).collect(),
             served: decided
@@ -127,7 +128,7 @@ impl<'f> Facts<'f> {
                 .endpoints()
                 .find(|endpoint| endpoint.name == *name)
                 .map(|endpoint| &**endpoint),
-            latest: reports.max_by_key(|report| report.report_time),
+            latest: folded::endpoint(reports),
             now: world.now,
             decided,
             object,
@@ -177,6 +178,10 @@ impl<'f> Facts<'f> {
         if !self.problems.is_empty() {
             return State::no("HeldBack", format!("generation {generation} is not accepted"));
         }
+        if let Some(secret) = self.decided.store_missing {
+            let next = "create it with the URL of this namespace's database";
+            return State::no("StoreSecretMissing", format!("there is no Secret {secret} here: {next}"));
+        }
         if let Some(failure) = &self.decided.observed.failure {
             return State::no("ReceiversFail", failure.clone());
         }
@@ -216,12 +221,15 @@ impl<'f> Facts<'f> {
     /// The secret that a receiver has captured, while its place is empty.
     fn captured(&self) -> Option<Captured> {
         let capture = self.awaited()?;
-        let sealed = self.latest?.captured_secret.clone()?;
+        let sealed = self.latest.as_ref()?.captured_secret.clone()?;
         Some(Captured { endpoint: self.name.clone(), secret_ref: capture.secret_ref.clone(), sealed })
     }
 
     fn check_up(&self, world: &World<'_>) -> Checkup {
-        check_up(&vitals::of(world, self.object, self.latest, self.last_event(), self.served), self.now)
+        check_up(
+            &vitals::of(world, self.object, self.latest.as_ref(), self.last_event(), self.served),
+            self.now,
+        )
     }
 
     fn receiving(&self, world: &World<'_>, checkup: &Checkup) -> State {
@@ -279,8 +287,8 @@ impl<'f> Facts<'f> {
     }
 
     fn delivering(&self) -> State {
-        let failures = self.latest.map_or(0, |report| report.consecutive_failures);
-        let delivered = self.latest.and_then(|report| report.last_delivered_time);
+        let failures = self.latest.as_ref().map_or(0, |report| report.consecutive_failures);
+        let delivered = self.latest.as_ref().and_then(|report| report.last_delivered_time);
         if failures >= FAILURES_ARE_FAILED {
             let message = format!("{failures} attempts in a row have failed: see the statuses of its sinks");
             return State::no("SinksFail", message);
@@ -326,7 +334,7 @@ impl<'f> Facts<'f> {
 
     fn last_event(&self) -> Option<boathook_crds::Timestamp> {
         let before = self.object.status.as_ref().and_then(|status| status.last_event_time);
-        self.latest.and_then(|report| report.last_event_time).or(before)
+        self.latest.as_ref().and_then(|report| report.last_event_time).or(before)
     }
 
     fn url(&self) -> Option<String> {

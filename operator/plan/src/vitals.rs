@@ -7,7 +7,7 @@ use boathook_crds::{
 use boathook_event::{SecretUse, Vitals};
 use boathook_table::Endpoint;
 
-use crate::World;
+use crate::{World, folded};
 
 /// See [`boathook_event::check_up`].
 pub(crate) fn of<'w>(
@@ -81,8 +81,8 @@ fn reported(number: i64) -> u64 {
 }
 
 fn sink_fails(sink: &WebhookSink) -> bool {
-    let reports = sink.status.iter().flat_map(|status| &status.receivers);
-    reports.max_by_key(|report| report.report_time).is_some_and(|report| {
+    let reports = sink.status.as_ref().map_or(&[][..], |status| &status.receivers);
+    folded::sink(reports).is_some_and(|report| {
         let left_alone = report.breaker.is_some_and(|breaker| breaker != Breaker::Closed);
         boathook_event::sink_fails(reported(report.consecutive_failures), left_alone)
     })

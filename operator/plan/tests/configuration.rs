@@ -26,8 +26,8 @@ fn a_class_needs_no_more_than_its_name() {
     let configuration = read(CLASS).unwrap();
     assert_eq!(configuration.check(), [""; 0]);
     let class = configuration.class("default").unwrap();
-    let size = "1Gi".to_owned();
-    assert_eq!(class.store, Store { kind: StoreKind::Local, size, storage_class_name: None });
+    assert_eq!(class.store, Store::default());
+    assert_eq!((class.store.kind, class.store.size(), class.replicas), (StoreKind::Local, "1Gi", 1));
     assert_eq!(class.route, Route::default());
     assert_eq!((class.key_hold, class.drain_delay), (Duration::from_secs(60), Duration::from_secs(15)));
     assert_eq!(configuration.image_of(class), "r.example.com/b:1");
@@ -46,8 +46,8 @@ fn quantities_may_be_written_as_numbers() {
 #[test]
 fn what_is_no_field_or_no_value_is_refused_while_reading() {
     for (lines, told) in [
-        ("replicas: 2", "unknown field `replicas`"),
-        ("store: { kind: postgres }", "unknown variant `postgres`"),
+        ("replica: 2", "unknown field `replica`"),
+        ("store: { kind: redis }", "unknown variant `redis`"),
         ("store: { path: /data }", "unknown field `path`"),
         ("route: { host: hooks.example.com }", "missing field `kind`"),
         ("route: { kind: HTTPRoute }", "unknown variant `HTTPRoute`"),
@@ -57,6 +57,31 @@ fn what_is_no_field_or_no_value_is_refused_while_reading() {
     ] {
         let error = read(&format!("{CLASS}    {lines}\n")).expect_err(lines);
         assert!(error.contains(told), "{lines}: {error}");
+    }
+}
+
+#[test]
+fn a_store_has_what_its_kind_needs_and_nothing_else() {
+    for (lines, fields) in [
+        ("store: { secretName: database }", &["classes[0].store.secretName"][..]),
+        ("store: { kind: postgres, secretName: database, secretKey: uri }\nreplicas: 64", &[]),
+        ("store: { kind: postgres }", &["classes[0].store.secretName"]),
+        (
+            "store: { kind: postgres, secretName: Database, secretKey: a/b, size: 1Gi, storageClassName: fast }",
+            &[
+                "classes[0].store.secretName",
+                "classes[0].store.secretKey",
+                "classes[0].store.size",
+                "classes[0].store.storageClassName",
+            ],
+        ),
+        ("store: { kind: postgres, secretName: database }\nreplicas: 65", &["classes[0].replicas"]),
+        ("store: { kind: postgres, secretName: database }\nreplicas: 0", &["classes[0].replicas"]),
+        ("replicas: 2", &["classes[0].replicas"]),
+    ] {
+        let found = mistakes(lines);
+        let told: Vec<&str> = found.iter().filter_map(|mistake| Some(mistake.split_once(": ")?.0)).collect();
+        assert_eq!(told, fields, "{lines}: {found:?}");
     }
 }
 

@@ -8,12 +8,12 @@ use boathook_verify::Duration;
 
 use super::{
     Class, Configuration, HostGrant, Resources, Route, RouteKind, Store, StoreKind,
-    text::{is_key, is_label, is_subdomain, quantity},
+    text::{is_data_key, is_key, is_label, is_subdomain, quantity},
 };
 use crate::{
     limits::{
         ANNOTATIONS_BYTES_MAX, CLASS_NAME_BYTES_MAX, CLASSES_MAX, DRAIN_DELAY_MAX, HOSTS_MAX,
-        IMAGE_BYTES_MAX, KEY_HOLD_MAX, TRUSTED_PROXIES_MAX,
+        IMAGE_BYTES_MAX, KEY_HOLD_MAX, REPLICAS_MAX, TRUSTED_PROXIES_MAX,
     },
     names::OUR_PREFIX,
 };
@@ -45,13 +45,14 @@ impl Configuration {
 fn class(at: &str, class: &Class, mistakes: &mut Mistakes) {
     let Class {
         name,
-        store: Store { kind: StoreKind::Local, size, storage_class_name },
+        store: kept,
         route: way,
         hosts: _,
         allow_insecure,
         trusted_proxies,
         key_hold,
         drain_delay,
+        replicas,
         resources: asked,
         image: own_image,
     } = class;
@@ -59,13 +60,17 @@ fn class(at: &str, class: &Class, mistakes: &mut Mistakes) {
         let next = format!("write at most {CLASS_NAME_BYTES_MAX} lower-case letters, digits and inner `-`");
         mistakes.add(format!("{at}.name"), format!("`{name}` is no name of a class: {next}"));
     }
-    let field = format!("{at}.store");
-    if !quantity(size).is_some_and(|bytes| bytes > 0.0) {
-        mistakes.add(format!("{field}.size"), format!("`{}` is no size: write 1Gi or 500Mi", size));
+    store(&format!("{at}.store"), kept, mistakes);
+    let replicas_max = if kept.kind == StoreKind::Local { 1 } else { REPLICAS_MAX };
+    if !(1..=replicas_max).contains(replicas) {
+        let next = match kept.kind {
+            StoreKind::Local => {
+                "a local store has one receiver: write 1, or a store that receivers share".into()
+            }
+            StoreKind::Postgres => format!("write 1 to {REPLICAS_MAX}"),
+        };
+        mistakes.add(format!("{at}.replicas"), format!("{replicas} is no number of receivers: {next}"));
     }
-    // An empty name has a meaning of its own there: a volume that somebody has made.
-    let class_name = storage_class_name.as_deref().filter(|name| !name.is_empty());
-    mistakes.name(format!("{field}.storageClassName"), class_name);
     route(&format!("{at}.route"), way, *allow_insecure, mistakes);
     mistakes.at_most(
         format!("{at}.trustedProxies"),
@@ -80,6 +85,36 @@ fn class(at: &str, class: &Class, mistakes: &mut Mistakes) {
     }
     if let Some(own_image) = own_image {
         image(&format!("{at}.image"), own_image, mistakes);
+    }
+}
+
+fn store(at: &str, store: &Store, mistakes: &mut Mistakes) {
+    let Store { kind, size, storage_class_name, secret_name, secret_key } = store;
+    if !quantity(store.size()).is_some_and(|bytes| bytes > 0.0) {
+        mistakes.add(format!("{at}.size"), format!("`{}` is no size: write 1Gi or 500Mi", store.size()));
+    }
+    // An empty name has a meaning of its own there: a volume that somebody has made.
+    let class_name = storage_class_name.as_deref().filter(|name| !name.is_empty());
+    mistakes.name(format!("{at}.storageClassName"), class_name);
+    mistakes.name(format!("{at}.secretName"), secret_name.as_deref());
+    if let Some(key) = secret_key.as_deref().filter(|key| !is_data_key(key)) {
+        mistakes.add(
+            format!("{at}.secretKey"),
+            format!("`{key}` is no key: write letters, digits, `-`, `_` and `.`"),
+        );
+    }
+    let is_set = [
+        (StoreKind::Local, "size", size.is_some()),
+        (StoreKind::Local, "storageClassName", storage_class_name.is_some()),
+        (StoreKind::Postgres, "secretName", secret_name.is_some()),
+        (StoreKind::Postgres, "secretKey", secret_key.is_some()),
+    ];
+    for (_, field, _) in is_set.into_iter().filter(|(of, _, is_set)| of != kind && *is_set) {
+        let kind = if *kind == StoreKind::Local { "local" } else { "postgres" };
+        mistakes.add(format!("{at}.{field}"), format!("it has no effect where kind is {kind}: remove it"));
+    }
+    if *kind == StoreKind::Postgres && secret_name.is_none() {
+        mistakes.add(format!("{at}.secretName"), "a database needs one: write the Secret that has its URL");
     }
 }
 

@@ -46,6 +46,12 @@ pub(super) fn is_key(text: &str) -> bool {
         && name.chars().all(|c| outer(c) || ['-', '_', '.'].contains(&c))
 }
 
+/// The key of a value in a Secret.
+pub(super) fn is_data_key(text: &str) -> bool {
+    let all = text.chars().all(|c| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c));
+    (1..=HOST_BYTES_MAX).contains(&text.len()) && all && ![".", ".."].contains(&text)
+}
+
 /// The value of a quantity that is not negative, near enough to compare two.
 pub(super) fn quantity(text: &str) -> Option<f64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

@@ -2,18 +2,17 @@
 use serde_json::{Value, json};
 
 use super::{Need, draft::Draft};
-use crate::class::{Store, StoreKind};
 
 /// The claim. It has no owner, so that nothing but a person's hand deletes accepted events.
 ///
 /// `ReadWriteOnce`, not `ReadWriteOncePod`: the latter needs a CSI driver that knows it, a claim's mode can never change,
 /// and two pods on one node are kept apart by the lock on the data folder anyway.
 pub(super) fn render(need: &Need<'_>) -> Draft {
-    let Store { kind: StoreKind::Local, size, storage_class_name } = &need.class.store;
+    let store = &need.class.store;
     let spec: Value = json!({
         "accessModes": ["ReadWriteOnce"],
-        "resources": { "requests": { "storage": size } },
-        "storageClassName": storage_class_name,
+        "resources": { "requests": { "storage": store.size() } },
+        "storageClassName": store.storage_class_name,
     });
     Draft::new("v1", "PersistentVolumeClaim", need, vec![("spec", spec)])
 }

@@ -1,27 +1,39 @@
-//! The receivers themselves, over a local store: one, and never two at once.
+//! The receivers themselves: over a local store one, and never two at once; over a database that they share as many as the class
+//! says.
 use serde_json::{Map, Value, json};
 
 use super::{Need, draft::Draft};
 use crate::{
-    class::{Class, Resources},
-    limits::{GRACE_AFTER_DRAIN_SECONDS, GRACE_SECONDS_MIN, LOCK_WAIT, STARTUP_SECONDS_MAX},
-    names::{self, ADMIN_PORT, ADMIN_PORT_NAME, PUBLIC_PORT, PUBLIC_PORT_NAME},
+    class::{Class, Resources, StoreKind},
+    limits::{DATA_COPIES_MAX, GRACE_AFTER_DRAIN_SECONDS, GRACE_SECONDS_MIN, LOCK_WAIT, STARTUP_SECONDS_MAX},
+    names::{self, ADMIN_PORT, ADMIN_PORT_NAME, API_PORT, PUBLIC_PORT, PUBLIC_PORT_NAME, Role, TOKEN_KEY},
 };
 
 /// Where the volume is.
 const DATA: &str = "/var/lib/boathook";
 /// Where the class's Secret is.
 const KEYS: &str = "/etc/boathook/keys";
+/// Where the data API's tokens are.
+const API_TOKENS: &str = "/etc/boathook/api-tokens";
+/// The variable in which a receiver looks for the database's URL: unlike a flag it does not show among the processes.
+const DATABASE_VARIABLE: &str = "BOATHOOK_POSTGRES_URL";
 /// The user and group of the process and of the volume's files, the image's own. Written out because the kubelet cannot
 /// see whether a user who is given by name is root.
 const USER: u32 = 65_532;
 
-/// The Deployment. `Recreate`: the next receiver needs the volume that the last one holds.
+/// The Deployment. `Recreate` over a volume: the next receiver needs the one that the last one holds. Over a database the next is
+/// there before the last one goes.
 pub(super) fn render(need: &Need<'_>) -> Draft {
     let class = &need.class.name;
+    let strategy = match need.class.store.kind {
+        StoreKind::Local => json!({ "type": "Recreate" }),
+        StoreKind::Postgres => {
+            json!({ "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } })
+        }
+    };
     let spec = json!({
-        "replicas": 1,
-        "strategy": { "type": "Recreate" },
+        "replicas": need.class.replicas,
+        "strategy": strategy,
         "selector": { "matchLabels": names::selector(class) },
         "template": { "metadata": { "labels": names::labels(class) }, "spec": pod(need) },
     });
@@ -45,9 +57,11 @@ fn pod(need: &Need<'_>) -> Value {
         },
         "containers": [container(need)],
         "volumes": [
-            { "name": "data", "persistentVolumeClaim": { "claimName": name } },
+            data(need),
             // For a start while the API server is away; a new pod needs it anyway.
             { "name": "keys", "secret": { "secretName": name, "optional": true } },
+            // Whoever makes a token's Secret lets its holders in; a token that is not there admits nobody.
+            { "name": "api-tokens", "projected": { "sources": Role::ALL.map(|role| token(need, role)) } },
         ],
     })
 }
@@ -57,7 +71,7 @@ fn container(need: &Need<'_>) -> Value {
         "name": "receiver",
         "image": need.image,
         "args": arguments(need),
-        "env": [variable("POD_NAME", "metadata.name"), variable("POD_UID", "metadata.uid")],
+        "env": environment(need),
         "ports": [port(PUBLIC_PORT_NAME, PUBLIC_PORT), port(ADMIN_PORT_NAME, ADMIN_PORT)],
         "startupProbe": probe("/livez", 1, STARTUP_SECONDS_MAX),
         // A minute: a disk that is slow for a while is no reason to lose what is under way.
@@ -74,8 +88,37 @@ fn container(need: &Need<'_>) -> Value {
         "volumeMounts": [
             { "name": "data", "mountPath": DATA },
             { "name": "keys", "mountPath": KEYS, "readOnly": true },
+            { "name": "api-tokens", "mountPath": API_TOKENS, "readOnly": true },
         ],
     })
+}
+
+/// The folder of data. Over a database it holds copies alone, which a new pod does without.
+fn data(need: &Need<'_>) -> Value {
+    match need.class.store.kind {
+        StoreKind::Local => {
+            json!({ "name": "data", "persistentVolumeClaim": { "claimName": names::object(&need.class.name) } })
+        }
+        StoreKind::Postgres => json!({ "name": "data", "emptyDir": { "sizeLimit": DATA_COPIES_MAX } }),
+    }
+}
+
+/// One token of the data API, as a file.
+fn token(need: &Need<'_>, role: Role) -> Value {
+    json!({ "secret": {
+        "name": names::api_token(&need.class.name, role),
+        "optional": true,
+        "items": [{ "key": TOKEN_KEY, "path": role.as_str() }],
+    } })
+}
+
+fn environment(need: &Need<'_>) -> Vec<Value> {
+    let mut variables = vec![variable("POD_NAME", "metadata.name"), variable("POD_UID", "metadata.uid")];
+    if let Some((secret, key)) = need.class.store.database() {
+        let from = json!({ "secretKeyRef": { "name": secret, "key": key } });
+        variables.push(json!({ "name": DATABASE_VARIABLE, "valueFrom": from }));
+    }
+    variables
 }
 
 /// The receiver's flags.
@@ -88,12 +131,18 @@ fn arguments(need: &Need<'_>) -> Vec<String> {
         ("--keys", KEYS.to_owned()),
         ("--listen", format!("0.0.0.0:{PUBLIC_PORT}")),
         ("--admin", format!("0.0.0.0:{ADMIN_PORT}")),
+        // Reached by forwarding a port alone.
+        ("--api", format!("127.0.0.1:{API_PORT}")),
+        ("--api-tokens", API_TOKENS.to_owned()),
         ("--pod-name", "$(POD_NAME)".to_owned()),
         ("--pod-uid", "$(POD_UID)".to_owned()),
         ("--drain-delay", class.drain_delay.to_string()),
-        ("--lock-wait", LOCK_WAIT.to_string()),
         ("--log", "json".to_owned()),
     ];
+    match class.store.kind {
+        StoreKind::Local => arguments.push(("--lock-wait", LOCK_WAIT.to_string())),
+        StoreKind::Postgres => arguments.push(("--store", "postgres".to_owned())),
+    }
     if !class.trusted_proxies.is_empty() {
         let networks: Vec<String> = class.trusted_proxies.iter().map(ToString::to_string).collect();
         arguments.push(("--trusted-proxies", networks.join(",")));

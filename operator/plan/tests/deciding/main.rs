@@ -1,6 +1,7 @@
 //! What is decided on a namespace: statuses, what goes, what is held.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 mod capturing;
+mod sharing;
 
 use std::collections::BTreeMap;
 

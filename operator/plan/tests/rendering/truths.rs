@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use boathook_plan::names::TABLE_KEY;
+use boathook_plan::{class::StoreKind, names::TABLE_KEY};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{PersistentVolumeClaim, Secret, Service, ServiceAccount},
@@ -91,7 +91,8 @@ fn the_service_account_owns_all_but_itself_and_the_volume_claim() {
             .filter(|object| object["metadata"].get("ownerReferences").is_none())
             .map(|object| object["kind"].as_str().unwrap())
             .collect();
-        assert_eq!(roots, ["ServiceAccount", "PersistentVolumeClaim"], "{name}");
+        let claim = Some("PersistentVolumeClaim").filter(|_| case.class().store.kind == StoreKind::Local);
+        assert_eq!(roots, ["ServiceAccount"].into_iter().chain(claim).collect::<Vec<_>>(), "{name}");
         let owner = json!([{
             "apiVersion": "v1",
             "kind": "ServiceAccount",
@@ -146,16 +147,22 @@ fn probes_services_and_ingresses_point_to_ports_that_exist() {
 
 #[test]
 fn what_objects_name_is_among_them() {
-    each(|name, _, objects| {
+    each(|name, case, objects| {
         let Some(deployment) = of_kind(objects, "Deployment") else { return };
         let named = |kind: &str| of_kind(objects, kind).unwrap()["metadata"]["name"].clone();
         let pod = &deployment["spec"]["template"]["spec"];
         assert_eq!(pod["serviceAccountName"], named("ServiceAccount"), "{name}");
-        assert_eq!(
-            pod["volumes"][0]["persistentVolumeClaim"]["claimName"],
-            named("PersistentVolumeClaim"),
-            "{name}"
-        );
+        let volume = &pod["volumes"][0];
+        match case.class().store.kind {
+            StoreKind::Local => {
+                assert_eq!(
+                    volume["persistentVolumeClaim"]["claimName"],
+                    named("PersistentVolumeClaim"),
+                    "{name}"
+                );
+            }
+            StoreKind::Postgres => assert!(volume["emptyDir"]["sizeLimit"].is_string(), "{name}"),
+        }
         let container = &pod["containers"][0];
         assert_eq!(texts(&container["volumeMounts"], "name"), texts(&pod["volumes"], "name"), "{name}");
         let subject = &of_kind(objects, "RoleBinding").unwrap()["subjects"][0];
@@ -201,11 +208,41 @@ fn pods_pass_the_restricted_level_and_write_to_their_volume_only() {
 
 #[test]
 fn two_receivers_never_share_a_local_store() {
-    each(|name, _, objects| {
+    each(|name, case, objects| {
         let Some(deployment) = of_kind(objects, "Deployment") else { return };
+        if case.class().store.kind != StoreKind::Local {
+            return;
+        }
         assert_eq!(deployment["spec"]["replicas"], 1, "{name}");
         assert_eq!(deployment["spec"]["strategy"], json!({ "type": "Recreate" }), "{name}");
     });
+}
+
+#[test]
+fn receivers_that_share_a_database_have_its_url_from_the_secret_and_are_never_all_gone() {
+    each(|name, case, objects| {
+        let Some(deployment) = of_kind(objects, "Deployment") else { return };
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let arguments = container["args"].as_array().unwrap();
+        let is_shared = case.class().store.kind == StoreKind::Postgres;
+        assert_eq!(arguments.contains(&"postgres".into()), is_shared, "{name}");
+        assert_eq!(
+            texts(&container["env"], "name").contains(&"BOATHOOK_POSTGRES_URL".to_owned()),
+            is_shared,
+            "{name}"
+        );
+        if is_shared {
+            let from = json!({ "secretKeyRef": { "name": "boathook-database", "key": "uri" } });
+            assert_eq!(container["env"][2]["valueFrom"], from, "{name}");
+            assert_eq!(deployment["spec"]["replicas"], 3, "{name}");
+            assert_eq!(deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"], 0, "{name}");
+        }
+    });
+    let mut case = Case::named("database");
+    case.class_mut().store.secret_key = None;
+    let objects = case.objects();
+    let env = &of_kind(&objects, "Deployment").unwrap()["spec"]["template"]["spec"]["containers"][0]["env"];
+    assert_eq!(env[2]["valueFrom"]["secretKeyRef"]["key"], "url");
 }
 
 #[test]

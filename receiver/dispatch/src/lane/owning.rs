@@ -34,7 +34,7 @@ impl Lane {
 
     /// The same of a key whose order is kept.
     pub(super) fn owns_key(&self, key: &str) -> bool {
-        self.owned.contains(Partition::of(&self.settings.sink, Some(key), 0))
+        self.owned == Partitions::ALL || self.owned.contains(Partition::of(&self.settings.sink, Some(key), 0))
     }
 
     fn let_go(&mut self, lost: Partitions) {

@@ -53,13 +53,13 @@ impl Pod {
         let moved = [
             ("--listen", public.to_string()),
             ("--admin", private.to_string()),
+            ("--api", api.to_string()),
             ("--data", data.to_string_lossy().into_owned()),
         ];
         let account = self.text("/spec/serviceAccountName")?;
         let kubeconfig = stage.account(demo::NAMESPACE, account).context("no way in for the receiver")?;
         let mut command = Command::new(program);
         command.args(arguments(&self.0, &moved).context("the pod cannot be run here")?);
-        command.args(["--api", &api.to_string()]);
         command.env_clear().env("KUBECONFIG", kubeconfig).stdout(Stdio::piped());
         let process = stage.start("receiver", &mut command)?;
         let output = process.stdout().context("the receiver's output was asked for")?;

@@ -38,10 +38,41 @@ fn everything_acknowledged_before_a_kill_is_stored_once() {
     for (round, after) in [1, 70, 3, 260, 35, 500, 11, 140, 90, 400].into_iter().enumerate() {
         // Each run begins a little before the end of the one before: a sender repeats what was not acknowledged.
         let from = all.iter().max().map_or(1, |last| last.saturating_sub(20).max(1));
-        let job = Job { dir: dir.path().into(), from, count: 1_000_000, at_once: 1 + 7 * round as u64 };
+        let job =
+            Job { dir: dir.path().into(), from, count: 1_000_000, at_once: 1 + 7 * round as u64, ask: 100 };
         let acknowledged = run_and_kill(&job, after);
         assert!(acknowledged.len() >= after);
         all.extend(acknowledged);
         assert_stored(dir.path(), &all);
     }
+}
+
+/// Each write and each sync may be the last thing that a process does, from the first of a start on: a frame that is written and not
+/// synced, one that is synced and not answered, a transaction of the database in its middle, the beginning of a segment.
+#[test]
+fn everything_acknowledged_is_stored_once_wherever_the_process_is_killed() {
+    let dir = TempDir::new().unwrap();
+    let mut all = Vec::<u64>::new();
+    let points = [
+        ("pwrite64", &[1, 2, 3, 5, 8, 13, 18, 19, 20, 21, 30, 40, 60][..]),
+        ("fdatasync", &[1, 2, 3, 4, 5, 6, 7, 12, 20]),
+        ("fsync", &[1, 2, 3]),
+        ("ftruncate", &[1]),
+    ];
+    let (mut runs, mut killed) = (0, 0);
+    for (call, times) in points {
+        for time in times {
+            let from = all.iter().max().map_or(1, |last| last.saturating_sub(20).max(1));
+            let mut command = Command::new("strace");
+            let kill = format!("inject={call}:signal=SIGKILL:when={time}");
+            command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &kill]);
+            command.arg(env::current_exe().unwrap());
+            Job { dir: dir.path().into(), from, count: 60, at_once: 3, ask: 8 }.configure(&mut command);
+            let run = command.output().expect("this test needs the package strace");
+            (runs, killed) = (runs + 1, killed + usize::from(!run.status.success()));
+            all.extend(acknowledged(&String::from_utf8_lossy(&run.stdout)));
+            assert_stored(dir.path(), &all);
+        }
+    }
+    assert!(2 * killed > runs && all.len() > 100, "{killed} of {runs} killed, {} acknowledged", all.len());
 }

@@ -26,6 +26,8 @@ const FROM: &str = "STORE_TEST_FROM";
 const COUNT: &str = "STORE_TEST_COUNT";
 /// How many at a time.
 const AT_ONCE: &str = "STORE_TEST_AT_ONCE";
+/// After how many the archive is asked, so that the database takes what the journal has.
+const ASK: &str = "STORE_TEST_ASK";
 
 /// What the program is to do.
 pub(crate) struct Job {
@@ -33,6 +35,7 @@ pub(crate) struct Job {
     pub(crate) from: u64,
     pub(crate) count: u64,
     pub(crate) at_once: u64,
+    pub(crate) ask: u64,
 }
 
 impl Job {
@@ -48,13 +51,15 @@ impl Job {
             .env(DIR, &self.dir)
             .env(FROM, self.from.to_string())
             .env(COUNT, self.count.to_string())
-            .env(AT_ONCE, self.at_once.to_string());
+            .env(AT_ONCE, self.at_once.to_string())
+            .env(ASK, self.ask.to_string());
     }
 
     fn from_environment() -> Option<Self> {
         let number = |name| env::var(name).unwrap().parse().unwrap();
         let dir = env::var_os(DIR)?.into();
-        Some(Self { dir, from: number(FROM), count: number(COUNT), at_once: number(AT_ONCE) })
+        let (from, count, at_once) = (number(FROM), number(COUNT), number(AT_ONCE));
+        Some(Self { dir, from, count, at_once, ask: number(ASK) })
     }
 }
 
@@ -72,7 +77,7 @@ async fn every_acknowledged_event_is_stored() {
         return;
     }
     let dir = TempDir::new().unwrap();
-    run(&Job { dir: dir.path().into(), from: 1, count: 40, at_once: 8 }, |_| ()).await;
+    run(&Job { dir: dir.path().into(), from: 1, count: 40, at_once: 8, ask: 10 }, |_| ()).await;
     let archive = Local::open(dir.path(), Duration::ZERO).unwrap().archive().unwrap();
     assert!((1..=40).all(|number| archive.show(&uid(number)).unwrap().is_some()));
 }
@@ -80,6 +85,7 @@ async fn every_acknowledged_event_is_stored() {
 async fn run(job: &Job, say: fn(&str)) {
     let store = Local::open(&job.dir, Duration::from_secs(60)).unwrap();
     let (running, _handovers) = Running::start(store.committer()).unwrap();
+    let archive = store.archive().unwrap();
     // The test runner has begun a line.
     say("\n");
     let mut appending = JoinSet::new();
@@ -87,6 +93,9 @@ async fn run(job: &Job, say: fn(&str)) {
         appending.spawn(append(running.handle(), number, say));
         if appending.len() as u64 == job.at_once {
             appending.join_next().await.unwrap().unwrap();
+        }
+        if number.is_multiple_of(job.ask) {
+            archive.statistics().unwrap();
         }
     }
     appending.join_all().await;

@@ -84,7 +84,7 @@ fn every_acknowledgement_follows_a_sync_of_what_it_acknowledges() {
         ])
         .arg(&trace)
         .arg(env::current_exe().unwrap());
-    Job { dir: dir.path().join("store"), from: 1, count: COUNT, at_once: 1 }.configure(&mut command);
+    Job { dir: dir.path().join("store"), from: 1, count: COUNT, at_once: 1, ask: 10 }.configure(&mut command);
     let run = match command.output() {
         Ok(run) => run,
         Err(error) if error.kind() == ErrorKind::NotFound => {

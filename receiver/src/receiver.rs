@@ -88,9 +88,14 @@ impl Hands {
 
 impl Stores {
     /// Starts committing to a folder.
-    pub(crate) fn local(store: &Local, brought: BroughtSecrets) -> Result<Self, Error> {
+    pub(crate) fn local(
+        store: &Local,
+        bytes_max: Option<u64>,
+        brought: BroughtSecrets,
+    ) -> Result<Self, Error> {
         let reader = Reader::new(store.feed()?, store.archive()?, store.archive()?);
-        let (running, handed_over) = Running::start(store.committer())?;
+        let committer = store.committer().within(bytes_max.unwrap_or(u64::MAX));
+        let (running, handed_over) = Running::start(committer)?;
         Ok(Self { running, handed_over, reader, brought, shared: false })
     }
 

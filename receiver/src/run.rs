@@ -146,11 +146,11 @@ async fn open(settings: &Settings, admin: &Admin) -> anyhow::Result<Stores> {
         StoreKind::Postgres => Some(database(settings, admin).await?),
         StoreKind::Local => None,
     };
-    let patience = settings.lock_wait.std();
+    let (patience, bytes_max) = (settings.lock_wait.std(), settings.data_bytes_max);
     let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<Stores> {
         let Some(store) = store else {
             let store = Local::open(&data, patience)?;
-            return Ok(Stores::local(&store, BroughtSecrets::open(&data)?)?);
+            return Ok(Stores::local(&store, bytes_max, BroughtSecrets::open(&data)?)?);
         };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&data);
         made.with_context(|| format!("cannot make the data folder {}", data.display()))?;

@@ -70,6 +70,10 @@ pub struct Settings {
     /// The folder of the local store and of what else is kept; made where there is none. One process at a time.
     #[arg(long, env = "BOATHOOK_DATA", value_name = "DIR", default_value = "boathook-data")]
     pub data: PathBuf,
+    /// With --store local: while its files have so many bytes or more, no events are taken (503), and deliveries go on.
+    /// Default: as many as the disk has.
+    #[arg(long, env = "BOATHOOK_DATA_BYTES_MAX", value_name = "BYTES")]
+    pub data_bytes_max: Option<u64>,
     /// The address that providers call.
     #[arg(long, env = "BOATHOOK_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,

@@ -199,7 +199,7 @@ impl Shared {
 }
 
 fn run(mut committer: impl Committer, shared: &Shared, jobs: &mpsc::Receiver<Job>) {
-    let mut wake_at = None;
+    let (mut wake_at, mut refusal) = (None, None);
     while let Some(job) = next(jobs, &mut wake_at, shared) {
         match job {
             Job::Write(batch) => {
@@ -212,7 +212,11 @@ fn run(mut committer: impl Committer, shared: &Shared, jobs: &mpsc::Receiver<Job
                 }
                 drop(batch);
                 shared.step(Input::Written(result));
-                committer.rest();
+                let now = committer.rest();
+                if now != refusal {
+                    refusal.clone_from(&now);
+                    shared.step(Input::Refuse(now));
+                }
             }
             Job::WakeAt(at) => wake_at = Some(at),
             Job::Stop => return,

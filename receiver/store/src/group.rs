@@ -40,6 +40,8 @@ pub enum Input<T> {
     Submit(Request<T>),
     /// The batch of the last [`Command::Write`] was committed, or not.
     Written(Result<Vec<Verdict>, Error>),
+    /// Appends that come from now on are refused for this reason, or are no more. Those that wait are written.
+    Refuse(Option<String>),
     /// The time of [`Command::WakeAt`] has come.
     Tick,
     /// No more requests will be accepted; what was accepted is still written, without delay.
@@ -86,6 +88,8 @@ pub struct GroupCommit<T> {
     /// Bytes of appends that were not answered yet.
     bytes: usize,
     phase: Phase,
+    /// Why appends are refused.
+    refusing: Option<String>,
     /// The wake-up that the driver knows of.
     wake_at: Option<Duration>,
 }
@@ -131,6 +135,7 @@ impl<T> Default for GroupCommit<T> {
             writing: None,
             bytes: 0,
             phase: Phase::Open,
+            refusing: None,
             wake_at: None,
         }
     }
@@ -142,6 +147,7 @@ impl<T> GroupCommit<T> {
         match input {
             Input::Submit(request) => self.submit(now, request, out),
             Input::Written(result) => self.written(now, result, out),
+            Input::Refuse(reason) => self.refusing = reason,
             Input::Tick => self.wake_at = None,
             Input::Close if self.phase == Phase::Open => self.phase = Phase::Closing,
             Input::Close => {}
@@ -157,6 +163,9 @@ impl<T> GroupCommit<T> {
         match request {
             Request::Appends(ticket, _) if !open => out.push(Command::Answer(ticket, closed())),
             Request::Appends(ticket, appends) => {
+                if let Some(reason) = self.refusing.clone() {
+                    return out.push(Command::Answer(ticket, Err(SubmitError::Unavailable(reason))));
+                }
                 let bytes = appends
                     .iter()
                     .map(|append| append.event.body.len() + APPEND_OVERHEAD_BYTES)

@@ -28,6 +28,8 @@ pub const SEGMENT_BYTES: u64 = 64 << 20;
 pub const JOURNAL_AHEAD_BYTES: usize = 1 << 20;
 /// Bytes kept for encoding the next frame; a larger one gives the rest back.
 pub const JOURNAL_BUFFER_BYTES: usize = 1 << 20;
+/// How often it is looked how much of the disk the local store has: at full speed some 100 MiB come in between.
+pub const QUOTA_LOOK: Duration = Duration::from_secs(1);
 /// Segments held open for reading.
 pub const SEGMENTS_OPEN_MAX: usize = 64;
 /// A segment of which one event in so many is still there gives them to the database, and goes.

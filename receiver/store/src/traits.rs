@@ -125,8 +125,11 @@ pub trait Committer {
     /// Nothing of the batch is stored then. [`Error::is_io`] tells whether the store itself is in doubt.
     fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Error>;
 
-    /// Called when everybody who waited for a commit was answered: the moment for work that nobody need wait for.
-    fn rest(&mut self) {}
+    /// Called when everybody who waited for a commit was answered: the moment for work that nobody need wait for. Tells why no
+    /// more events may come for now, if so; outcomes and counts go on.
+    fn rest(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// How much one page of a feed may hold.

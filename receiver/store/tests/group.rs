@@ -437,3 +437,19 @@ proptest! {
         assert_eq!(answered, (1..=given).collect());
     }
 }
+
+#[test]
+fn while_events_are_refused_they_are_answered_at_once_and_outcomes_go_on() {
+    let mut bench = Bench::default();
+    bench.step(Input::Refuse(Some("no room".into())));
+    let [Command::Answer(1, Err(SubmitError::Unavailable(reason)))] = &bench.append(1, 10)[..] else {
+        panic!("it was taken")
+    };
+    assert_eq!(reason, "no room");
+    bench.outcomes(2, 1);
+    bench.now += RIDERS_WAIT;
+    assert!(matches!(bench.step(Input::Tick)[..], [Command::Write(_)]));
+    bench.step(Input::Written(Ok(Vec::new())));
+    bench.step(Input::Refuse(None));
+    assert!(matches!(bench.append(3, 10)[..], [Command::Write(_)]));
+}

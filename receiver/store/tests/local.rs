@@ -16,7 +16,7 @@ use boathook_event::Retention;
 use boathook_store::{
     Error,
     local::Local,
-    traits::{Archive, Committer, DeliveryState, Feed, Question, Replay, Retentions},
+    traits::{Archive, Batch, Committer, DeliveryState, Feed, Question, Replay, Retentions},
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -276,6 +276,30 @@ fn a_segment_of_the_journal_goes_when_few_events_need_it_and_these_are_kept() {
         let (shown, stored) = (shown.event, draft.event());
         assert_eq!((&shown.head, &shown.body), (&stored.head, &stored.body));
     }
+}
+
+#[test]
+fn a_store_that_has_all_that_it_may_have_takes_no_events_until_some_are_gone() {
+    let mut folder = Folder::new();
+    let large = |uid| build::Draft { body: vec![b'x'; 600_000], ..draft(uid).sinks(&[]) };
+    let commit = |folder: &Folder, draft: build::Draft| {
+        let mut committer = folder.store().committer().within(2_500_000);
+        committer.commit(&Batch { appends: vec![draft.append()], ..Batch::default() }).unwrap();
+        committer.rest()
+    };
+    for uid in 1..=3 {
+        assert_eq!(commit(&folder, large(uid)), None, "{uid}");
+    }
+    let refusal = commit(&folder, large(4)).unwrap();
+    assert!(refusal.contains("--data-bytes-max is 2500000"), "{refusal}");
+    // Each start begins a new segment with its first commit; the one before goes with its events.
+    folder.reopen();
+    assert!(commit(&folder, draft(5)).is_some());
+    let kept = Duration::from_secs(60);
+    let default = Retention { delivered: kept, parked: kept, rejected: kept };
+    let retentions = Retentions { default, endpoints: HashMap::new() };
+    assert_eq!(folder.archive().retain(&retentions, build::at(3_600)).unwrap(), 4);
+    assert_eq!(commit(&folder, draft(6)), None);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod names;
 mod oldest;
 mod outcome;
 pub(crate) mod question;
+mod quota;
 mod rejected;
 mod removal;
 mod replay;
@@ -45,7 +46,7 @@ use jiff::Timestamp;
 
 use crate::{
     Error,
-    local::{journal::Segments, writer::Writer},
+    local::{journal::Segments, quota::Quota, writer::Writer},
     traits::{Batch, Committer, Verdict},
 };
 
@@ -90,7 +91,7 @@ impl Local {
 
     /// What makes batches durable.
     pub fn committer(&self) -> LocalCommitter {
-        LocalCommitter(Arc::clone(&self.0))
+        LocalCommitter { shared: Arc::clone(&self.0), quota: Quota::new(u64::MAX) }
     }
 
     /// A feed, on a connection of its own.
@@ -111,6 +112,10 @@ impl fmt::Debug for Local {
 }
 
 impl Shared {
+    fn now(&self) -> Timestamp {
+        self.writer().now()
+    }
+
     /// The writer. A panic while it was held has rolled its transaction back, so it is sound to go on.
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
@@ -118,21 +123,36 @@ impl Shared {
 }
 
 /// Makes batches durable in a [`Local`] store.
-pub struct LocalCommitter(Arc<Shared>);
+pub struct LocalCommitter {
+    shared: Arc<Shared>,
+    quota: Quota,
+}
+
+impl LocalCommitter {
+    /// The same, which takes no events while the store's files have so many bytes or more. It is looked once a second at most.
+    pub fn within(self, bytes_max: u64) -> Self {
+        Self { quota: Quota::new(bytes_max), ..self }
+    }
+}
 
 impl Committer for LocalCommitter {
     fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Error> {
-        self.0.writer().commit(batch)
+        self.shared.writer().commit(batch)
     }
 
-    fn rest(&mut self) {
-        self.0.writer().settle_if_long();
+    fn rest(&mut self) -> Option<String> {
+        self.shared.writer().settle_if_long();
+        let refusal = self.quota.refusal(&self.shared);
+        refusal.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it cannot be told how much of the disk the store has; it goes on");
+            None
+        })
     }
 }
 
 impl fmt::Debug for LocalCommitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LocalCommitter").field(&self.0.file).finish()
+        f.debug_tuple("LocalCommitter").field(&self.shared.file).finish()
     }
 }
 

@@ -193,6 +193,20 @@ impl Writer {
         Ok(forgotten == Forgotten::Some)
     }
 
+    /// Bytes of the database that are in use; the log that is moved into it comes on top.
+    pub(super) fn database_bytes(&self) -> Result<u64, Error> {
+        let number = |pragma: &str| {
+            self.connection.query_row(&format!("pragma {pragma}"), [], |row| row.get::<_, i64>(0))
+        };
+        let pages = number("page_count")? - number("freelist_count")?;
+        Ok(pages.unsigned_abs() * number("page_size")?.unsigned_abs())
+    }
+
+    /// The time of the store's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
     /// The last place given.
     pub(super) fn last_seq(&self) -> Seq {
         self.last_seq

@@ -20,6 +20,9 @@ pub(super) trait Disk: Send + Sync {
 
     /// Removes one. Who has it open reads on.
     fn remove(&self, number: u64) -> io::Result<()>;
+
+    /// Bytes of all.
+    fn bytes(&self) -> io::Result<u64>;
 }
 
 /// A segment's bytes.
@@ -75,6 +78,10 @@ impl Disk for Folder {
 
     fn remove(&self, number: u64) -> io::Result<()> {
         fs::remove_file(self.file(number))
+    }
+
+    fn bytes(&self) -> io::Result<u64> {
+        fs::read_dir(&self.0)?.map(|entry| Ok(entry?.metadata()?.len())).sum()
     }
 }
 

@@ -97,6 +97,11 @@ impl Segments {
         Ok(numbers.into_iter().filter(|number| *number < segment).collect())
     }
 
+    /// Bytes of all segments.
+    pub(in crate::local) fn bytes(&self) -> Result<u64, Error> {
+        self.disk.bytes().map_err(failed)
+    }
+
     fn file(&self, number: u64) -> io::Result<Arc<dyn SegmentFile>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = open.get(&number) {

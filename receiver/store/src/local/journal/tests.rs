@@ -95,6 +95,10 @@ impl Disk for Simulated {
     fn remove(&self, number: u64) -> io::Result<()> {
         self.files().remove(&number).map(drop).ok_or(io::ErrorKind::NotFound.into())
     }
+
+    fn bytes(&self) -> io::Result<u64> {
+        self.files().values().map(|file| file.bytes()).sum()
+    }
 }
 
 impl SegmentFile for SimulatedFile {

@@ -110,6 +110,49 @@ impl Postgres {
         format!("postgres://{ROLE}:{PASSWORD}@127.0.0.1:{port}/{name}")
     }
 
+    /// The same URL, where the database may also be at another server: whichever takes writes.
+    pub fn by_tcp_or(&self, database: &str, other: &Self) -> String {
+        let name = database.rsplit('/').next().unwrap_or(database);
+        let (port, other) = (self.port, other.port);
+        format!("postgres://{ROLE}:{PASSWORD}@127.0.0.1:{port},127.0.0.1:{other}/{name}")
+    }
+
+    /// Starts a standby of this server, without which no commit is acknowledged from then on.
+    ///
+    /// # Errors
+    /// When it cannot be copied or started.
+    pub fn standby(&self) -> anyhow::Result<Self> {
+        let folder = RunFolder::make()?;
+        if let Some(user) = user()? {
+            chown(folder.path(), Some(user), None)?;
+        }
+        let copied = command(&self.programs.join("pg_basebackup"))?
+            .args(["-D", "data", "-U", ROLE, "-X", "stream", "-c", "fast", "-R", "-h"])
+            .arg(self.folder.path())
+            .args(["-p", &self.port.to_string()])
+            .current_dir(folder.path())
+            .output()
+            .context("cannot start pg_basebackup")?;
+        if !copied.status.success() {
+            bail!("pg_basebackup ended ({}): {}", copied.status, String::from_utf8_lossy(&copied.stderr));
+        }
+        let port = free_port()?.local_addr()?.port();
+        let (process, databases) = (Mutex::default(), AtomicU32::new(0));
+        let standby = Self { process, programs: self.programs.clone(), port, databases, folder };
+        standby.start_again()?;
+        self.sql("postgres", "alter system set synchronous_standby_names = '*'")?;
+        self.sql("postgres", "select pg_reload_conf()")?;
+        Ok(standby)
+    }
+
+    /// Makes a standby the one that takes writes.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn promote(&self) -> anyhow::Result<()> {
+        self.sql("postgres", "select pg_promote()").map(drop)
+    }
+
     /// Runs statements in the database of this name (or URL) with `psql`; what they give, a line for each row, its columns
     /// separated by `|`.
     ///
@@ -208,5 +251,19 @@ mod tests {
         server.start_again().unwrap();
         assert_eq!(server.sql(&database, "select number from kept").unwrap(), "7");
         assert_eq!(server.sql(&database, "show fsync; show synchronous_commit").unwrap(), "on\non");
+    }
+
+    #[test]
+    fn a_standby_that_is_promoted_has_what_was_committed() {
+        let server = Postgres::start().unwrap();
+        let database = server.database().unwrap();
+        let standby = server.standby().unwrap();
+        server.sql(&database, "create table kept (number int); insert into kept values (7)").unwrap();
+        server.crash().unwrap();
+        standby.promote().unwrap();
+        assert_eq!(
+            standby.sql(&database, "insert into kept values (8); select count(*) from kept").unwrap(),
+            "2"
+        );
     }
 }

@@ -31,6 +31,10 @@ pub(super) struct Bench {
     addresses: Addresses,
     pub(super) sink: Sink,
     pub(super) receiver: Process,
+    /// Another one over the same database.
+    other: Option<(Process, Addresses)>,
+    /// The URL of its database; else it has a local store.
+    database: Option<String>,
 }
 
 impl Bench {
@@ -49,17 +53,43 @@ impl Bench {
     /// # Errors
     /// When one cannot be started.
     pub(super) fn start_in(program: &Path, folders: TempDir) -> anyhow::Result<Self> {
+        Self::start_with(program, folders, None)
+    }
+
+    /// Starts a receiver over this database.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn shared(program: &Path, database: &str) -> anyhow::Result<Self> {
+        let folders = tempfile::tempdir().context("cannot make a temporary folder")?;
+        Self::start_with(program, folders, Some(database.into()))
+    }
+
+    fn start_with(program: &Path, folders: TempDir, database: Option<String>) -> anyhow::Result<Self> {
         let sink = Sink::start()?;
         fs::create_dir(folders.path().join("config"))?;
         fs::write(folders.path().join("config/all.yaml"), configuration(&sink))?;
         let addresses = Addresses::free()?;
-        let receiver = start(program, folders.path(), &addresses)?;
-        Ok(Self { program: program.to_owned(), folders, addresses, sink, receiver })
+        let receiver = start(program, folders.path(), "data", &addresses, database.as_deref())?;
+        Ok(Self { program: program.to_owned(), folders, addresses, sink, receiver, other: None, database })
     }
 
-    /// A sender to this receiver.
+    /// Starts another receiver over the same database.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn another(&mut self) -> anyhow::Result<()> {
+        let addresses = Addresses::free()?;
+        let receiver =
+            start(&self.program, self.folders.path(), "other-data", &addresses, self.database.as_deref())?;
+        self.other = Some((receiver, addresses));
+        Ok(())
+    }
+
+    /// A sender to each receiver in turn.
     pub(super) fn sender(&self) -> Sender {
-        Sender::start(self.addresses.public)
+        let other = self.other.iter().map(|(_, addresses)| addresses.public);
+        Sender::start(&[self.addresses.public].into_iter().chain(other).collect::<Vec<_>>())
     }
 
     /// Starts the receiver anew, after it has ended.
@@ -67,7 +97,8 @@ impl Bench {
     /// # Errors
     /// When it does not get ready.
     pub(super) fn restart(&mut self) -> anyhow::Result<()> {
-        self.receiver = start(&self.program, self.folders.path(), &self.addresses)?;
+        self.receiver =
+            start(&self.program, self.folders.path(), "data", &self.addresses, self.database.as_deref())?;
         Ok(())
     }
 
@@ -98,6 +129,9 @@ impl Bench {
         };
         let verdict = checker::check(&sent, &self.sink.taken(), totals);
         self.receiver.stop()?;
+        if let Some((other, _)) = &mut self.other {
+            other.stop()?;
+        }
         Ok(verdict)
     }
 
@@ -124,7 +158,13 @@ pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> anyhow::Result<Opti
     }
 }
 
-fn start(program: &Path, folders: &Path, addresses: &Addresses) -> anyhow::Result<Process> {
+fn start(
+    program: &Path,
+    folders: &Path,
+    data: &str,
+    addresses: &Addresses,
+    database: Option<&str>,
+) -> anyhow::Result<Process> {
     let logs = folders.join("log");
     let into: File = OpenOptions::new().create(true).append(true).open(&logs)?;
     let mut command = Command::new(program);
@@ -132,11 +172,15 @@ fn start(program: &Path, folders: &Path, addresses: &Addresses) -> anyhow::Resul
         .arg("--config")
         .arg(folders.join("config"))
         .arg("--data")
-        .arg(folders.join("data"))
+        .arg(folders.join(data))
         .args(["--listen", &addresses.public.to_string(), "--admin", &addresses.private.to_string()])
         .args(["--lock-wait", "10s", "--log-level", "warn"])
+        .args(["--api", "127.0.0.1:0"])
         .stdin(Stdio::null())
         .stderr(into);
+    if let Some(database) = database {
+        command.args(["--store", "postgres"]).env("BOATHOOK_POSTGRES_URL", database);
+    }
     let mut process = Process::start("receiver", &mut command)?;
     receiver::wait_until_ready(&mut process, addresses.private, READY_POLL)
         .with_context(|| format!("its log: {}", fs::read_to_string(&logs).unwrap_or_default()))?;

@@ -5,6 +5,7 @@
 mod bench;
 mod checker;
 mod sender;
+mod shared;
 mod sink;
 mod table;
 mod trials;
@@ -24,10 +25,14 @@ pub(crate) fn run(only: Option<&str>, write: bool) -> anyhow::Result<()> {
     if write && only.is_some() {
         bail!("the table is kept whole: leave --only out");
     }
-    packages::ensure(&["strace"])?;
+    packages::ensure(&["strace", packages::POSTGRES])?;
     let [program] = programs::build([RECEIVER], "dev")?;
     let mut rows = Vec::new();
-    for trial in trials::ALL.iter().filter(|trial| only.is_none_or(|only| trial.name.contains(only))) {
+    for trial in trials::ALL
+        .iter()
+        .chain(&shared::ALL)
+        .filter(|trial| only.is_none_or(|only| trial.name.contains(only)))
+    {
         eprintln!("» {}", trial.name);
         let verdict = (trial.run)(&program).with_context(|| format!("fault `{}`", trial.name))?;
         verdict.broken.iter().for_each(|broken| eprintln!("» broken: {broken}"));

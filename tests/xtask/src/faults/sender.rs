@@ -31,13 +31,14 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Begins to send to a receiver at this address.
-    pub(super) fn start(address: SocketAddr) -> Self {
+    /// Begins to send to the receivers at these addresses in turn.
+    pub(super) fn start(receivers: &[SocketAddr]) -> Self {
         let (stopping, failures) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let threads = (0..KEYS)
             .map(|key| {
                 let (stopping, failures) = (Arc::clone(&stopping), Arc::clone(&failures));
-                thread::spawn(move || send(key, address, &stopping, &failures))
+                let receivers = receivers.to_vec();
+                thread::spawn(move || send(key, &receivers, &stopping, &failures))
             })
             .collect();
         Self { stopping, failures, threads }
@@ -63,8 +64,9 @@ impl Sender {
     }
 }
 
-fn send(key: u32, receiver: SocketAddr, stopping: &AtomicBool, failures: &AtomicU64) -> Sent {
+fn send(key: u32, receivers: &[SocketAddr], stopping: &AtomicBool, failures: &AtomicU64) -> Sent {
     let mut sent = Sent::default();
+    let mut turns = receivers.iter().copied().cycle();
     for place in 1.. {
         let (id, body) = (format!("{key}-{place}"), body(key, place));
         let signature = signature(SECRET, &body);
@@ -75,6 +77,7 @@ fn send(key: u32, receiver: SocketAddr, stopping: &AtomicBool, failures: &Atomic
             ("X-Hub-Signature-256", &*signature),
         ];
         loop {
+            let Some(receiver) = turns.next() else { return sent };
             match http::post(receiver, PATH, &headers, &body) {
                 Ok(answer) => {
                     *sent.answers.entry(answer.status).or_default() += 1;

@@ -22,8 +22,9 @@ pub(super) fn table(rows: &[(&str, Verdict)]) -> String {
 pub(super) fn page(table: &str) -> String {
     format!(
         "# What faults do\n\n\
-         `cargo xtask faults --write` makes this page: on the whole receiver with its local store, under load by a sender that \
-         keeps an order\nin each of eight keys and sends again what is not acknowledged, one fault at a time.\n\n\
+         `cargo xtask faults --write` makes this page: on the whole receiver with its local store, or over \
+         PostgreSQL\nwhere that or a second receiver is named, under load by a sender that keeps an order in each of eight \
+         keys and sends\nagain what is not acknowledged, one fault at a time.\n\n\
          {table}\n\
          *Acknowledged* are deliveries that were answered 200; each is stored once, and delivered. *Delivered again*: a sink got \
          it more than\nonce, with the same `Idempotency-Key`, which is what at-least-once means: a receiver that is killed \

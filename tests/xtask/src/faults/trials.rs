@@ -49,7 +49,7 @@ pub(super) const ALL: [Trial; 10] = [
 ];
 
 /// While nothing is broken yet, and after it is mended.
-const SOUND: Duration = Duration::from_secs(2);
+pub(super) const SOUND: Duration = Duration::from_secs(2);
 /// The small file system, and the larger one.
 const SMALL: &str = "size=24m";
 const LARGE: &str = "size=1g";

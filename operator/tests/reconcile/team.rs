@@ -150,14 +150,15 @@ impl Team {
                 argument.as_str().unwrap().replace("$(POD_NAME)", &name).replace("$(POD_UID)", uid)
             })
             .collect();
+        let data = data.to_str().unwrap();
         for (flag, value) in
-            [("--listen", "127.0.0.1:0"), ("--admin", &private), ("--data", data.to_str().unwrap())]
+            [("--listen", "127.0.0.1:0"), ("--admin", &private), ("--api", "127.0.0.1:0"), ("--data", data)]
         {
             let at = arguments.iter().position(|argument| argument == flag).unwrap();
             value.clone_into(&mut arguments[at + 1]);
         }
         let mut command = Command::new(receiver_program());
-        command.args(arguments).args(["--sink-allow", "127.0.0.0/8", "--api", "127.0.0.1:0"]);
+        command.args(arguments).args(["--sink-allow", "127.0.0.0/8"]);
         command.env_clear().env("KUBECONFIG", kubeconfig);
         let program = Program::run(command, folders);
         self.make_ready(&name, address);

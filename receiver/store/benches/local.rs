@@ -57,18 +57,28 @@ impl std::fmt::Display for Cost {
     }
 }
 
-struct Meter(Duration, Instant);
+/// What was measured so far.
+#[derive(Default)]
+struct Meter {
+    cpu: Duration,
+    wall: Duration,
+    events: u64,
+}
 
 impl Meter {
-    fn start() -> Self {
-        Self(cpu(), Instant::now())
+    fn measure<R>(&mut self, events: u64, work: impl FnOnce() -> R) -> R {
+        let (cpu_before, wall_before) = (cpu(), Instant::now());
+        let result = work();
+        self.cpu += cpu() - cpu_before;
+        self.wall += wall_before.elapsed();
+        self.events += events;
+        result
     }
 
-    fn stop(self, events: u64) -> Cost {
-        let (cpu, wall) = (cpu() - self.0, self.1.elapsed());
+    fn cost(&self) -> Cost {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let events = events as f64;
-        Cost { micros: cpu.as_secs_f64() * 1e6 / events, per_second: events / wall.as_secs_f64() }
+        let events = self.events as f64;
+        Cost { micros: self.cpu.as_secs_f64() * 1e6 / events, per_second: events / self.wall.as_secs_f64() }
     }
 }
 
@@ -85,12 +95,14 @@ fn raw(events: u64, batch: u64) -> Cost {
     let segment = (64 << 20) / bytes.len() as u64;
     (0..segment).for_each(|at| file.write_all_at(&bytes, at * bytes.len() as u64).unwrap());
     file.sync_all().unwrap();
-    let meter = Meter::start();
-    for at in 0..events / batch {
-        file.write_all_at(&bytes, at % segment * bytes.len() as u64).unwrap();
-        file.sync_data().unwrap();
-    }
-    meter.stop(events / batch * batch)
+    let mut meter = Meter::default();
+    meter.measure(events / batch * batch, || {
+        for at in 0..events / batch {
+            file.write_all_at(&bytes, at % segment * bytes.len() as u64).unwrap();
+            file.sync_data().unwrap();
+        }
+    });
+    meter.cost()
 }
 
 fn store(events: u64, batch: u64) -> (Cost, Cost) {
@@ -102,23 +114,24 @@ fn store(events: u64, batch: u64) -> (Cost, Cost) {
     let mut stored = Vec::new();
     let mut costs = Vec::new();
     for tenth in 0..10 {
-        let batches = events / 10 / batch;
-        // Made before: what is measured is the store.
-        let appends =
-            (0..batches * batch).map(|n| append(&head, tenth * events / 10 + n)).collect::<Vec<_>>();
-        let batches = appends.chunks(usize::try_from(batch).unwrap()).map(|appends| appends.to_vec());
-        let batches = batches.collect::<Vec<_>>();
-        let meter = Meter::start();
-        for appends in batches {
+        let mut meter = Meter::default();
+        for at in 0..events / 10 / batch {
+            // Made before: what is measured is the store. The events are as fresh as those that have just come.
+            let first = tenth * events / 10 + at * batch;
+            let appends = (first..first + batch).map(|number| append(&head, number)).collect();
             let outcomes = stored.drain(..).map(|seq| (epoch, delivered(seq, &names))).collect();
-            let verdicts = committer.commit(&Batch { appends, outcomes, ..Batch::default() }).unwrap();
+            let batch = Batch { appends, outcomes, ..Batch::default() };
+            let verdicts = meter.measure(batch.appends.len() as u64, || {
+                let verdicts = committer.commit(&batch).unwrap();
+                committer.rest();
+                verdicts
+            });
             stored.extend(verdicts.into_iter().map(|verdict| match verdict {
                 Verdict::Stored { seq } => seq,
                 other => panic!("{other:?}"),
             }));
-            committer.rest();
         }
-        costs.push(meter.stop(appends.len() as u64));
+        costs.push(meter.cost());
     }
     let outcomes =
         stored.drain(..).map(|seq| (epoch, delivered(seq, &names))).collect::<Vec<(Epoch, Record)>>();

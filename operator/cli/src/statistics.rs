@@ -75,28 +75,18 @@ fn of_endpoints(endpoints: &[EndpointStatistics]) -> String {
         let sum = endpoint.deliveries.iter().fold(Numbers::default(), |sum, share| sum.and(&share.ended));
         row(&endpoint.name, &endpoint.events, &sum.rated())
     });
-    table(
-        [
-            "ENDPOINT",
-            "ACCEPTED",
-            "DUPLICATE",
-            "IGNORED",
-            "REJECTED",
-            "DELIVERED",
-            "PARKED",
-            "SKIPPED",
-            "SUCCESS",
-        ],
-        rows,
-    )
+    endpoint_table("ENDPOINT", rows)
 }
 
 fn endpoint_hours(endpoint: &EndpointStatistics) -> String {
     let rows = endpoint.hours.iter().map(|hour| row(&hour.hour.to_string(), &hour.events, &hour.ended));
-    table(
-        ["HOUR", "ACCEPTED", "DUPLICATE", "IGNORED", "REJECTED", "DELIVERED", "PARKED", "SKIPPED", "SUCCESS"],
-        rows,
-    )
+    endpoint_table("HOUR", rows)
+}
+
+fn endpoint_table(first: &str, rows: impl Iterator<Item = [String; 9]>) -> String {
+    let columns =
+        [first, "ACCEPTED", "DUPLICATE", "IGNORED", "REJECTED", "DELIVERED", "PARKED", "SKIPPED", "SUCCESS"];
+    table(columns, rows)
 }
 
 fn row(first: &str, events: &BTreeMap<String, u64>, ended: &Numbers) -> [String; 9] {
@@ -128,43 +118,30 @@ fn types(endpoint: &EndpointStatistics) -> Option<String> {
 
 fn of_sinks(sinks: &[SinkStatistics]) -> String {
     let rows = sinks.iter().map(|sink| sink_row(&sink.name, &sink.ended, sink.latency.as_ref()));
-    table(
-        [
-            "SINK",
-            "DELIVERED",
-            "PARKED",
-            "SKIPPED",
-            "FAILED-ATTEMPTS",
-            "SUCCESS",
-            "MEAN",
-            "P50",
-            "P95",
-            "P99",
-            "MAX",
-        ],
-        rows,
-    )
+    sink_table("SINK", rows)
 }
 
 fn sink_hours(sink: &SinkStatistics) -> String {
     let rows =
         sink.hours.iter().map(|hour| sink_row(&hour.hour.to_string(), &hour.ended, hour.latency.as_ref()));
-    table(
-        [
-            "HOUR",
-            "DELIVERED",
-            "PARKED",
-            "SKIPPED",
-            "FAILED-ATTEMPTS",
-            "SUCCESS",
-            "MEAN",
-            "P50",
-            "P95",
-            "P99",
-            "MAX",
-        ],
-        rows,
-    )
+    sink_table("HOUR", rows)
+}
+
+fn sink_table(first: &str, rows: impl Iterator<Item = [String; 11]>) -> String {
+    let columns = [
+        first,
+        "DELIVERED",
+        "PARKED",
+        "SKIPPED",
+        "FAILED-ATTEMPTS",
+        "SUCCESS",
+        "MEAN",
+        "P50",
+        "P95",
+        "P99",
+        "MAX",
+    ];
+    table(columns, rows)
 }
 
 fn sink_row(first: &str, ended: &Numbers, latency: Option<&Latency>) -> [String; 11] {

@@ -8,19 +8,17 @@ use boathook_store::{
     limits::ERASE_SLICE,
     traits::{self, Archived, DeliveryState, Erased},
 };
-use http::StatusCode;
 use jiff::Timestamp;
-use tokio::time::timeout;
 
 use super::{
     Answered, Parts,
     call::Call,
     invalid,
     jobs::{Job, new_id},
-    object, with_status,
+    object,
 };
 use crate::{
-    limits::{DRY_RUN_WAIT, ERASE_AGAIN, ERASE_AGAIN_MAX, ERASE_BYTES},
+    limits::{ERASE_AGAIN, ERASE_AGAIN_MAX, ERASE_BYTES},
     serving::Live,
 };
 
@@ -74,12 +72,7 @@ impl Parts {
             live: Arc::clone(&self.live),
             reader: self.reader.clone(),
         };
-        let walking = tokio::spawn(walk.run());
-        if dry_run {
-            // Whoever counts wants the number; of very much it is asked for later.
-            drop(timeout(DRY_RUN_WAIT, walking).await);
-        }
-        with_status(StatusCode::CREATED, &*job.progress())
+        job.start(walk.run(), dry_run).await
     }
 }
 
@@ -89,11 +82,7 @@ impl Walk {
         let walked = cancelled.run_until_cancelled(self.walk()).await;
         // Also of one that was cancelled nothing is to be found.
         let cleaned = if self.dry_run { Ok(()) } else { self.clean().await };
-        match walked.map(|walked| walked.and(cleaned)) {
-            None => self.job.end(JobState::Cancelled, None),
-            Some(Ok(())) => self.job.end(JobState::Done, None),
-            Some(Err(error)) => self.job.end(JobState::Failed, Some(error.to_string())),
-        }
+        self.job.ended(walked.map(|walked| walked.and(cleaned)));
         let Erasure { id, state, endpoint, looked_at, events, dry_run, error, .. } =
             self.job.progress().clone();
         tracing::warn!(

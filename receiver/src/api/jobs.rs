@@ -5,12 +5,14 @@ use std::{
 };
 
 use boathook_api::{Code, Erasure, JobState, Problem, Replay};
+use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answered, json};
-use crate::limits::{JOBS_KEPT_MAX, JOBS_RUNNING_MAX};
+use super::{Answered, json, with_status};
+use crate::limits::{DRY_RUN_WAIT, JOBS_KEPT_MAX, JOBS_RUNNING_MAX};
 
 /// How far a job is, as the API tells it.
 pub(super) trait Progress: Clone + Serialize {
@@ -107,8 +109,31 @@ impl<P: Progress> Job<P> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// It stands as what it did has ended; with nothing, as it was cancelled.
+    pub(super) fn ended(&self, outcome: Option<Result<(), boathook_store::Error>>) {
+        match outcome {
+            None => self.end(JobState::Cancelled, None),
+            Some(Ok(())) => self.end(JobState::Done, None),
+            Some(Err(error)) => self.end(JobState::Failed, Some(error.to_string())),
+        }
+    }
+
+    /// Does the work in a task of its own, and tells how far it is.
+    pub(super) async fn start(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+        dry_run: bool,
+    ) -> Answered {
+        let working = tokio::spawn(work);
+        if dry_run {
+            // Whoever counts wants the number; of very much it is asked for later.
+            drop(timeout(DRY_RUN_WAIT, working).await);
+        }
+        with_status(StatusCode::CREATED, &*self.progress())
+    }
+
     /// It stands so from now on, if it was running.
-    pub(super) fn end(&self, state: JobState, error: Option<String>) {
+    fn end(&self, state: JobState, error: Option<String>) {
         let mut progress = self.progress();
         if progress.state() == JobState::Running {
             progress.end(state, Timestamp::now(), error);
@@ -121,42 +146,30 @@ pub(super) fn new_id() -> String {
     format!("{:08x}", rand::random::<u32>())
 }
 
-impl Progress for Replay {
-    const NAME: &str = "replay";
+/// Of a job whose state stands in fields of the same names.
+macro_rules! progress {
+    ($job:ty, $name:literal) => {
+        impl Progress for $job {
+            const NAME: &str = $name;
 
-    fn id(&self) -> &str {
-        &self.id
-    }
+            fn id(&self) -> &str {
+                &self.id
+            }
 
-    fn state(&self) -> JobState {
-        self.state
-    }
+            fn state(&self) -> JobState {
+                self.state
+            }
 
-    fn started_at(&self) -> Timestamp {
-        self.started_at
-    }
+            fn started_at(&self) -> Timestamp {
+                self.started_at
+            }
 
-    fn end(&mut self, state: JobState, at: Timestamp, error: Option<String>) {
-        (self.state, self.ended_at, self.error) = (state, Some(at), error);
-    }
+            fn end(&mut self, state: JobState, at: Timestamp, error: Option<String>) {
+                (self.state, self.ended_at, self.error) = (state, Some(at), error);
+            }
+        }
+    };
 }
 
-impl Progress for Erasure {
-    const NAME: &str = "erasure";
-
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn state(&self) -> JobState {
-        self.state
-    }
-
-    fn started_at(&self) -> Timestamp {
-        self.started_at
-    }
-
-    fn end(&mut self, state: JobState, at: Timestamp, error: Option<String>) {
-        (self.state, self.ended_at, self.error) = (state, Some(at), error);
-    }
-}
+progress!(Replay, "replay");
+progress!(Erasure, "erasure");

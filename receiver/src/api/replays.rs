@@ -8,18 +8,15 @@ use boathook_store::{
     limits::REPLAY_SLICE,
     traits::{self, Found, Question, Replayed},
 };
-use http::StatusCode;
 use jiff::Timestamp;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::sync::mpsc;
 
 use super::{
     Answered, Parts, arm,
     call::Call,
     events, invalid,
     jobs::{Job, new_id},
-    with_status,
 };
-use crate::limits::DRY_RUN_WAIT;
 
 /// A replay, as it runs.
 struct Walk {
@@ -73,12 +70,7 @@ impl Parts {
             reader: self.reader.clone(),
             rearmed: self.rearmed.clone(),
         };
-        let walking = tokio::spawn(walk.run());
-        if dry_run {
-            // Whoever counts wants the number; of very much it is asked for later.
-            drop(timeout(DRY_RUN_WAIT, walking).await);
-        }
-        with_status(StatusCode::CREATED, &*job.progress())
+        job.start(walk.run(), dry_run).await
     }
 }
 
@@ -100,11 +92,7 @@ fn bounded(request: &ReplayRequest) -> Result<(), Problem> {
 impl Walk {
     async fn run(self) {
         let cancelled = self.job.cancelled.clone();
-        match cancelled.run_until_cancelled(self.walk()).await {
-            None => self.job.end(JobState::Cancelled, None),
-            Some(Ok(())) => self.job.end(JobState::Done, None),
-            Some(Err(error)) => self.job.end(JobState::Failed, Some(error.to_string())),
-        }
+        self.job.ended(cancelled.run_until_cancelled(self.walk()).await);
         let Replay { id, state, events, deliveries, error, .. } = self.job.progress().clone();
         tracing::info!(id, ?state, events, deliveries, error, dry_run = self.dry_run, "a replay has ended");
     }

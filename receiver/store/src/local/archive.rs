@@ -99,7 +99,7 @@ impl Archive for LocalArchive {
     }
 
     fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error> {
-        self.shared.writer().transaction(Sync::Now, 0, |work| work.replay(events, replay))
+        self.shared.writer().transaction(Sync::Now, |work| work.replay(events, replay))
     }
 
     fn erase_all(&mut self, events: &[Seq]) -> Result<Erased, Error> {
@@ -227,6 +227,6 @@ fn sink_totals(sql: &Connection) -> Result<Vec<SinkTotals>, Error> {
 }
 
 /// A total; none of nothing is 0.
-fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, Option<i64>>(column)?.unwrap_or(0).max(0).unsigned_abs())
 }

@@ -10,7 +10,7 @@ use crate::{
     columns::{self, place},
     limits::FEED_ROWS_MAX,
     local::{
-        Shared,
+        Shared, names,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow},
         schema,
         snapshot::Snapshot,
@@ -57,7 +57,7 @@ impl Feed for LocalFeed {
 
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
         let snapshot = self.snapshot()?;
-        let Some(id) = name(&snapshot, sink)? else {
+        let Some(id) = names::stored(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, after).ended();
         };
         let never_tried = |tried: &Tried| tried.due.is_none();
@@ -77,13 +77,15 @@ impl Feed for LocalFeed {
         let snapshot = self.snapshot()?;
         let select = "select seq, attempts, due, key, replay, blocks from pending indexed by pending_due
                       where sink = ?1 and due <= ?2 order by due, seq";
-        let Some(id) = name(&snapshot, sink)? else { return Filling::new(&snapshot, sink, page, 0).ended() };
+        let Some(id) = names::stored(&snapshot, sink)? else {
+            return Filling::new(&snapshot, sink, page, 0).ended();
+        };
         Filling::new(&snapshot, sink, page, 0).fill(select, params![id, until.as_microsecond()], |_| true)
     }
 
     fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error> {
         let snapshot = self.snapshot()?;
-        let Some(id) = name(&snapshot, sink)? else { return Ok(None) };
+        let Some(id) = names::stored(&snapshot, sink)? else { return Ok(None) };
         let select = "select due from pending where sink = ?1 and due > ?2 order by due limit 1";
         Ok(snapshot
             .prepare_cached(select)?
@@ -93,7 +95,7 @@ impl Feed for LocalFeed {
 
     fn oldest(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
         let snapshot = self.snapshot()?;
-        let Some(id) = name(&snapshot, sink)? else {
+        let Some(id) = names::stored(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, after).ended();
         };
         let select = "select seq, attempts, due, key, replay, blocks from pending
@@ -103,7 +105,7 @@ impl Feed for LocalFeed {
 
     fn blocking(&self, sink: &ObjectName, seqs: &[Seq]) -> Result<Vec<Seq>, Error> {
         let snapshot = self.snapshot()?;
-        let Some(id) = name(&snapshot, sink)? else { return Ok(Vec::new()) };
+        let Some(id) = names::stored(&snapshot, sink)? else { return Ok(Vec::new()) };
         let mut holds = snapshot.prepare_cached("select 1 from blocking where sink = ?1 and seq = ?2")?;
         let mut blocking = Vec::new();
         for seq in seqs {
@@ -151,7 +153,7 @@ impl Feed for LocalFeed {
         let snapshot = self.snapshot()?;
         let select = "select seq, attempts, due, key, replay, blocks from pending indexed by pending_by_key
                       where sink = ?1 and key = ?2 and seq > ?3 order by seq";
-        let Some(id) = name(&snapshot, sink)? else {
+        let Some(id) = names::stored(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, after).ended();
         };
         Filling::new(&snapshot, sink, page, after).fill(select, params![id, key, place(after)], |_| true)
@@ -282,9 +284,4 @@ fn blocking(sql: &Connection, sink: i64, after: Seq) -> Result<(Vec<Holding>, Op
     let blocking = rows.collect::<Result<Vec<Holding>, _>>()?;
     let up_to = blocking.last().map(|(seq, _)| *seq).filter(|_| blocking.len() >= FEED_ROWS_MAX);
     Ok((blocking, up_to))
-}
-
-fn name(sql: &Connection, name: &ObjectName) -> Result<Option<i64>, Error> {
-    let mut statement = sql.prepare_cached("select id from names where name = ?1")?;
-    Ok(statement.query_row([name.as_str()], |row| row.get(0)).optional()?)
 }

@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 
 use boathook_event::ObjectName;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::Error;
 
@@ -12,6 +12,12 @@ pub(super) struct Names {
     ids: HashMap<ObjectName, i64>,
     /// Added by the transaction that runs, hence forgotten if it fails.
     fresh: Vec<ObjectName>,
+}
+
+/// The number of a name, for who reads; `None` if it was never given one.
+pub(super) fn stored(sql: &Connection, name: &ObjectName) -> Result<Option<i64>, Error> {
+    let mut statement = sql.prepare_cached("select id from names where name = ?1")?;
+    Ok(statement.query_row([name.as_str()], |row| row.get(0)).optional()?)
 }
 
 impl Names {

@@ -7,7 +7,7 @@ use crate::{
     Error,
     columns::{PARKED, place, sink_numbers},
     limits::{LIST_MAX, LIST_ROWS_MAX, LIST_SLICE},
-    local::{archive, rows},
+    local::{archive, names, rows},
     traits::{DeliveryState, Found, Order, Question, Summary},
 };
 
@@ -65,11 +65,7 @@ impl Walk {
     fn of(sql: &Connection, question: &Question) -> Result<Option<Self>, Error> {
         let number = |name: &Option<ObjectName>| {
             let Some(name) = name else { return Ok(Some(None)) };
-            let found = sql
-                .prepare_cached("select id from names where name = ?1")?
-                .query_row([name.as_str()], |row| row.get::<_, i64>(0))
-                .optional()?;
-            Ok::<_, Error>(found.map(Some))
+            Ok::<_, Error>(names::stored(sql, name)?.map(Some))
         };
         let (Some(sink), Some(endpoint)) = (number(&question.sink)?, number(&question.endpoint)?) else {
             return Ok(None);

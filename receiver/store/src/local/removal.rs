@@ -12,7 +12,7 @@ use crate::{
         Shared,
         journal::Kept,
         rows::{self, KEPT_COLUMNS},
-        segments, series,
+        schema, segments, series,
         writer::{Sync, Work},
     },
     traits::{Erased, Hour, Retentions},
@@ -69,7 +69,7 @@ fn retain_of(read: &Connection, shared: &Shared, endpoint: i64, cuts: Cuts) -> R
             continue;
         }
         deleted +=
-            yielding(|| shared.writer().transaction(Sync::Later, 0, |work| work.delete_past(&past, cuts)))?;
+            yielding(|| shared.writer().transaction(Sync::Later, |work| work.delete_past(&past, cuts)))?;
     }
     Ok(deleted)
 }
@@ -77,7 +77,7 @@ fn retain_of(read: &Connection, shared: &Shared, endpoint: i64, cuts: Cuts) -> R
 impl Shared {
     /// See [`crate::traits::Archive::erase`].
     pub(super) fn erase(&self, uid: &Uid) -> Result<bool, Error> {
-        let seq = self.writer().transaction(Sync::Later, 0, |work| {
+        let seq = self.writer().transaction(Sync::Later, |work| {
             let mut find = work.prepared("select seq from events where uid = ?1")?;
             Ok(find.query_row([uid.as_bytes()], |row| row.get::<_, i64>(0)).optional()?)
         })?;
@@ -172,8 +172,7 @@ impl Work<'_> {
 
     /// Free pages are used again; what is more than a quarter of the file is given back.
     fn give_back_pages(&self) -> Result<(), Error> {
-        let number =
-            |pragma: &str| self.sql.query_row(&format!("pragma {pragma}"), [], |row| row.get::<_, i64>(0));
+        let number = |name| schema::pragma(self.sql, name);
         if number("freelist_count")? > number("page_count")? / 4 {
             self.sql.execute_batch(&format!("pragma incremental_vacuum({VACUUM_PAGES})"))?;
         }
@@ -201,7 +200,7 @@ fn forget_rejected(read: &Connection, shared: &Shared, endpoint: i64, cut: i64) 
         return Ok(());
     }
     yielding(|| {
-        shared.writer().transaction(Sync::Later, 0, |work| {
+        shared.writer().transaction(Sync::Later, |work| {
             work.prepared(&format!("delete {past}"))?.execute([endpoint, cut])?;
             Ok(())
         })

@@ -17,7 +17,7 @@ const VERSION: i64 = 6;
 /// A delivery that is delivered again has a row more, with the next `replay`; at most the last one of a sink is parked, or
 /// pending. `routes` are totals. `events.sinks` are the names of all its sinks, four bytes each, lowest byte first; the
 /// highest bit says whether the sink gets them in the order of their keys. Only such a delivery has a `pending.key`.
-/// They are those of schema 3; [`FROM_3`] and [`FROM_4`] come on top.
+/// They are those of schema 3; [`STEPS`] come on top.
 const TABLES: &str = "
     create table meta (key text primary key, value integer not null) without rowid;
     create table names (id integer primary key, name text not null unique);
@@ -66,6 +66,12 @@ const REPLAY_TABLES: &str = "
         status integer not null, source text not null, diagnosis text not null
     );
     create index rejected_by_endpoint on rejected (endpoint);
+";
+
+/// Makes room for [`REPLAY_TABLES`] in schema 2.
+const BEFORE_REPLAY: &str = "
+    alter table deliveries rename to old_deliveries;
+    alter table failures rename to old_failures;
 ";
 
 /// Moves what schema 2 has into [`REPLAY_TABLES`].
@@ -149,6 +155,9 @@ const FROM_5: &str = "
     update meta set value = 6 where key = 'schema';
 ";
 
+/// What brings a schema from 3 on up to the next one.
+const STEPS: [(i64, &str); 3] = [(3, FROM_3), (4, FROM_4), (5, FROM_5)];
+
 /// Opens the writing connection; makes the tables where there are none.
 pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(file, flags() | OpenFlags::SQLITE_OPEN_CREATE)?;
@@ -159,21 +168,10 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     set_up(&connection, WRITE_CACHE_KIB)?;
     connection.execute_batch("pragma synchronous = full; pragma wal_autocheckpoint = 0")?;
     connection.set_prepared_statement_cache_capacity(96);
-    match version(&connection)? {
-        None => connection.execute_batch(&format!(
-            "begin immediate; {TABLES} {REPLAY_TABLES} {FROM_3} {FROM_4} {FROM_5} commit"
-        ))?,
-        Some(2) => connection.execute_batch(&format!(
-            "begin immediate;
-             alter table deliveries rename to old_deliveries; alter table failures rename to old_failures;
-             {REPLAY_TABLES} {FROM_2} {FROM_3} {FROM_4} {FROM_5} commit"
-        ))?,
-        Some(3) => {
-            connection.execute_batch(&format!("begin immediate; {FROM_3} {FROM_4} {FROM_5} commit"))?
-        }
-        Some(4) => connection.execute_batch(&format!("begin immediate; {FROM_4} {FROM_5} commit"))?,
-        Some(5) => connection.execute_batch(&format!("begin immediate; {FROM_5} commit"))?,
-        Some(VERSION) => {}
+    let (first, from) = match version(&connection)? {
+        None => (format!("{TABLES} {REPLAY_TABLES}"), 3),
+        Some(2) => (format!("{BEFORE_REPLAY} {REPLAY_TABLES} {FROM_2}"), 3),
+        Some(version @ 3..=VERSION) => (String::new(), version),
         Some(version) => {
             let writer = if version < VERSION { "an older" } else { "a newer" };
             return Err(Error::Open(format!(
@@ -182,6 +180,10 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
                 file.display(),
             )));
         }
+    };
+    if from < VERSION {
+        let steps = STEPS.iter().filter(|(of, _)| *of >= from).map(|(_, step)| *step).collect::<String>();
+        connection.execute_batch(&format!("begin immediate; {first} {steps} commit"))?;
     }
     // After a failed sync the operating system may hold pages that the disk has not. This writes all of the log's
     // content anew and syncs it, before anything is acknowledged or handed out.
@@ -209,6 +211,11 @@ pub(super) fn meta(connection: &Connection, key: &str) -> Result<i64, Error> {
     Ok(connection
         .prepare_cached("select value from meta where key = ?1")?
         .query_row([key], |row| row.get(0))?)
+}
+
+/// One number that SQLite tells of the database.
+pub(super) fn pragma(connection: &Connection, name: &str) -> Result<i64, Error> {
+    Ok(connection.query_row(&format!("pragma {name}"), [], |row| row.get(0))?)
 }
 
 fn flags() -> OpenFlags {

@@ -81,7 +81,7 @@ pub(super) fn give_up(read: &Connection, shared: &Shared) -> Result<(), Error> {
         return Ok(());
     }
     // Synced: the position behind them must not come back after a crash without them.
-    let needed = shared.writer().transaction(Sync::Now, 0, |work| {
+    let needed = shared.writer().transaction(Sync::Now, |work| {
         let position = schema::meta(work.sql, "journal_segment")?;
         work.prepared("delete from segments where live = 0 and number < ?1")?.execute([position])?;
         let mut needed = work.prepared("select number from segments")?;
@@ -107,7 +107,7 @@ fn sparse(read: &Connection) -> Result<Vec<Sparse>, Error> {
 
 /// Moves a slice of the segment's events. Returns whether there were any.
 fn move_out(shared: &Shared, segment: &Sparse) -> Result<bool, Error> {
-    let moved = shared.writer().transaction(Sync::Now, 0, |work| {
+    let moved = shared.writer().transaction(Sync::Now, |work| {
         let select = format!(
             "select seq, {KEPT_COLUMNS} from events where seq between ?1 and ?2 and segment = ?3 limit ?4"
         );
@@ -127,10 +127,10 @@ fn move_out(shared: &Shared, segment: &Sparse) -> Result<bool, Error> {
 }
 
 impl Shared {
-    /// Overwrites the bytes of the journal that no row names any more.
+    /// Overwrites the bytes of the journal that no row names any more. That none does is on the disk already.
     pub(super) fn overwrite_leftovers(&self) -> Result<(), Error> {
         let mut writer = self.writer();
-        let leftovers = writer.transaction(Sync::Now, 0, |work| {
+        let leftovers = writer.transaction(Sync::Later, |work| {
             let mut leftovers = work.prepared("select segment, place, bytes from leftovers")?;
             let leftovers = leftovers.query_map([], |row| {
                 let at = Position {
@@ -141,8 +141,11 @@ impl Shared {
             })?;
             Ok(leftovers.collect::<Result<Vec<(Position, u32)>, _>>()?)
         })?;
+        if leftovers.is_empty() {
+            return Ok(());
+        }
         self.segments.overwrite(&leftovers)?;
-        writer.transaction(Sync::Later, 0, |work| {
+        writer.transaction(Sync::Later, |work| {
             work.prepared("delete from leftovers")?.execute([])?;
             Ok(())
         })

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 use crate::{
     Error,
     cuts::yielding,
-    local::{Shared, writer::Sync},
+    local::{Shared, archive::number, names, writer::Sync},
     series::{Ended, Hour, HourType, Hourly, Series, Span, types_max},
 };
 
@@ -62,11 +62,8 @@ impl Hourly<i64> {
 /// See [`crate::traits::Archive::series`].
 pub(super) fn read(sql: &Connection, span: &Span) -> Result<Series, Error> {
     let Span { endpoint, sink, first, last, apart } = span;
-    let id = |name: &ObjectName| -> Result<i64, Error> {
-        let mut statement =
-            sql.prepare_cached("select coalesce((select id from names where name = ?1), 0)")?;
-        Ok(statement.query_row([name.as_str()], |row| row.get(0))?)
-    };
+    // No name has the number 0.
+    let id = |name| names::stored(sql, name).map(|id| id.unwrap_or(0));
     let endpoint = endpoint.as_ref().map(id).transpose()?;
     let sink = sink.as_ref().map(id).transpose()?;
     let asked = Asked { sql, first: first.number(), last: last.number(), apart: *apart, endpoint, sink };
@@ -167,7 +164,7 @@ pub(super) fn forget(read: &Connection, shared: &Shared, first_kept: Hour) -> Re
         let hour: Option<i64> = oldest.query_row([], |row| row.get(0))?;
         let Some(hour) = hour.filter(|hour| *hour < first_kept.number()) else { return Ok(()) };
         yielding(|| {
-            shared.writer().transaction(Sync::Later, 0, |work| {
+            shared.writer().transaction(Sync::Later, |work| {
                 for delete in [
                     "delete from hour_words where hour = ?1",
                     "delete from hour_types where hour = ?1",
@@ -189,8 +186,4 @@ fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<ObjectName> {
 /// The first column of [`HOURS`].
 fn hour(row: &Row<'_>) -> rusqlite::Result<Hour> {
     row.get(0).map(Hour::from_number)
-}
-
-fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    Ok(row.get::<_, i64>(column)?.max(0).unsigned_abs())
 }

@@ -70,7 +70,7 @@ impl Writer {
         let connection = schema::open_writer(file)?;
         let number = |key| Ok::<_, Error>(schema::meta(&connection, key)?.unsigned_abs());
         let applied = Position { segment: number("journal_segment")?, offset: number("journal_offset")? };
-        let (epoch, last_seq) = (Epoch(number("epoch")?), number("last_seq")?);
+        let epoch = Epoch(number("epoch")?);
         let mut writer = Self {
             checkpoints: Checkpoints::start(file)?,
             names: Names::load(&connection)?,
@@ -79,7 +79,7 @@ impl Writer {
             epoch,
             journal: Journal::at(segments, applied)?,
             tail: Tail::default(),
-            last_seq,
+            last_seq: 0,
             sync: Sync::Now,
             connection,
         };
@@ -178,7 +178,7 @@ impl Writer {
 
     /// Has the database take what only the journal has.
     pub(super) fn settle(&mut self) -> Result<(), Error> {
-        if self.tail.is_empty() { Ok(()) } else { self.transaction(Sync::Later, 0, |_| Ok(())) }
+        if self.tail.is_empty() { Ok(()) } else { self.transaction(Sync::Later, |_| Ok(())) }
     }
 
     /// Forgets a slice of this generation's keys, which are past their windows, and then the generation. Returns whether there
@@ -186,7 +186,7 @@ impl Writer {
     pub(super) fn forget(&mut self, generation: i64, now: Timestamp) -> Result<bool, Error> {
         // Keys of the journal's may belong to it.
         self.settle()?;
-        let forgotten = self.transaction(Sync::Later, 0, |work| dedupe::forget(work.sql, generation, now))?;
+        let forgotten = self.transaction(Sync::Later, |work| dedupe::forget(work.sql, generation, now))?;
         if forgotten == Forgotten::All {
             self.dedupe.forgotten(generation);
         }
@@ -195,9 +195,7 @@ impl Writer {
 
     /// Bytes of the database that are in use; the log that is moved into it comes on top.
     pub(super) fn database_bytes(&self) -> Result<u64, Error> {
-        let number = |pragma: &str| {
-            self.connection.query_row(&format!("pragma {pragma}"), [], |row| row.get::<_, i64>(0))
-        };
+        let number = |name| schema::pragma(&self.connection, name);
         let pages = number("page_count")? - number("freelist_count")?;
         Ok(pages.unsigned_abs() * number("page_size")?.unsigned_abs())
     }
@@ -215,7 +213,7 @@ impl Writer {
     /// Makes the next epoch the only one whose outcomes count.
     pub(super) fn claim(&mut self) -> Result<Epoch, Error> {
         let epoch = Epoch(self.epoch.0 + 1);
-        self.transaction(Sync::Now, 0, |work| {
+        self.transaction(Sync::Now, |work| {
             Ok(work.sql.execute("update meta set value = ?1 where key = 'epoch'", [place(epoch.0)])?)
         })?;
         self.epoch = epoch;
@@ -227,11 +225,10 @@ impl Writer {
     pub(super) fn transaction<R>(
         &mut self,
         sync: Sync,
-        bytes: usize,
         work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         self.set_sync(sync)?;
-        let bytes = bytes + self.tail.weight();
+        let bytes = self.tail.weight();
         let result = self.attempt(work);
         self.names.settle(result.is_ok());
         let result = result?;
@@ -246,7 +243,7 @@ impl Writer {
         work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
     ) -> Result<(R, bool), Error> {
         self.connection.execute_batch("pragma secure_delete = on")?;
-        let result = self.transaction(Sync::Now, 0, work);
+        let result = self.transaction(Sync::Now, work);
         self.connection.execute_batch("pragma secure_delete = off")?;
         let result = result?;
         Ok((result, !self.checkpoints.empty(&self.connection)?))

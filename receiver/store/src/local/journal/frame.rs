@@ -8,7 +8,7 @@ use boathook_event::{
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::Kept;
+use super::{Kept, wide};
 use crate::{
     columns, head,
     traits::Append,
@@ -357,8 +357,4 @@ fn set(out: &mut [u8], at: usize, bytes: &[u8]) {
 /// A count of bytes or items in memory; a frame is far below the end.
 fn length(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn wide(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }

@@ -58,6 +58,8 @@ pub(super) struct Journal {
     disk: Arc<dyn Disk>,
     /// Where the last frame ended.
     end: Position,
+    /// The segment at `end`, while it is read.
+    reading: Option<Arc<dyn SegmentFile>>,
     /// Segments that were not read, the first one last.
     unread: Vec<u64>,
     /// The highest number in use.
@@ -100,6 +102,7 @@ impl Journal {
         Ok(Self {
             disk,
             end,
+            reading: None,
             unread,
             last_segment,
             writing: None,
@@ -116,9 +119,13 @@ impl Journal {
     /// [`Error::Open`] if a part is missing that was acknowledged.
     pub(super) fn read_next(&mut self) -> Result<Option<Frame>, Error> {
         while self.end.segment != 0 {
-            let file = self.disk.open(self.end.segment).map_err(failed)?;
+            let file = match self.reading.take() {
+                Some(file) => file,
+                None => self.disk.open(self.end.segment).map_err(failed)?,
+            };
             if let Some((frame, end)) = read(&*file, self.end)? {
                 self.end = end;
+                self.reading = Some(file);
                 return Ok(Some(frame));
             }
             file.sync().map_err(failed)?;

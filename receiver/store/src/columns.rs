@@ -4,11 +4,11 @@ use boathook_event::{Attempt, FailureKind, Next, ParkReason};
 use crate::traits::DeliveryState;
 
 /// `deliveries.outcome` of a delivery that the sink has taken.
-const DELIVERED: &str = "delivered";
+pub(crate) const DELIVERED: &str = "delivered";
 /// `deliveries.outcome` of a delivery that the sink had already.
-const ALREADY_THERE: &str = "already_there";
+pub(crate) const ALREADY_THERE: &str = "already_there";
 /// `deliveries.outcome` of a delivery that was left out.
-const SKIPPED: &str = "skipped";
+pub(crate) const SKIPPED: &str = "skipped";
 /// The condition on `deliveries` for those put aside.
 pub(crate) const PARKED: &str = "outcome not in ('delivered', 'already_there', 'skipped')";
 
@@ -48,11 +48,15 @@ const ORDERED: u32 = 1 << 31;
 
 /// Four bytes for each number, lowest first; its highest bit says whether the order by key is kept.
 pub(crate) fn encode_sinks(sinks: &[(i64, bool)]) -> Vec<u8> {
-    let encode = |(sink, ordered): &(i64, bool)| {
-        let number = u32::try_from(*sink).unwrap_or(u32::MAX) & !ORDERED;
-        (if *ordered { number | ORDERED } else { number }).to_le_bytes()
-    };
-    sinks.iter().flat_map(encode).collect()
+    let mut out = Vec::with_capacity(sinks.len() * size_of::<u32>());
+    sinks.iter().for_each(|(sink, ordered)| put_sink(&mut out, *sink, *ordered));
+    out
+}
+
+/// Adds one to what [`encode_sinks`] gives.
+pub(crate) fn put_sink(out: &mut Vec<u8>, sink: i64, ordered: bool) {
+    let number = u32::try_from(sink).unwrap_or(u32::MAX) & !ORDERED;
+    out.extend_from_slice(&(if ordered { number | ORDERED } else { number }).to_le_bytes());
 }
 
 /// The numbers that [`encode_sinks`] wrote.

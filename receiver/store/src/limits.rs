@@ -43,6 +43,14 @@ pub const TAIL_BYTES_MAX: usize = 16 << 20;
 pub const ROWS_AT_ONCE: usize = 16;
 /// Deduplication keys of one generation: its pages stay in the cache while it is written.
 pub const GENERATION_KEYS: u32 = 16_384;
+/// Events whose places are one span: an event of an endpoint that has few is looked for among so many. Part of what is stored.
+pub const SPAN_EVENTS: i64 = 256;
+/// Keys that a transaction must bring for them to be packed, many to a row: few would make many small rows to look in.
+pub const PACKED_KEYS_MIN: usize = 1_024;
+/// Rows that the keys of one transaction are packed into: of 4,000 keys, some 2 KiB each.
+pub const KEY_ROWS: u8 = 64;
+/// Transactions of one generation that pack their keys: more than fit into one, so that it is never met.
+pub const RUNS_MAX: u32 = 64;
 /// Rows of the filter over 64 generations, eight bytes each: sixteen bits for each key.
 pub const FILTER_ROWS: usize = 1 << 18;
 /// Rows that a key is looked for in: of new keys one in thirty costs a read, with 64 full generations.

@@ -12,11 +12,11 @@ use crate::suite::{
     Environment,
     build::{self, draft},
 };
-use boathook_event::Retention;
+use boathook_event::{DedupeKey, Retention};
 use boathook_store::{
     Error,
     local::Local,
-    traits::{Archive, Batch, Committer, DeliveryState, Feed, Question, Replay, Retentions},
+    traits::{Archive, Batch, Committer, DeliveryState, Feed, Order, Question, Replay, Retentions, Verdict},
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -300,6 +300,81 @@ fn a_store_that_has_all_that_it_may_have_takes_no_events_until_some_are_gone() {
     let retentions = Retentions { default, endpoints: HashMap::new() };
     assert_eq!(folder.archive().retain(&retentions, build::at(3_600)).unwrap(), 4);
     assert_eq!(commit(&folder, draft(6)), None);
+}
+
+/// One key for each number: digests differ from their first byte on.
+fn digest(number: u64) -> DedupeKey {
+    let mut hash = [0; 16];
+    hash[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    hash[8..].copy_from_slice(&number.to_be_bytes());
+    DedupeKey { hash, body: None }
+}
+
+fn keep_nothing() -> Retentions {
+    let second = Duration::from_secs(1);
+    let default = Retention { delivered: second, parked: second, rejected: second };
+    Retentions { default, endpoints: HashMap::new() }
+}
+
+#[test]
+fn keys_that_came_many_at_a_time_are_known_after_a_start_and_forgotten_after_their_window() {
+    let mut folder = Folder::new();
+    let events = |numbers: std::ops::Range<u64>| {
+        let body =
+            |number: u64| DedupeKey { body: number.is_multiple_of(3).then_some([7; 16]), ..digest(number) };
+        numbers.map(|number| draft(number).sinks(&[]).dedupe(&[body(number)])).collect::<Vec<_>>()
+    };
+    // Twice many, and few.
+    for numbers in [1..1_501, 1_501..3_001, 3_001..3_011] {
+        folder.append(&events(numbers));
+        folder.archive().statistics().unwrap();
+    }
+    for _ in 0..2 {
+        let repeated = folder.append(&events(1..3_011));
+        let of = (1..3_011).map(|of| Verdict::Duplicate { of, rearmed: false }).collect::<Vec<_>>();
+        assert_eq!(repeated, of);
+        folder.reopen();
+    }
+    let another = draft(4_000).sinks(&[]).dedupe(&[DedupeKey { body: Some([8; 16]), ..digest(3) }]);
+    assert_eq!(folder.append(&[another]), [Verdict::IdConflict { seq: 3_011 }]);
+    let later = build::START + build::WINDOW;
+    folder.set_time(later);
+    folder.archive().retain(&keep_nothing(), later).unwrap();
+    assert!(matches!(folder.append(&events(1..2))[..], [Verdict::Stored { .. }]));
+    folder.store = None;
+    let database = rusqlite::Connection::open(folder.dir.path().join("events.db")).unwrap();
+    let count = |table| database.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0));
+    let left: (i64, i64) = (count("packed_keys").unwrap(), count("dedupe").unwrap());
+    assert_eq!(left, (0, 0));
+}
+
+#[test]
+fn events_of_one_endpoint_are_found_among_many_others_both_ways_until_they_are_gone() {
+    let mut folder = Folder::new();
+    let of = |uid: u64| if uid.is_multiple_of(300) { "rare" } else { "in" };
+    let drafts = (1..=1_500).map(|uid| build::Draft { endpoint: of(uid), ..draft(uid).sinks(&[]) });
+    folder.append(&drafts.collect::<Vec<_>>());
+    let rare = Question { endpoint: Some(build::name("rare")), ..Question::default() };
+    let found = |folder: &Folder, order, after| {
+        let question = Question { order, ..rare.clone() };
+        let found = folder.archive().find(&question, after, 3).unwrap();
+        found.events.iter().map(|event| event.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&folder, Order::NewestFirst, None), [1_500, 1_200, 900]);
+    assert_eq!(found(&folder, Order::NewestFirst, Some(900)), [600, 300]);
+    assert_eq!(found(&folder, Order::OldestFirst, Some(300)), [600, 900, 1_200]);
+    let listed = folder.archive().list(Some(&build::name("rare")), 600, 9).unwrap();
+    assert_eq!(listed.iter().map(|event| event.seq).collect::<Vec<_>>(), [900, 1_200, 1_500]);
+    assert!(folder.archive().erase(&build::uid(1_200)).unwrap());
+    assert!(folder.archive().show(&build::uid(1_200)).unwrap().is_none());
+    assert_eq!(folder.archive().show(&build::uid(1_201)).unwrap().unwrap().seq, 1_201);
+    assert_eq!(folder.archive().retain(&keep_nothing(), build::at(3_600)).unwrap(), 1_499);
+    folder.store = None;
+    let database = rusqlite::Connection::open(folder.dir.path().join("events.db")).unwrap();
+    for table in ["events", "spans", "endpoint_spans"] {
+        let count = database.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0));
+        assert_eq!(count, Ok(0), "{table}");
+    }
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! Bringing what the journal has into the tables.
-use boathook_event::{Count, DedupeKey, ParkReason, Word};
+use boathook_event::{Count, DedupeKey, Destination, Word};
 use rusqlite::CachedStatement;
 
 use crate::{
     Error,
-    columns::encode_sinks,
     local::{
         decide::expires,
         dedupe::Row,
-        fresh::{Ended, FreshEvent, Waiting},
+        fresh::{FreshDelivery, FreshEvent, Parked, Stands},
         journal::{Decided, Frame, Stored},
         writer::Work,
     },
@@ -60,21 +59,23 @@ impl<'w> Work<'w> {
             expires,
         }));
         let bytes = i64::try_from(event.body.len()).unwrap_or(i64::MAX);
-        let mut sinks = Vec::with_capacity(append.destinations.len());
-        for destination in append.distinct_destinations() {
-            let sink = self.names.id(self.sql, &destination.sink)?;
-            sinks.push((sink, destination.ordered));
-            if let Some(reason) = parked {
-                self.put_aside(stored, sink, *reason);
+        let mut deliveries = Vec::with_capacity(append.destinations.len());
+        for Destination { sink, ordered, blocks } in append.distinct_destinations() {
+            let sink = self.names.id(self.sql, sink)?;
+            let stands = if let Some(reason) = parked {
+                let at = self.now.as_microsecond();
+                self.fresh.parked.push(Parked { seq, sink, reason: reason.as_str(), at });
                 self.tally.put_aside(endpoint, sink);
-                continue;
-            }
-            let key = event.key.as_deref().filter(|_| destination.ordered);
-            let blocks = destination.blocks && key.is_some();
-            self.fresh.pending.insert((sink, seq), Waiting { key, bytes, blocks });
-            self.tally.route(endpoint, sink).waits(bytes);
+                Stands::Elsewhere
+            } else {
+                self.tally.route(endpoint, sink).waits(bytes);
+                Stands::Waits
+            };
+            let blocks = *blocks && *ordered && event.key.is_some();
+            deliveries.push(FreshDelivery { sink, ordered: *ordered, blocks, stands });
         }
-        self.fresh.events.push(FreshEvent { stored, endpoint, sinks: encode_sinks(&sinks) });
+        self.fresh.events.push(FreshEvent { stored, endpoint, deliveries });
+        self.spans.stored(seq, endpoint, event.uid);
         self.last_seq = seq;
         self.tally.stored(endpoint, event.event_type.as_deref());
         self.segments.stored(kept.segment, seq);
@@ -87,17 +88,5 @@ impl<'w> Work<'w> {
     /// A statement, parsed once per connection.
     pub(super) fn prepared(&self, text: &str) -> Result<CachedStatement<'w>, Error> {
         Ok(self.sql.prepare_cached(text)?)
-    }
-
-    /// A delivery that is parked before anybody has tried it.
-    fn put_aside(&mut self, stored: &Stored, sink: i64, reason: ParkReason) {
-        self.fresh.ended.push(Ended {
-            seq: stored.seq,
-            sink,
-            replay: 0,
-            outcome: reason.as_str(),
-            attempts: 0,
-            completed: self.now.as_microsecond(),
-        });
     }
 }

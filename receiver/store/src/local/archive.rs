@@ -10,10 +10,13 @@ use crate::{
     columns::{self, place},
     limits::LIST_MAX,
     local::{
-        Shared, oldest, question, rejected, removal,
+        Shared,
+        at_once::AtOnce,
+        names, oldest, question, rejected, removal,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, FAILURE_COLUMNS},
         schema, series,
         snapshot::Snapshot,
+        spans,
         writer::Sync,
     },
     traits::{
@@ -42,21 +45,31 @@ impl Archive for LocalArchive {
     fn list(&self, endpoint: Option<&ObjectName>, after: Seq, limit: usize) -> Result<Vec<Archived>, Error> {
         let snapshot = self.snapshot()?;
         let limit = i64::try_from(limit.min(LIST_MAX)).unwrap_or(i64::MAX);
-        let (of, endpoint) = match endpoint {
-            Some(endpoint) => ("e.endpoint = (select id from names where name = ?3)", endpoint.as_str()),
-            None => ("?3 = ''", ""),
+        let events = match endpoint {
+            Some(endpoint) => {
+                let Some(id) = names::stored(&snapshot, endpoint)? else { return Ok(Vec::new()) };
+                let select = format!(
+                    "select {EVENT_COLUMNS} from {} join names n on n.id = e.endpoint
+                     where s.endpoint = ?3 and s.span >= ?4 and e.seq > ?1 order by s.span, e.seq limit ?2",
+                    spans::of_endpoint()
+                );
+                snapshot.events(&select, [place(after), limit, id, spans::span(after)])?
+            }
+            None => {
+                let select = format!(
+                    "select {EVENT_COLUMNS} from {EVENT_TABLES} where e.seq > ?1 order by e.seq limit ?2"
+                );
+                snapshot.events(&select, [place(after), limit])?
+            }
         };
-        let select = format!(
-            "select {EVENT_COLUMNS} from {EVENT_TABLES} where e.seq > ?1 and {of} order by e.seq limit ?2"
-        );
-        let events = snapshot.events(&select, params![place(after), limit, endpoint])?;
         events.into_iter().map(|event| archived(&snapshot, event)).collect()
     }
 
     fn show(&self, uid: &Uid) -> Result<Option<Archived>, Error> {
         let snapshot = self.snapshot()?;
-        let select = format!("select {EVENT_COLUMNS} from {EVENT_TABLES} where e.uid = ?1");
-        let event = snapshot.event(&select, [uid.as_bytes()])?;
+        let Some(seq) = spans::find(&snapshot, uid)? else { return Ok(None) };
+        let select = format!("select {EVENT_COLUMNS} from {EVENT_TABLES} where e.seq = ?1");
+        let event = snapshot.event(&select, [place(seq)])?;
         event.map(|event| archived(&snapshot, event)).transpose()
     }
 
@@ -118,12 +131,17 @@ impl fmt::Debug for LocalArchive {
 }
 
 fn archived(sql: &Connection, row: EventRow) -> Result<Archived, Error> {
-    let EventRow { seq, sinks, event } = row;
-    Ok(Archived { seq, event, deliveries: deliveries(sql, seq, &sinks)? })
+    let EventRow { seq, sinks, at_once, event } = row;
+    Ok(Archived { seq, event, deliveries: deliveries(sql, seq, &sinks, &at_once)? })
 }
 
 /// The event's deliveries to these sinks, those that are complete before the one that is pending.
-pub(super) fn deliveries(sql: &Connection, seq: Seq, sinks: &[i64]) -> Result<Vec<ArchivedDelivery>, Error> {
+pub(super) fn deliveries(
+    sql: &Connection,
+    seq: Seq,
+    sinks: &[i64],
+    at_once: &[AtOnce],
+) -> Result<Vec<ArchivedDelivery>, Error> {
     let select = "
         select name, outcome, attempts, null, completed, replay
         from deliveries join names on id = sink where seq = ?1 and sink = ?2
@@ -134,6 +152,9 @@ pub(super) fn deliveries(sql: &Connection, seq: Seq, sinks: &[i64]) -> Result<Ve
     let mut statement = sql.prepare_cached(select)?;
     let mut deliveries = Vec::with_capacity(sinks.len());
     for sink in sinks {
+        if let Some(ended) = at_once.iter().find(|ended| ended.sink == *sink) {
+            deliveries.push(ended_at_once(sql, ended)?);
+        }
         let found = statement.query_map([place(seq), *sink], delivery)?;
         for delivery in found {
             let mut delivery = delivery?;
@@ -142,6 +163,20 @@ pub(super) fn deliveries(sql: &Connection, seq: Seq, sinks: &[i64]) -> Result<Ve
         }
     }
     Ok(deliveries)
+}
+
+fn ended_at_once(sql: &Connection, ended: &AtOnce) -> Result<ArchivedDelivery, Error> {
+    let mut name = sql.prepare_cached("select name from names where id = ?1")?;
+    Ok(ArchivedDelivery {
+        sink: name.query_row([ended.sink], |row| Ok(ObjectName::from_stored(row.get_ref(0)?.as_str()?)))?,
+        replay: 0,
+        state: ended.state(),
+        parked_for: None,
+        attempts: ended.attempts,
+        due: None,
+        completed_at: ended.completed_at(),
+        failures: Vec::new(),
+    })
 }
 
 /// Where a delivery stands: it is pending, or it is complete.

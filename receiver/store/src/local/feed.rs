@@ -10,7 +10,9 @@ use crate::{
     columns::{self, place},
     limits::FEED_ROWS_MAX,
     local::{
-        Shared, names,
+        Shared,
+        at_once::{self, AtOnce},
+        names,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow},
         schema,
         snapshot::Snapshot,
@@ -131,18 +133,21 @@ impl Feed for LocalFeed {
     fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error> {
         let snapshot = self.snapshot()?;
         let event = snapshot
-            .prepare_cached("select uid, sinks from events where seq = ?1")?
+            .prepare_cached("select uid, sinks, at_once from events where seq = ?1")?
             .query_row([place(seq)], |row| {
-                Ok((Uid::from_bytes(row.get(0)?), columns::sink_numbers(row.get_ref(1)?.as_blob()?)))
+                let sinks = columns::sink_numbers(row.get_ref(1)?.as_blob()?);
+                Ok((Uid::from_bytes(row.get(0)?), sinks, at_once::column(row, 2)?))
             })
             .optional()?;
-        let Some((uid, sinks)) = event else { return Ok(None) };
+        let Some((uid, sinks, at_once)) = event else { return Ok(None) };
         let select = "select name, (select outcome from deliveries where seq = ?1 and sink = ?2) from names where id = ?2";
         let mut state = snapshot.prepare_cached(select)?;
         let mut of = |sink: i64| {
             state.query_row([place(seq), sink], |row| {
                 let name = ObjectName::from_stored(row.get_ref(0)?.as_str()?);
-                Ok((name, columns::state(row.get_ref(1)?.as_str_or_null()?)))
+                let ended = at_once.iter().find(|ended| ended.sink == sink);
+                let state = ended.map_or(columns::state(row.get_ref(1)?.as_str_or_null()?), AtOnce::state);
+                Ok((name, state))
             })
         };
         let deliveries = sinks.into_iter().map(&mut of).collect::<Result<_, _>>()?;

@@ -1,14 +1,13 @@
-//! Rows on their way into the tables: table by table, each with one statement, and what waits for a delivery that has ended
-//! meanwhile not at all.
-use std::collections::BTreeMap;
-
+//! Rows on their way into the tables: table by table, each with one statement. A delivery that has ended meanwhile never waits
+//! in one, and where it ended well stands in its event's row.
 use boathook_event::Seq;
 use rusqlite::{Connection, params};
 
 use crate::{
     Error,
-    columns::place,
+    columns::{self, place},
     local::{
+        at_once::{self, AtOnce},
         insert::insert_all,
         journal::{Kept, Stored},
     },
@@ -17,87 +16,161 @@ use crate::{
 /// Rows of the journal's frames that were not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Fresh<'f> {
+    /// By place.
     pub(super) events: Vec<FreshEvent<'f>>,
-    /// Deliveries that nobody has tried, by sink and place.
-    pub(super) pending: BTreeMap<(i64, Seq), Waiting<'f>>,
-    /// Deliveries that have ended.
-    pub(super) ended: Vec<Ended>,
+    /// Deliveries that were put aside.
+    pub(super) parked: Vec<Parked>,
 }
 
-/// A row of `events`.
+/// A row of `events`, and what becomes of its deliveries.
 #[derive(Debug)]
 pub(super) struct FreshEvent<'f> {
     pub(super) stored: &'f Stored,
     pub(super) endpoint: i64,
-    /// As [`crate::columns::encode_sinks`] gives them.
-    pub(super) sinks: Vec<u8>,
+    pub(super) deliveries: Vec<FreshDelivery>,
 }
 
-/// The rest of a row of `pending`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Waiting<'f> {
-    /// Where it is ordered.
-    pub(super) key: Option<&'f str>,
-    pub(super) bytes: i64,
+/// A delivery of an event that was not written yet.
+#[derive(Debug)]
+pub(super) struct FreshDelivery {
+    pub(super) sink: i64,
+    pub(super) ordered: bool,
     pub(super) blocks: bool,
+    pub(super) stands: Stands,
+}
+
+/// Where it stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stands {
+    /// Nobody has tried it.
+    Waits,
+    /// It has ended well.
+    Ended(AtOnce),
+    /// It has a row already, or is one of [`Fresh::parked`].
+    Elsewhere,
 }
 
 /// A row of `deliveries`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ended {
+pub(super) struct Parked {
     pub(super) seq: Seq,
     pub(super) sink: i64,
-    pub(super) replay: u32,
-    pub(super) outcome: &'static str,
-    pub(super) attempts: u32,
+    pub(super) reason: &'static str,
     /// In microseconds.
-    pub(super) completed: i64,
+    pub(super) at: i64,
 }
 
-impl Fresh<'_> {
+impl<'f> Fresh<'f> {
+    /// The delivery, if nobody has tried it and it has no row, and how many bytes its body has.
+    pub(super) fn waiting(&mut self, seq: Seq, sink: i64) -> Option<(&mut FreshDelivery, i64)> {
+        let at = self.at(seq)?;
+        let event = self.events.get_mut(at)?;
+        let bytes = event.bytes();
+        let waits =
+            |delivery: &&mut FreshDelivery| delivery.sink == sink && matches!(delivery.stands, Stands::Waits);
+        event.deliveries.iter_mut().find(waits).map(|delivery| (delivery, bytes))
+    }
+
+    /// Where the event of this place is. Places follow each other nearly always.
+    fn at(&self, seq: Seq) -> Option<usize> {
+        let of = |event: &FreshEvent<'_>| event.stored.seq;
+        let guess = usize::try_from(seq.checked_sub(of(self.events.first()?))?).ok()?;
+        if self.events.get(guess).is_some_and(|event| of(event) == seq) {
+            return Some(guess);
+        }
+        self.events.binary_search_by_key(&seq, of).ok()
+    }
+
     /// Writes all of them. One that cannot be written ends the transaction: so SQLite need not be able to take back a statement's
     /// other rows.
     pub(super) fn write(&mut self, sql: &Connection) -> Result<(), Error> {
         self.write_events(sql)?;
-        let pending = std::mem::take(&mut self.pending).into_iter().collect::<Vec<_>>();
-        insert_all(sql, INTO_PENDING, "(?, ?, 0, ?, ?, ?)", &pending, |row, ((sink, seq), waiting)| {
-            let Waiting { key, bytes, blocks } = waiting;
+        let mut waiting =
+            self.events.iter().flat_map(FreshEvent::waiting).collect::<Vec<(Seq, Waiting<'_>)>>();
+        // As the table is.
+        waiting.sort_unstable_by_key(|(seq, waiting)| (waiting.sink, *seq));
+        insert_all(sql, INTO_PENDING, "(?, ?, 0, ?, ?, ?)", &waiting, |row, (seq, waiting)| {
+            let Waiting { sink, key, bytes, blocks } = waiting;
             row.bind([sink, &place(*seq), key, bytes, blocks])
         })?;
-        // By place, as the table is.
-        self.ended.sort_unstable_by_key(|ended| (ended.seq, ended.sink));
+        self.parked.sort_unstable_by_key(|parked| (parked.seq, parked.sink));
         let into = "insert or rollback into deliveries (seq, sink, replay, outcome, attempts, completed)";
-        insert_all(sql, into, "(?, ?, ?, ?, ?, ?)", &self.ended, |row, ended| {
-            let Ended { seq, sink, replay, outcome, attempts, completed } = ended;
-            row.bind([&place(*seq), sink, replay, outcome, attempts, completed])
-        })?;
-        self.ended.clear();
+        insert_all(
+            sql,
+            into,
+            "(?, ?, 0, ?, 0, ?)",
+            &self.parked,
+            |row, Parked { seq, sink, reason, at }| row.bind([&place(*seq), sink, reason, at]),
+        )?;
+        *self = Self::default();
         Ok(())
     }
 
-    /// Writes this delivery, if it is one of them.
+    /// Writes this delivery, if it is one of those that wait.
     pub(super) fn write_pending(&mut self, sql: &Connection, sink: i64, seq: Seq) -> Result<(), Error> {
-        if let Some(Waiting { key, bytes, blocks }) = self.pending.remove(&(sink, seq)) {
-            sql.prepare_cached(&format!("{INTO_PENDING} values (?1, ?2, 0, ?3, ?4, ?5)"))?
-                .execute(params![sink, place(seq), key, bytes, blocks])?;
-        }
+        let Some(event) = self.at(seq).and_then(|at| self.events.get_mut(at)) else { return Ok(()) };
+        let waiting = event.waiting().find(|(_, waiting)| waiting.sink == sink);
+        let Some((_, Waiting { key, bytes, blocks, .. })) = waiting else { return Ok(()) };
+        sql.prepare_cached(&format!("{INTO_PENDING} values (?1, ?2, 0, ?3, ?4, ?5)"))?.execute(params![
+            sink,
+            place(seq),
+            key,
+            bytes,
+            blocks
+        ])?;
+        let delivery = event.deliveries.iter_mut().find(|delivery| delivery.sink == sink);
+        delivery.into_iter().for_each(|delivery| delivery.stands = Stands::Elsewhere);
         Ok(())
     }
 
-    fn write_events(&mut self, sql: &Connection) -> Result<(), Error> {
-        let into = "insert or rollback into events (seq, uid, endpoint, received, idx, id, type, key, tenant, entity, sinks, head, body,
-                                        segment, place, meta_bytes, head_bytes, body_bytes)";
-        let values = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, x'', x'', ?, ?, ?, ?, ?)";
-        insert_all(sql, into, values, &self.events, |row, FreshEvent { stored, endpoint, sinks }| {
+    fn write_events(&self, sql: &Connection) -> Result<(), Error> {
+        let into = "insert or rollback into events (seq, uid, endpoint, received, idx, id, type, key, tenant, entity, sinks, at_once,
+                                        head, body, segment, place, meta_bytes, head_bytes, body_bytes)";
+        let values = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, x'', x'', ?, ?, ?, ?, ?)";
+        let (mut sinks, mut at_once) = (Vec::new(), Vec::new());
+        insert_all(sql, into, values, &self.events, |row, FreshEvent { stored, endpoint, deliveries }| {
             let Stored { seq, append, kept, .. } = stored;
             let (event, Kept { segment, offset, meta_bytes, head_bytes, body_bytes }) = (&append.event, kept);
+            sinks.clear();
+            at_once.clear();
+            for FreshDelivery { sink, ordered, stands, .. } in deliveries {
+                columns::put_sink(&mut sinks, *sink, *ordered);
+                if let Stands::Ended(ended) = stands {
+                    at_once::put(&mut at_once, ended);
+                }
+            }
             row.bind([&place(*seq), event.uid.as_bytes(), endpoint, &event.received_at.as_microsecond()])?;
             row.bind([&event.index, &event.id, &event.event_type, &event.key, &event.tenant, &event.entity])?;
-            row.bind([sinks, &place(*segment), &place(*offset), meta_bytes, head_bytes, body_bytes])
-        })?;
-        self.events.clear();
-        Ok(())
+            row.bind([&sinks, &at_once])?;
+            row.bind([&place(*segment), &place(*offset), meta_bytes, head_bytes, body_bytes])
+        })
     }
+}
+
+impl<'f> FreshEvent<'f> {
+    fn bytes(&self) -> i64 {
+        i64::try_from(self.stored.append.event.body.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Its deliveries that wait, with its place.
+    fn waiting(&self) -> impl Iterator<Item = (Seq, Waiting<'f>)> {
+        let (stored, bytes) = (self.stored, self.bytes());
+        let waits = |delivery: &&FreshDelivery| matches!(delivery.stands, Stands::Waits);
+        self.deliveries.iter().filter(waits).map(move |FreshDelivery { sink, ordered, blocks, .. }| {
+            let key = stored.append.event.key.as_deref().filter(|_| *ordered);
+            (stored.seq, Waiting { sink: *sink, key, bytes, blocks: *blocks })
+        })
+    }
+}
+
+/// The rest of a row of `pending`.
+#[derive(Debug, Clone, Copy)]
+struct Waiting<'f> {
+    sink: i64,
+    /// Where it is ordered.
+    key: Option<&'f str>,
+    bytes: i64,
+    blocks: bool,
 }
 
 const INTO_PENDING: &str = "insert or rollback into pending (sink, seq, attempts, key, bytes, blocks)";

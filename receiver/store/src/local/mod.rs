@@ -5,6 +5,7 @@
 //! writer of this process; feeds and archives read on connections of their own; a thread checkpoints on another one.
 mod append;
 mod archive;
+mod at_once;
 mod checkpoint;
 mod decide;
 mod dedupe;
@@ -27,6 +28,7 @@ mod schema;
 mod segments;
 mod series;
 mod snapshot;
+mod spans;
 mod tail;
 mod tally;
 mod writer;

@@ -6,10 +6,7 @@ use crate::{
     Error,
     columns::{completed_at, outcome, place},
     limits::LAST_FAILURES_MAX,
-    local::{
-        fresh::{Ended, Waiting},
-        writer::Work,
-    },
+    local::{at_once::AtOnce, fresh::Stands, writer::Work},
 };
 
 impl Work<'_> {
@@ -48,7 +45,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Ends a delivery that is not in the tables yet, and need not come into them: nothing has failed, and no key is held.
+    /// Ends a delivery that has no row yet, and needs none of its own: nothing has failed, and no key is held.
     /// Returns whether it is one.
     fn ends_fresh(
         &mut self,
@@ -56,16 +53,15 @@ impl Work<'_> {
         next: &Next,
         attempt: Option<&Attempt>,
     ) -> bool {
-        let plain = attempt.is_none_or(|attempt| attempt.result.is_ok());
-        let Some(end) = outcome(next) else { return false };
-        let waiting = self.fresh.pending.get(&(sink, seq)).filter(|waiting| plain && !waiting.blocks);
-        let Some(Waiting { bytes, .. }) = waiting.copied() else { return false };
-        self.fresh.pending.remove(&(sink, seq));
-        self.fresh.ended.push(Ended {
-            seq,
+        let well = AtOnce::may_end_with(next) && attempt.is_none_or(|attempt| attempt.result.is_ok());
+        let Some(outcome) = outcome(next).filter(|_| well) else { return false };
+        let Some((delivery, bytes)) = self.fresh.waiting(seq, sink) else { return false };
+        if delivery.blocks {
+            return false;
+        }
+        delivery.stands = Stands::Ended(AtOnce {
             sink,
-            replay: 0,
-            outcome: end,
+            outcome,
             attempts: attempt.map_or(0, |attempt| attempt.number),
             completed: attempt.map_or_else(|| self.now.as_microsecond(), completed_at),
         });

@@ -7,7 +7,11 @@ use crate::{
     Error,
     columns::{PARKED, place, sink_numbers},
     limits::{LIST_MAX, LIST_ROWS_MAX, LIST_SLICE},
-    local::{archive, names, rows},
+    local::{
+        archive,
+        at_once::{self, AtOnce},
+        names, rows, spans,
+    },
     traits::{DeliveryState, Found, Order, Question, Summary},
 };
 
@@ -33,14 +37,14 @@ pub(super) fn find(
                 return Ok(found);
             }
             (at, looked_at) = (Some(seq), looked_at + 1);
-            let Some((summary, sinks)) = summary(sql, seq)? else { continue };
+            let Some(Candidate { summary, sinks, at_once }) = candidate(sql, seq)? else { continue };
             if question.ends_before(summary.received_at) {
                 return Ok(found);
             }
             if !question.fits(&summary) {
                 continue;
             }
-            let deliveries = archive::deliveries(sql, seq, &sinks)?;
+            let deliveries = archive::deliveries(sql, seq, &sinks, &at_once)?;
             if question.fits_deliveries(&deliveries) {
                 found.events.push(Summary { deliveries, ..summary });
             }
@@ -102,7 +106,18 @@ impl Walk {
         };
         match self {
             Self::Parked => seqs(&format!("seq from deliveries where {PARKED} and ?1 is null"), &None::<i64>),
-            Self::Endpoint(endpoint) => seqs("seq from events where endpoint = ?1", endpoint),
+            Self::Endpoint(endpoint) => {
+                let select = format!(
+                    "select e.seq from {} where s.endpoint = ?1 and e.seq {behind} ?2 and s.span {behind}= ?3
+                     order by s.span {direction}, e.seq {direction} limit {LIST_SLICE}",
+                    spans::of_endpoint()
+                );
+                let span = spans::span(from.unsigned_abs());
+                let mut statement = sql.prepare_cached(&select)?;
+                let rows = statement
+                    .query_map([*endpoint, from, span], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            }
             Self::All => seqs("seq from events where ?1 is null", &None::<i64>),
             Self::Pending(sinks) => {
                 let mut all = Vec::new();
@@ -121,7 +136,14 @@ impl Walk {
     }
 }
 
-fn summary(sql: &Connection, seq: Seq) -> Result<Option<(Summary, Vec<i64>)>, Error> {
+/// An event that may be what is asked for.
+struct Candidate {
+    summary: Summary,
+    sinks: Vec<i64>,
+    at_once: Vec<AtOnce>,
+}
+
+fn candidate(sql: &Connection, seq: Seq) -> Result<Option<Candidate>, Error> {
     let read = |row: &Row<'_>| {
         let text = |column: usize| -> rusqlite::Result<Option<Box<str>>> {
             Ok(row.get_ref(column)?.as_str_or_null()?.map(Into::into))
@@ -138,9 +160,10 @@ fn summary(sql: &Connection, seq: Seq) -> Result<Option<(Summary, Vec<i64>)>, Er
             bytes: row.get::<_, i64>(7)?.unsigned_abs(),
             deliveries: Vec::new(),
         };
-        Ok((summary, sink_numbers(row.get_ref(8)?.as_blob()?)))
+        let sinks = sink_numbers(row.get_ref(8)?.as_blob()?);
+        Ok(Candidate { summary, sinks, at_once: at_once::column(row, 9)? })
     };
-    let select = "select e.uid, n.name, e.received, e.id, e.type, e.key, e.tenant, coalesce(e.body_bytes, length(e.body)), e.sinks
+    let select = "select e.uid, n.name, e.received, e.id, e.type, e.key, e.tenant, coalesce(e.body_bytes, length(e.body)), e.sinks, e.at_once
                   from events e join names n on n.id = e.endpoint where e.seq = ?1";
     Ok(sql.prepare_cached(select)?.query_row([place(seq)], read).optional()?)
 }

@@ -10,9 +10,10 @@ use crate::{
     limits::{RETAIN_SLICE, VACUUM_PAGES},
     local::{
         Shared,
+        at_once::{self, AtOnce},
         journal::Kept,
         rows::{self, KEPT_COLUMNS},
-        schema, segments, series,
+        schema, segments, series, spans,
         writer::{Sync, Work},
     },
     traits::{Erased, Hour, Retentions},
@@ -23,6 +24,7 @@ struct Candidate {
     seq: Seq,
     received: i64,
     sinks: Vec<i64>,
+    at_once: Vec<AtOnce>,
 }
 
 /// Deletes events past their retention and keys past their window. Candidates are looked for on a reading connection;
@@ -77,11 +79,13 @@ fn retain_of(read: &Connection, shared: &Shared, endpoint: i64, cuts: Cuts) -> R
 impl Shared {
     /// See [`crate::traits::Archive::erase`].
     pub(super) fn erase(&self, uid: &Uid) -> Result<bool, Error> {
-        let seq = self.writer().transaction(Sync::Later, |work| {
-            let mut find = work.prepared("select seq from events where uid = ?1")?;
-            Ok(find.query_row([uid.as_bytes()], |row| row.get::<_, i64>(0)).optional()?)
-        })?;
-        let erased = self.erase_all(seq.map(i64::unsigned_abs).as_slice())?;
+        let seq = {
+            let mut writer = self.writer();
+            // Spans know an event when the transaction that writes it is over.
+            writer.settle()?;
+            writer.transaction(Sync::Later, |work| spans::find(work.sql, uid))?
+        };
+        let erased = self.erase_all(seq.as_slice())?;
         if erased.traces {
             let text = "the bytes are still in the write-ahead log, which somebody reads; try again";
             return Err(Error::Full(text.into()));
@@ -164,8 +168,10 @@ impl Work<'_> {
         ] {
             self.prepared(delete)?.execute([place(seq)])?;
         }
-        let delete = format!("delete from events where seq = ?1 returning {KEPT_COLUMNS}");
-        let kept = self.prepared(&delete)?.query_row([place(seq)], |row| rows::kept(row, 0))?;
+        let delete = format!("delete from events where seq = ?1 returning endpoint, {KEPT_COLUMNS}");
+        let (endpoint, kept) =
+            self.prepared(&delete)?.query_row([place(seq)], |row| Ok((row.get(0)?, rows::kept(row, 1)?)))?;
+        self.spans.deleted(seq, endpoint);
         self.tally.events -= 1;
         Ok(kept)
     }
@@ -216,16 +222,19 @@ fn endpoints(read: &Connection) -> Result<Vec<(i64, ObjectName)>, Error> {
 }
 
 fn slice(read: &Connection, endpoint: i64, after: Seq) -> Result<Vec<Candidate>, Error> {
-    let mut statement = read.prepare_cached(
-        "select seq, received, sinks from events indexed by events_by_endpoint
-         where endpoint = ?1 and seq > ?2 order by seq limit ?3",
-    )?;
+    let select = format!(
+        "select e.seq, e.received, e.sinks, e.at_once from {}
+         where s.endpoint = ?1 and s.span >= ?4 and e.seq > ?2 order by s.span, e.seq limit ?3",
+        spans::of_endpoint()
+    );
+    let mut statement = read.prepare_cached(&select)?;
     let limit = i64::try_from(RETAIN_SLICE).unwrap_or(i64::MAX);
-    let rows = statement.query_map([endpoint, place(after), limit], |row| {
+    let rows = statement.query_map([endpoint, place(after), limit, spans::span(after)], |row| {
         Ok(Candidate {
             seq: row.get::<_, i64>(0)?.unsigned_abs(),
             received: row.get(1)?,
             sinks: sink_numbers(row.get_ref(2)?.as_blob()?),
+            at_once: at_once::column(row, 3)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -233,9 +242,12 @@ fn slice(read: &Connection, endpoint: i64, after: Seq) -> Result<Vec<Candidate>,
 
 /// Whether nothing of it is pending, and all that became of it is older than its retention.
 fn is_past(sql: &Connection, candidate: &Candidate, cuts: Cuts) -> Result<bool, Error> {
-    let Candidate { seq, received, sinks } = candidate;
+    let Candidate { seq, received, sinks, at_once } = candidate;
     if sinks.is_empty() {
         return Ok(*received <= cuts.delivered);
+    }
+    if at_once.iter().any(|ended| ended.completed > cuts.delivered) {
+        return Ok(false);
     }
     let mut pending = sql.prepare_cached("select 1 from pending where sink = ?1 and seq = ?2")?;
     for sink in sinks {

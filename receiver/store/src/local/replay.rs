@@ -6,7 +6,10 @@ use crate::{
     Error,
     columns::{decode_sinks, encode_sinks, place, state},
     limits::REPLAY_SLICE,
-    local::writer::Work,
+    local::{
+        at_once::{self, AtOnce},
+        writer::Work,
+    },
     traits::{DeliveryState, Replay, Replayed},
 };
 
@@ -16,6 +19,8 @@ struct Again {
     endpoint: i64,
     /// Its sinks, and whether they get it in the order of its key.
     sinks: Vec<(i64, bool)>,
+    /// Those that ended well at once.
+    at_once: Vec<AtOnce>,
 }
 
 /// Where an event's last delivery to a sink stands.
@@ -61,7 +66,7 @@ impl Work<'_> {
             if only.is_some_and(|only| only != Some(sink)) {
                 continue;
             }
-            let Some(standing) = self.standing(again.seq, sink)? else { continue };
+            let Some(standing) = self.standing(again, sink)? else { continue };
             if wanted.is_none_or(|wanted| wanted == standing.state) {
                 meant.push((sink, ordered, Some(standing)));
             }
@@ -81,15 +86,17 @@ impl Work<'_> {
 
     fn again(&self, seq: Seq) -> Result<Option<Again>, Error> {
         let found = self
-            .prepared("select endpoint, sinks from events where seq = ?1")?
+            .prepared("select endpoint, sinks, at_once from events where seq = ?1")?
             .query_row([place(seq)], |row| {
-                Ok(Again { seq, endpoint: row.get(0)?, sinks: decode_sinks(row.get_ref(1)?.as_blob()?) })
+                let sinks = decode_sinks(row.get_ref(1)?.as_blob()?);
+                Ok(Again { seq, endpoint: row.get(0)?, sinks, at_once: at_once::column(row, 2)? })
             })
             .optional()?;
         Ok(found)
     }
 
-    fn standing(&self, seq: Seq, sink: i64) -> Result<Option<Standing>, Error> {
+    fn standing(&self, again: &Again, sink: i64) -> Result<Option<Standing>, Error> {
+        let seq = again.seq;
         let of = |state| move |row: &rusqlite::Row<'_>| Ok(Standing { state, replay: row.get(0)? });
         let pending = self
             .prepared("select replay from pending where sink = ?1 and seq = ?2")?
@@ -104,7 +111,8 @@ impl Work<'_> {
             )?
             .query_row([place(seq), sink], |row| of(state(row.get_ref(1)?.as_str_or_null()?))(row))
             .optional()?;
-        Ok(last)
+        let first = again.at_once.iter().find(|ended| ended.sink == sink);
+        Ok(last.or(first.map(|ended| Standing { state: ended.state(), replay: 0 })))
     }
 
     /// The sink that gets it instead. It becomes one of the event's sinks if it is none.
@@ -112,7 +120,7 @@ impl Work<'_> {
         let Destination { sink, ordered, blocks: _ } = to;
         let sink = self.names.id(self.sql, sink)?;
         if let Some((_, ordered)) = again.sinks.iter().find(|(known, _)| *known == sink) {
-            return Ok((sink, *ordered, self.standing(again.seq, sink)?));
+            return Ok((sink, *ordered, self.standing(again, sink)?));
         }
         let mut sinks = again.sinks.clone();
         if sinks.len() >= SINKS_PER_EVENT_MAX {
@@ -122,6 +130,17 @@ impl Work<'_> {
         self.prepared("update events set sinks = ?2 where seq = ?1")?
             .execute(params![place(again.seq), encode_sinks(&sinks)])?;
         Ok((sink, *ordered, None))
+    }
+
+    /// The event's row says no more how its delivery to the sink has ended, if it does.
+    fn forget_at_once(&self, again: &Again, sink: i64) -> Result<(), Error> {
+        let mut left = again.at_once.clone();
+        left.retain(|ended| ended.sink != sink);
+        if left.len() < again.at_once.len() {
+            self.prepared("update events set at_once = ?2 where seq = ?1")?
+                .execute(params![place(again.seq), at_once::encode(&left)])?;
+        }
+        Ok(())
     }
 
     /// Makes the delivery pending, due at once. Returns whether it was not before.
@@ -142,6 +161,7 @@ impl Work<'_> {
                     let delete = format!("delete from {table} where seq = ?1 and sink = ?2 and replay = ?3");
                     self.prepared(&delete)?.execute(at)?;
                 }
+                self.forget_at_once(again, sink)?;
                 replay
             }
             Some(Standing { state: DeliveryState::Delivered, replay }) => replay.saturating_add(1),

@@ -10,13 +10,16 @@ use crate::{
     Error,
     columns::{kind, sink_numbers},
     head,
-    local::journal::{Kept, Segments},
+    local::{
+        at_once::{self, AtOnce},
+        journal::{Kept, Segments},
+    },
 };
 
 /// The columns that [`event`] reads, from `events e` joined with `names n` of its endpoint.
 pub(super) const EVENT_COLUMNS: &str =
     "e.seq, e.uid, n.name, e.received, e.idx, e.id, e.type, e.key, e.tenant, e.entity, e.sinks, e.head, e.body,
-     e.segment, e.place, e.meta_bytes, e.head_bytes, e.body_bytes";
+     e.segment, e.place, e.meta_bytes, e.head_bytes, e.body_bytes, e.at_once";
 /// The tables of [`EVENT_COLUMNS`].
 pub(super) const EVENT_TABLES: &str = "events e join names n on n.id = e.endpoint";
 /// The columns that [`kept`] reads.
@@ -25,10 +28,11 @@ pub(super) const KEPT_COLUMNS: &str = "segment, place, meta_bytes, head_bytes, b
 pub(super) const FAILURE_COLUMNS: &str =
     "number, started, millis, kind, permanent, status, retry_after_millis, message";
 
-/// A stored event with its place and its sinks' numbers.
+/// A stored event with its place, its sinks' numbers, and what ended well at once.
 pub(super) struct EventRow {
     pub(super) seq: Seq,
     pub(super) sinks: Vec<i64>,
+    pub(super) at_once: Vec<AtOnce>,
     pub(super) event: Arc<Event>,
 }
 
@@ -60,6 +64,7 @@ pub(super) fn event(row: &Row<'_>, segments: &Segments) -> Result<EventRow, Erro
     Ok(EventRow {
         seq: row.get::<_, i64>(0)?.unsigned_abs(),
         sinks: sink_numbers(blob(10)?),
+        at_once: at_once::column(row, 18)?,
         event: Arc::new(Event::restore(parts)),
     })
 }

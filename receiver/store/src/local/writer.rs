@@ -21,6 +21,7 @@ use crate::{
         names::Names,
         schema,
         segments::SegmentChanges,
+        spans::SpanChanges,
         tail::Tail,
     },
     tally::Tally,
@@ -63,6 +64,7 @@ pub(super) struct Work<'w> {
     /// Keys to be remembered.
     pub(super) keys: Vec<Row>,
     pub(super) segments: SegmentChanges,
+    pub(super) spans: SpanChanges,
 }
 
 impl Writer {
@@ -261,6 +263,7 @@ impl Writer {
             fresh: Fresh::default(),
             keys: Vec::new(),
             segments: SegmentChanges::default(),
+            spans: SpanChanges::default(),
         };
         running.apply(self.tail.frames()).map_err(|error| match error {
             // It is acknowledged, and can neither be told nor left out.
@@ -270,11 +273,11 @@ impl Writer {
             error => error,
         })?;
         let result = work(&mut running)?;
-        let Work { tally, last_seq, mut keys, segments, .. } = running;
+        let Work { tally, last_seq, mut keys, segments, spans, .. } = running;
         tally.write(&transaction)?;
         segments.write(&transaction)?;
-        keys.sort_unstable();
-        let generation = self.dedupe.write(&transaction, &keys)?;
+        spans.write(&transaction)?;
+        let generation = self.dedupe.write(&transaction, &mut keys)?;
         let mut set = transaction.prepare_cached("update meta set value = ?2 where key = ?1")?;
         if last_seq != 0 {
             set.execute(params!["last_seq", place(last_seq)])?;

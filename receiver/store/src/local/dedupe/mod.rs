@@ -1,6 +1,7 @@
 //! Which keys are remembered. Keys come into the newest generation, which is small enough that writing to it stays cheap,
 //! and go with the oldest: whole generations, once all their keys are past their windows.
 mod filter;
+mod packed;
 
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ use self::filter::Filter;
 use crate::{
     Error,
     columns::place,
-    limits::{FORGET_SLICE, GENERATION_KEYS},
+    limits::{FORGET_SLICE, GENERATION_KEYS, PACKED_KEYS_MIN, RUNS_MAX},
     local::insert::insert_all,
 };
 
@@ -61,23 +62,27 @@ pub(super) struct Dedupe {
 pub(super) struct Generation {
     number: i64,
     keys: u32,
+    /// How often keys came many at a time.
+    runs: u32,
 }
 
 impl Dedupe {
     /// Reads which generation knows what: some hundred nanoseconds for each key.
     pub(super) fn load(sql: &Connection) -> Result<Self, Error> {
-        let newest = sql.query_row(
+        let mut newest = sql.query_row(
             "select coalesce(max(number), 0), coalesce((select keys from generations order by number desc limit 1), 0)
              from generations",
             [],
-            |row| Ok(Generation { number: row.get(0)?, keys: row.get(1)? }),
+            |row| Ok(Generation { number: row.get(0)?, keys: row.get(1)?, runs: 0 }),
         )?;
+        newest.runs = packed::runs(sql, newest.number)?;
         let mut filter = Filter::default();
         let mut keys = sql.prepare("select generation, hash from dedupe")?;
         let mut rows = keys.query([])?;
         while let Some(row) = rows.next()? {
             filter.insert(row.get(0)?, &row.get(1)?);
         }
+        packed::all(sql, |generation, hash| filter.insert(generation, hash))?;
         Ok(Self { filter, newest, recent: HashMap::new() })
     }
 
@@ -114,6 +119,7 @@ impl Dedupe {
                     let seq = row.get::<_, i64>(1)?.unsigned_abs();
                     newer(&mut entries, Entry { body, seq, expires: row.get(2)? });
                 }
+                packed::find(sql, generation, hash, |entry| newer(&mut entries, entry))?;
             }
         }
         self.recent.get(hash).into_iter().flatten().for_each(|entry| newer(&mut entries, *entry));
@@ -137,34 +143,35 @@ impl Dedupe {
         }
     }
 
-    /// Writes keys, which are in order. What is given is to be handed to [`Dedupe::written`] once it is committed.
-    pub(super) fn write(&self, sql: &Connection, rows: &[Row]) -> Result<Generation, Error> {
-        let Generation { mut number, mut keys } = self.newest;
-        if keys >= GENERATION_KEYS {
-            (number, keys) = (number + 1, 0);
+    /// Writes keys, and puts them in order where that makes it cheaper. What is given is to be handed to [`Dedupe::written`]
+    /// once it is committed.
+    pub(super) fn write(&self, sql: &Connection, keys: &mut [Row]) -> Result<Generation, Error> {
+        let mut newest = self.newest;
+        if newest.keys >= GENERATION_KEYS {
+            newest = Generation { number: newest.number + 1, keys: 0, runs: 0 };
         }
-        // One that is there already has expired, or is the event's own: two of its keys may be one.
-        let into = "insert or replace into dedupe (generation, hash, body, seq, expires)";
-        insert_all(sql, into, "(?, ?, ?, ?, ?)", rows, |row, Row { hash, body, seq, expires }| {
-            let body = body.as_ref().map_or(&[][..], |body| &body[..]);
-            row.bind([&number, hash, &body, &place(*seq), expires])
-        })?;
-        let added = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        let expires = rows.iter().map(|row| row.expires).max();
-        if let Some(expires) = expires {
-            sql.prepare_cached(
-                "insert into generations (number, keys, expires) values (?1, ?2, ?3)
-                 on conflict do update set keys = keys + excluded.keys, expires = max(expires, excluded.expires)",
-            )?
-            .execute(params![number, added, expires])?;
+        let Some(expires) = keys.iter().map(|key| key.expires).max() else { return Ok(newest) };
+        if keys.len() >= PACKED_KEYS_MIN && newest.runs < RUNS_MAX {
+            packed::write(sql, newest.number, newest.runs, keys)?;
+            newest.runs += 1;
+        } else {
+            keys.sort_unstable();
+            write_rows(sql, newest.number, keys)?;
         }
-        Ok(Generation { number, keys: keys.saturating_add(added) })
+        let added = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        newest.keys = newest.keys.saturating_add(added);
+        sql.prepare_cached(
+            "insert into generations (number, keys, expires) values (?1, ?2, ?3)
+             on conflict do update set keys = keys + excluded.keys, expires = max(expires, excluded.expires)",
+        )?
+        .execute(params![newest.number, added, expires])?;
+        Ok(newest)
     }
 
     /// The keys are in the database now.
-    pub(super) fn written(&mut self, generation: Generation, rows: &[Row]) {
+    pub(super) fn written(&mut self, generation: Generation, keys: &[Row]) {
         self.newest = generation;
-        rows.iter().for_each(|row| self.filter.insert(generation.number, &row.hash));
+        keys.iter().for_each(|key| self.filter.insert(generation.number, &key.hash));
         self.recent.clear();
     }
 
@@ -172,9 +179,18 @@ impl Dedupe {
     pub(super) fn forgotten(&mut self, generation: i64) {
         self.filter.forget(generation);
         if generation == self.newest.number {
-            self.newest = Generation { number: generation + 1, keys: 0 };
+            self.newest = Generation { number: generation + 1, keys: 0, runs: 0 };
         }
     }
+}
+
+/// A row for each key. One that is there already has expired, or is the event's own: two of its keys may be one.
+fn write_rows(sql: &Connection, generation: i64, keys: &[Row]) -> Result<(), Error> {
+    let into = "insert or replace into dedupe (generation, hash, body, seq, expires)";
+    insert_all(sql, into, "(?, ?, ?, ?, ?)", keys, |row, Row { hash, body, seq, expires }| {
+        let body = body.as_ref().map_or(&[][..], |body| &body[..]);
+        row.bind([&generation, hash, &body, &place(*seq), expires])
+    })
 }
 
 /// How much of a generation was forgotten.
@@ -203,6 +219,7 @@ pub(super) fn forget(sql: &Connection, generation: i64, now: Timestamp) -> Resul
     if deleted == FORGET_SLICE {
         return Ok(Forgotten::Some);
     }
+    packed::forget(sql, generation)?;
     sql.prepare_cached("delete from generations where number = ?1")?.execute([generation])?;
     Ok(Forgotten::All)
 }

@@ -10,6 +10,7 @@ pub struct Acknowledge {
     /// `OnStored` answers 2xx once the event is on disk. `OnDelivered` stores it, too, and answers 2xx only when each sink that
     /// is `required` has it; until then the provider hears of a failure while deliveries go on, and its retry of the same event
     /// waits for the same delivery. Default: OnStored. OnDelivered needs a required sink in `delivery.sinks`.
+    /// A class that keeps nothing (`store: none`) takes OnDelivered alone.
     #[serde(default)]
     pub mode: AcknowledgeMode,
     /// Time from the end of the request's head to the answer; at most 30s. What is not done by then is answered as a failure,

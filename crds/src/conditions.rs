@@ -74,6 +74,9 @@ pub enum Reason {
     /// The class's Secret in this namespace has no room for the endpoint's keys: those of the newest endpoints are left
     /// out. The author uses shorter keys, or fewer, or another class.
     KeysFull,
+    /// The class keeps no events, and the endpoint asks for what only a store can give. The author leaves that out, or uses
+    /// a class that keeps events.
+    NothingKept,
 }
 
 impl Reason {
@@ -95,6 +98,7 @@ impl Reason {
             Self::InsecureRoute => "InsecureRoute",
             Self::ProxiesUnknown => "ProxiesUnknown",
             Self::KeysFull => "KeysFull",
+            Self::NothingKept => "NothingKept",
         }
     }
 }
@@ -111,7 +115,8 @@ impl Reason {
             | Self::PathConflict
             | Self::InvalidValue
             | Self::HostNotAllowed
-            | Self::PathNotAllowed => true,
+            | Self::PathNotAllowed
+            | Self::NothingKept => true,
             Self::SecretMissing
             | Self::SecretInvalid
             | Self::SinkMissing
@@ -135,6 +140,8 @@ pub enum Notice {
     NoSink,
     /// Neither id nor time nor a unique body tells a repetition: a recorded delivery can be sent again.
     NoReplayGuard,
+    /// No signed time tells a repetition, and the class keeps nothing by which it could be told.
+    RepetitionsForgotten,
     /// The provider's secret is still to come, in a handshake.
     SecretAwaited,
     /// `mode: Shadow`: nothing goes out.
@@ -163,6 +170,10 @@ impl Notice {
             }
             Self::SecretAwaited => {
                 "the provider's secret is still to come (secretCapture): have the provider send it; until then only what another secret has made is taken"
+            }
+            Self::RepetitionsForgotten => {
+                "whoever has recorded a delivery can have it delivered again, for nothing is kept by which it could be known: \
+                 let the sink deduplicate by {uid}, which stays the same"
             }
             Self::NoReplayGuard => {
                 "nothing in a delivery tells a repetition: set events.id to something that is unique to an event"

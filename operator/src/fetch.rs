@@ -182,8 +182,8 @@ fn failure(deployment: &Deployment) -> Option<String> {
     Some(failed.message.clone().unwrap_or_default())
 }
 
-/// Deliveries that wait in the store of the class's receivers, which all of them tell alike: nothing is known unless one of them
-/// says so.
+/// Deliveries that wait in the store of the class's receivers, which all of them tell alike; where nothing is stored, the most that
+/// wait for one of them. Nothing is known unless one of them says so.
 async fn pending(pods: &[&std::sync::Arc<k8s_openapi::api::core::v1::Pod>]) -> Option<u64> {
     let client = reqwest::Client::builder().timeout(REPORT_TIME_MAX).build().ok()?;
     let mut most = None;

@@ -25,7 +25,8 @@ use crate::{
 pub(crate) struct BroughtSecrets(Arc<Inner>);
 
 struct Inner {
-    folder: PathBuf,
+    /// None where there is no data folder: then no endpoint waits for a secret.
+    folder: Option<PathBuf>,
     kept: Mutex<Kept>,
     /// Lines about further secrets: nobody has proved anything.
     others: Flood,
@@ -70,7 +71,12 @@ impl BroughtSecrets {
                 kept.insert(ObjectName::new(namespace, name), text);
             }
         }
-        Ok(Self(Arc::new(Inner { folder, kept: Mutex::new(kept), others: Flood::default() })))
+        Ok(Self(Arc::new(Inner { folder: Some(folder), kept: Mutex::new(kept), others: Flood::default() })))
+    }
+
+    /// Without a folder: nothing can be kept.
+    pub(crate) fn nowhere() -> Self {
+        Self(Arc::new(Inner { folder: None, kept: Mutex::default(), others: Flood::default() }))
     }
 
     /// Keeps the secret, if it is the first for the endpoint.
@@ -121,7 +127,7 @@ impl BroughtSecrets {
             if keep {
                 return true;
             }
-            let file = self.0.file(of);
+            let Some(file) = self.0.folder.as_deref().map(|folder| file(folder, of)) else { return false };
             match fs::remove_file(&file) {
                 Ok(()) => tracing::info!(endpoint = %of, file = %file.display(), "the endpoint's secret is where it belongs; its file is removed"),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -146,22 +152,24 @@ impl Inner {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Names have no `_`.
-    fn file(&self, of: &ObjectName) -> PathBuf {
-        self.folder.join(format!("{}_{}", of.namespace(), of.name()))
-    }
-
     /// Writes the file whole and synced, for its owner alone.
     fn write(&self, of: &ObjectName, text: &str) -> io::Result<PathBuf> {
-        let (file, draft) = (self.file(of), self.folder.join(DRAFT));
+        let none = || io::Error::other("there is no data folder to keep it in");
+        let folder = self.folder.as_deref().ok_or_else(none)?;
+        let (file, draft) = (file(folder, of), folder.join(DRAFT));
         let mut open =
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         open.write_all(text.as_bytes())?;
         open.sync_all()?;
         fs::rename(&draft, &file)?;
-        fs::File::open(&self.folder)?.sync_all()?;
+        fs::File::open(folder)?.sync_all()?;
         Ok(file)
     }
+}
+
+/// Names have no `_`.
+fn file(folder: &Path, of: &ObjectName) -> PathBuf {
+    folder.join(format!("{}_{}", of.namespace(), of.name()))
 }
 
 /// What was sealed last, so that the same secret is told in the same words.

@@ -54,6 +54,8 @@ pub(crate) struct Parts {
     pub(crate) stopping: watch::Receiver<bool>,
     /// Who wants to know how the lanes stand.
     pub(crate) asked: mpsc::Receiver<oneshot::Sender<Vec<LaneSnapshot>>>,
+    /// What is parked is gone.
+    pub(crate) keeps_nothing: bool,
 }
 
 /// The running loop.
@@ -356,7 +358,7 @@ impl Deliveries {
             let meters = served.traffic.meters(&record.sink, &self.parts.metrics);
             if matches!(record.next, Next::Skipped) { &meters.skipped } else { &meters.parked }.inc();
             if served.traffic.failures.admits() {
-                tell_end(&record, &event);
+                tell_end(&record, &event, self.parts.keeps_nothing);
             }
         }
         let epoch = self.term.rights.borrow().epoch(partition).unwrap_or(Epoch(0));
@@ -458,7 +460,7 @@ impl Deliveries {
                 served.traffic.failed(at, failure);
                 of_endpoint.into_iter().for_each(|traffic| traffic.failed());
                 if served.traffic.failures.admits() {
-                    tell_failure(record, attempt, event, failure);
+                    tell_failure(record, attempt, event, failure, self.parts.keeps_nothing);
                 }
             }
         }

@@ -2,10 +2,9 @@
 use std::process::ExitCode;
 
 use boathook_receiver::{Settings, run};
-use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings = Settings::read();
     match run(&settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {

@@ -54,12 +54,12 @@ struct Keeper {
 /// What a fetch has brought.
 type Brought = Result<Fetched, String>;
 
-/// Starts keeping the keys of all endpoints, with copies below the data folder. `configured` is marked when something else
+/// Starts keeping the keys of all endpoints, with copies below the data folder, where there is one. `configured` is marked when something else
 /// is served.
 pub(crate) fn start(
     configuration: &Arc<Configuration>,
     metrics: &Arc<Metrics>,
-    data: &Path,
+    data: Option<&Path>,
     configured: watch::Receiver<()>,
 ) -> (PublishedKeys, JoinHandle<()>) {
     let (asks, asked) = mpsc::channel(KEYS_WAITERS_MAX);
@@ -253,7 +253,7 @@ mod tests {
         Keeper {
             configuration: Arc::new(Configuration::new(AddressGuard::default(), Arc::clone(&metrics))),
             metrics,
-            copies: KeyCopies::below(data),
+            copies: KeyCopies::below(Some(data)),
             publications: HashMap::new(),
             under_way: HashMap::new(),
         }

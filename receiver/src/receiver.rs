@@ -2,7 +2,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::anyhow;
-use boathook_store::{Error, Handover, Reader, Running, local::Local, postgres::Postgres};
+use boathook_store::{Error, Handover, Reader, Running, local::Local, memory::Memory, postgres::Postgres};
 use http::{HeaderValue, Version, header};
 use tokio::{
     sync::{Notify, Semaphore, mpsc, watch},
@@ -29,7 +29,7 @@ use crate::{
     published_keys,
     report::Reporter,
     reporting::{Pod, Reporting},
-    settings::Settings,
+    settings::{Settings, StoreKind},
     term, upkeep,
 };
 
@@ -39,8 +39,7 @@ pub(crate) struct Stores {
     handed_over: mpsc::Receiver<Handover>,
     reader: Reader,
     brought: BroughtSecrets,
-    /// Other receivers deliver what is in it, too.
-    shared: bool,
+    kind: StoreKind,
 }
 
 /// A running receiver.
@@ -96,14 +95,22 @@ impl Stores {
         let reader = Reader::new(store.feed()?, store.archive()?, store.archive()?);
         let committer = store.committer().within(bytes_max.unwrap_or(u64::MAX));
         let (running, handed_over) = Running::start(committer)?;
-        Ok(Self { running, handed_over, reader, brought, shared: false })
+        Ok(Self { running, handed_over, reader, brought, kind: StoreKind::Local })
     }
 
     /// Starts committing to a database.
     pub(crate) fn shared(store: &Postgres, brought: BroughtSecrets) -> Result<Self, Error> {
         let reader = Reader::new(store.feed()?, store.archive()?, store.archive()?);
         let (running, handed_over) = Running::start(store.committer()?)?;
-        Ok(Self { running, handed_over, reader, brought, shared: true })
+        Ok(Self { running, handed_over, reader, brought, kind: StoreKind::Postgres })
+    }
+
+    /// Starts taking events that are kept nowhere.
+    pub(crate) fn passing(store: &Memory) -> Result<Self, Error> {
+        let reader = Reader::new(store.feed(), store.archive(), store.archive());
+        let (running, handed_over) = Running::start(store.committer())?;
+        let brought = BroughtSecrets::nowhere();
+        Ok(Self { running, handed_over, reader, brought, kind: StoreKind::None })
     }
 }
 
@@ -118,7 +125,8 @@ impl Receiver {
         metrics: Arc<Metrics>,
         logs: Arc<Logs>,
     ) -> Self {
-        let Stores { running, handed_over, reader, brought, shared } = stores;
+        let Stores { running, handed_over, reader, brought, kind } = stores;
+        let keeps_nothing = kind == StoreKind::None;
         let configuration = Arc::clone(source.configuration());
         configuration.live.load().tell("the configuration is loaded");
         let (rearmed, to_look_for) = mpsc::channel(REARMED_MAX);
@@ -126,7 +134,7 @@ impl Receiver {
         let (stopping, stop) = watch::channel(false);
         let (lanes, asked) = mpsc::channel(1);
         let (published_keys, keys) =
-            published_keys::start(&configuration, &metrics, &settings.data, changes.clone());
+            published_keys::start(&configuration, &metrics, settings.data_folder(), changes.clone());
         let awaited = Arc::<Awaited>::default();
         let ingress = Arc::new(Ingress {
             live: Arc::clone(&configuration.live),
@@ -134,7 +142,9 @@ impl Receiver {
             reader: reader.clone(),
             backlog: Backlog::default(),
             awaited: Arc::clone(&awaited),
-            looking: shared.then(|| Semaphore::new(STANDING_LOOKS)),
+            // Only those who share a store deliver what another has taken.
+            looking: (kind == StoreKind::Postgres).then(|| Semaphore::new(STANDING_LOOKS)),
+            keeps_nothing,
             rearmed: rearmed.clone(),
             published_keys,
             brought,
@@ -156,6 +166,7 @@ impl Receiver {
             configured: changes,
             stopping: stop,
             asked,
+            keeps_nothing,
         }));
         let reporter = Arc::new(Reporter::new(&ingress, &reader, lanes, public.connections(), &logs));
         api.ready(api::Parts::new(Arc::clone(&reporter), rearmed));
@@ -231,9 +242,10 @@ impl Receiver {
         self.api.stop();
         self.data_api.abort();
         self.stopping.send_replace(true);
-        if timeout(DRAIN_DELIVERIES_MAX, self.deliveries).await.is_err() {
+        if timeout(DRAIN_DELIVERIES_MAX, self.deliveries).await.is_err() && !self.ingress.keeps_nothing {
             tracing::warn!("some attempts did not end in time; they are made again after the next start");
         }
+        tell_what_is_lost(&self.ingress).await;
         self.upkeep.abort();
         self.reporting.abort();
         self.follow.abort();
@@ -241,6 +253,22 @@ impl Receiver {
         upkeep::tell(&self.ingress);
         self.running.close().await;
         tracing::info!("stopped");
+    }
+}
+
+/// What was accepted and not delivered ends with this process, where nothing is kept.
+async fn tell_what_is_lost(ingress: &Ingress) {
+    if !ingress.keeps_nothing {
+        return;
+    }
+    if let Ok(events) = ingress.reader.statistics().await.map(|statistics| statistics.events)
+        && events > 0
+    {
+        tracing::warn!(
+            events,
+            "these events were on their way and end here (--store none): those that a required sink does not have were not \
+             acknowledged, so their providers send them again"
+        );
     }
 }
 

@@ -3,6 +3,7 @@ use std::{
     fmt,
     fs::DirBuilder,
     os::unix::fs::DirBuilderExt as _,
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
@@ -12,6 +13,7 @@ use anyhow::{Context as _, anyhow};
 use boathook_store::{
     Error,
     local::Local,
+    memory::Memory,
     postgres::{Options, Postgres},
 };
 use tokio::{
@@ -73,7 +75,8 @@ impl From<anyhow::Error> for Failed {
 pub fn run(settings: &Settings) -> Result<(), Failed> {
     let logs = Arc::new(Logs::start(settings.log, settings.log_level));
     let metrics = Arc::new(Metrics::new());
-    let folder = settings.config.as_deref().map(|folder| FolderSource::read(folder, Arc::clone(&metrics)));
+    let read = |folder| FolderSource::read(folder, Arc::clone(&metrics), settings.keeps_nothing());
+    let folder = settings.config.as_deref().map(read);
     let folder = folder.transpose().map_err(Failed::Configuration)?;
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
@@ -117,7 +120,8 @@ async fn serve(
     let listeners = Listeners { public, data_api };
     let mut receiver =
         Receiver::start(settings, source, stores, listeners, (Arc::clone(&admin), api), metrics, logs);
-    tracing::info!(%listen, admin = %private_address, api = %api_address, data = %settings.data.display(), "ready");
+    let data = settings.data_folder().map(|data| data.display().to_string());
+    tracing::info!(%listen, admin = %private_address, api = %api_address, data, "ready");
     let hands = receiver.hands();
     let failed = tokio::select! {
         () = signals.until_stopped(&hands) => None,
@@ -139,12 +143,14 @@ async fn serve(
 }
 
 /// Opens the store: a folder, waiting for whoever has it as long as the settings say, or a database, waiting until it is
-/// there.
+/// there, or none.
 async fn open(settings: &Settings, admin: &Admin) -> anyhow::Result<Stores> {
-    let data = settings.data.clone();
+    let Some(data) = settings.data_folder().map(Path::to_owned) else {
+        return Ok(Stores::passing(&Memory::new())?);
+    };
     let store = match settings.store {
         StoreKind::Postgres => Some(database(settings, admin).await?),
-        StoreKind::Local => None,
+        StoreKind::Local | StoreKind::None => None,
     };
     let (patience, bytes_max) = (settings.lock_wait.std(), settings.data_bytes_max);
     let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<Stores> {
@@ -161,9 +167,10 @@ async fn open(settings: &Settings, admin: &Admin) -> anyhow::Result<Stores> {
 
 /// Who may call the data API.
 fn tokens(settings: &Settings) -> anyhow::Result<Tokens> {
-    match &settings.api_tokens {
-        Some(folder) => Ok(Tokens::of(folder.clone())),
-        None => Tokens::in_data(&settings.data),
+    match (&settings.api_tokens, settings.data_folder()) {
+        (Some(folder), _) => Ok(Tokens::of(folder.clone())),
+        (None, Some(data)) => Tokens::in_data(data),
+        (None, None) => Ok(Tokens::none()),
     }
 }
 

@@ -3,12 +3,12 @@ use std::{
     convert::Infallible,
     fmt,
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
 use boathook_verify::Duration;
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum, error::ErrorKind};
 use ipnet::IpNet;
 
 /// Receives webhooks, verifies and stores each, acknowledges it, and hands it to sinks.
@@ -49,8 +49,8 @@ pub struct Settings {
     /// In Kubernetes: loopback networks that sinks may call. With --config all are allowed.
     #[arg(long, env = "BOATHOOK_SINK_ALLOW", value_name = "CIDR,…", default_value = "")]
     pub sink_allow: Networks,
-    /// Where events are stored: in the folder of --data, for this receiver alone, or in a PostgreSQL database that several
-    /// receivers share.
+    /// Where events are stored: in the folder of --data, for this receiver alone; in a PostgreSQL database that several
+    /// receivers share; or nowhere, for endpoints that acknowledge what is delivered (acknowledge.mode: OnDelivered).
     #[arg(long, env = "BOATHOOK_STORE", value_name = "STORE", default_value = "local")]
     pub store: StoreKind,
     /// With --store postgres: the database, as postgres://USER:PASSWORD@HOST:PORT/DATABASE. Better by the environment: others
@@ -67,9 +67,10 @@ pub struct Settings {
     /// A file with the password for --postgres-url, which then needs none; read at each connect.
     #[arg(long, env = "BOATHOOK_POSTGRES_PASSWORD_FILE", value_name = "FILE")]
     pub postgres_password_file: Option<PathBuf>,
-    /// The folder of the local store and of what else is kept; made where there is none. One process at a time.
-    #[arg(long, env = "BOATHOOK_DATA", value_name = "DIR", default_value = "boathook-data")]
-    pub data: PathBuf,
+    /// The folder of the local store and of what else is kept; made where there is none. One process at a time. Not with
+    /// --store none. Default: boathook-data.
+    #[arg(long, env = "BOATHOOK_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// With --store local: while its files have so many bytes or more, no events are taken (503), and deliveries go on.
     /// Default: as many as the disk has.
     #[arg(long, env = "BOATHOOK_DATA_BYTES_MAX", value_name = "BYTES")]
@@ -84,7 +85,7 @@ pub struct Settings {
     #[arg(long, env = "BOATHOOK_API", value_name = "ADDR", default_value = "127.0.0.1:9091")]
     pub api: SocketAddr,
     /// The folder of the data API's tokens: files `view` (may read) and `operate` (may act, too), of 16 characters and more.
-    /// Default: `api-tokens` in the data folder, made where there are none.
+    /// Default: `api-tokens` in the data folder, made where there are none; with --store none nobody is let in.
     #[arg(long, env = "BOATHOOK_API_TOKENS", value_name = "DIR")]
     pub api_tokens: Option<PathBuf>,
     /// Networks of the proxies in front, such as 10.0.0.0/8: what they say in X-Forwarded-For (or Forwarded) about the
@@ -112,6 +113,39 @@ pub enum StoreKind {
     Local,
     /// In a database that several receivers share.
     Postgres,
+    /// Nowhere: events are in memory until they are delivered.
+    None,
+}
+
+/// The data folder where none is named.
+const DATA_DEFAULT: &str = "boathook-data";
+
+impl Settings {
+    /// Reads the command line and the environment. Ends the process where help is asked for, or where they are wrong.
+    pub fn read() -> Self {
+        Self::parse().checked().unwrap_or_else(|error| error.exit())
+    }
+
+    /// What contradicts itself is told.
+    fn checked(self) -> Result<Self, clap::Error> {
+        if self.keeps_nothing() && self.data.is_some() {
+            let message = "--store none keeps nothing and has no data folder: leave out --data (BOATHOOK_DATA), or write \
+                           --store local";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(self)
+    }
+
+    /// Whether the store keeps nothing.
+    pub(crate) fn keeps_nothing(&self) -> bool {
+        self.store == StoreKind::None
+    }
+
+    /// The data folder, where there is one.
+    pub(crate) fn data_folder(&self) -> Option<&Path> {
+        let folder = self.data.as_deref().unwrap_or(Path::new(DATA_DEFAULT));
+        (!self.keeps_nothing()).then_some(folder)
+    }
 }
 
 /// A text that is shown to nobody.
@@ -188,6 +222,18 @@ mod tests {
         assert!(!format!("{settings:?}").contains("geheim"));
         let refusal = read(&["--store", "postgres"]).unwrap_err().to_string();
         assert!(refusal.contains("--postgres-url"), "{refusal}");
+    }
+
+    #[test]
+    fn a_store_that_keeps_nothing_has_no_data_folder_and_refuses_one() {
+        let read = |arguments: &[&str]| {
+            let all = ["boathook-receiver", "--config", "."].iter().chain(arguments);
+            Settings::try_parse_from(all).and_then(Settings::checked)
+        };
+        assert_eq!(read(&[]).unwrap().data_folder(), Some(Path::new("boathook-data")));
+        assert_eq!(read(&["--store", "none"]).unwrap().data_folder(), None);
+        let refusal = read(&["--store", "none", "--data", "d"]).unwrap_err().to_string();
+        assert!(refusal.contains("leave out --data"), "{refusal}");
     }
 
     #[test]

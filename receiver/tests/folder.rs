@@ -21,7 +21,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 #[test]
 fn the_quick_start_serves_github_at_its_path() {
-    let table = load(&examples("quick-start"), &HashMap::new()).unwrap().table;
+    let table = load(&examples("quick-start"), &HashMap::new(), false).unwrap().table;
     assert_eq!(
         table.lookup(None, "/github").map(|endpoint| endpoint.name.to_string()).as_deref(),
         Some("default/github")
@@ -35,7 +35,7 @@ fn every_valid_example_is_served_by_itself() {
         let path = file.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
         let alone = folder(&[("example.yaml", &text)]);
-        let table = load(alone.path(), &HashMap::new());
+        let table = load(alone.path(), &HashMap::new(), false);
         assert_eq!(
             table.as_ref().map(|loaded| loaded.table.endpoints().count()).map_err(ToString::to_string),
             Ok(1),
@@ -53,7 +53,7 @@ fn every_invalid_example_is_refused_with_line_and_reason() {
         let (line, message) = expected.split_once(" | ").unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
         let alone = folder(&[(name, &text)]);
-        let error = load(alone.path(), &HashMap::new()).unwrap_err().to_string();
+        let error = load(alone.path(), &HashMap::new(), false).unwrap_err().to_string();
         assert!(error.contains(&format!("{name}{line}")) && error.contains(message), "{name}: {error}");
     }
 }
@@ -64,7 +64,7 @@ fn variables_fill_plain_scalars_and_leave_quoted_ones_alone() {
     let text = text.replace("path: /github", "path: ${HOOK_PATH}").replace("\"It's", "\"${HOOK_PATH} It's");
     let set = HashMap::from([("HOOK_PATH".to_owned(), "/from-env".to_owned())]);
     let here = folder(&[("a.yaml", &text)]);
-    assert!(load(here.path(), &set).unwrap().table.lookup(None, "/from-env").is_some());
+    assert!(load(here.path(), &set, false).unwrap().table.lookup(None, "/from-env").is_some());
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn mistakes_of_all_files_are_told_at_once_and_none_shows_a_secret() {
     let broken = "apiVersion: v1\nkind: Secret\nmetadata: { name: x }\ndata: { secret: 'hush!' }\n";
     let unknown = "apiVersion: apps/v1\nkind: Deployment\n";
     let here = folder(&[("a.yaml", broken), ("b.yml", unknown), ("c.txt", "not read")]);
-    let error = load(here.path(), &HashMap::new()).unwrap_err();
+    let error = load(here.path(), &HashMap::new(), false).unwrap_err();
     assert_eq!(error.0.len(), 2, "{error}");
     assert!(
         error.to_string().contains("data.secret is not base64") && error.to_string().contains("Deployment")
@@ -83,8 +83,10 @@ fn mistakes_of_all_files_are_told_at_once_and_none_shows_a_secret() {
 #[test]
 fn an_empty_or_missing_folder_is_told() {
     let empty = folder(&[]);
-    assert!(load(empty.path(), &HashMap::new()).unwrap_err().to_string().contains("no WebhookEndpoint"));
-    assert!(load(&empty.path().join("nowhere"), &HashMap::new()).is_err());
+    assert!(
+        load(empty.path(), &HashMap::new(), false).unwrap_err().to_string().contains("no WebhookEndpoint")
+    );
+    assert!(load(&empty.path().join("nowhere"), &HashMap::new(), false).is_err());
 }
 
 #[test]
@@ -103,13 +105,13 @@ fn what_cannot_be_read_is_a_mistake_and_never_silently_gone() {
     std::os::unix::fs::symlink("/nowhere/at/all", here.path().join("b.yaml")).unwrap();
     fs::write(here.path().join("c.yaml"), b"\xff\xfe").unwrap();
     fs::create_dir(here.path().join("d.yaml")).unwrap();
-    let error = load(here.path(), &HashMap::new()).unwrap_err();
+    let error = load(here.path(), &HashMap::new(), false).unwrap_err();
     assert_eq!(error.0.len(), 2, "{error}");
     assert!(
         error.0[0].contains("b.yaml: No such file") && error.0[1].contains("c.yaml: not UTF-8"),
         "{error}"
     );
-    let file = load(&here.path().join("a.yaml"), &HashMap::new()).unwrap_err().to_string();
+    let file = load(&here.path().join("a.yaml"), &HashMap::new(), false).unwrap_err().to_string();
     assert!(file.contains("--config names a folder"), "{file}");
 }
 
@@ -118,7 +120,7 @@ fn two_secrets_of_one_name_are_a_mistake() {
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: { name: x }\nstringData: { a: b }\n";
     let text = fs::read_to_string(examples("quick-start/github.yaml")).unwrap();
     let here = folder(&[("a.yaml", &text), ("b.yaml", secret), ("c.yaml", secret)]);
-    let error = load(here.path(), &HashMap::new()).unwrap_err().to_string();
+    let error = load(here.path(), &HashMap::new(), false).unwrap_err().to_string();
     assert!(error.contains("c.yaml:3: there are two Secrets default/x"), "{error}");
 }
 
@@ -127,7 +129,11 @@ fn a_document_may_begin_behind_its_marker_and_base64_may_be_wrapped() {
     let text = fs::read_to_string(examples("quick-start/github.yaml")).unwrap();
     let wrapped = "--- {apiVersion: v1, kind: Secret, metadata: {name: y}, data: {k: \"aGVs\n  bG8=\"}}\n";
     let here = folder(&[("a.yaml", &text), ("b.yaml", wrapped)]);
-    assert!(load(here.path(), &HashMap::new()).is_ok(), "{:?}", load(here.path(), &HashMap::new()).err());
+    assert!(
+        load(here.path(), &HashMap::new(), false).is_ok(),
+        "{:?}",
+        load(here.path(), &HashMap::new(), false).err()
+    );
 }
 
 #[test]
@@ -171,7 +177,7 @@ fn each_mistake_of_form_names_line_field_and_next_step() {
         (good.replace("metadata: { name: github }", "metadata: { name: Git Hub }"), "`Git Hub` is no name"),
     ] {
         let here = folder(&[("a.yaml", &text)]);
-        let error = load(here.path(), &HashMap::new()).unwrap_err().to_string();
+        let error = load(here.path(), &HashMap::new(), false).unwrap_err().to_string();
         assert!(error.contains(told), "{told}\n{error}");
         assert!(!error.contains(" at line "), "the place is told once: {error}");
     }

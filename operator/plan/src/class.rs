@@ -115,6 +115,20 @@ pub enum StoreKind {
     Local,
     /// A PostgreSQL database for each namespace, which all its receivers share.
     Postgres,
+    /// Nothing: events are in a receiver's memory until they are delivered, and only endpoints that acknowledge what is
+    /// delivered are accepted.
+    None,
+}
+
+impl StoreKind {
+    /// As the file writes it, and the receiver's `--store`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Postgres => "postgres",
+            Self::None => "none",
+        }
+    }
 }
 
 /// How providers reach the receivers.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Class, Need, World,
-    class::RouteKind,
+    class::{RouteKind, StoreKind},
     names::{self, name_of},
     objects,
     room::LeftOut,
@@ -40,13 +40,20 @@ impl<'w> Decided<'w> {
             sinks: world.sinks.to_vec(),
         };
         let settings = settings(class);
+        let keeps_nothing = settings.keeps_nothing;
         let none = Accepted::default();
         let accepted = world.accepted.get(&class.name).unwrap_or(&none);
         let (all, held_until) = with_held(world, class, endpoints);
         let mut left_out = LeftOut::default();
         let (mut built, document) = loop {
             let keys = all.without(world.namespace, &left_out.values(&objects, accepted));
-            let built = build(&Input { objects: &objects, keys: &keys, class: Some(&settings), accepted });
+            let built = build(&Input {
+                objects: &objects,
+                keys: &keys,
+                class: Some(&settings),
+                accepted,
+                keeps_nothing,
+            });
             let keys = keys.only(world.namespace, &left_out.names(&objects, &built.accepted));
             let held_back = held_back(world, &built.accepted);
             let seal_key = awaits_secret(&built).then(|| world.seal_key.clone());
@@ -59,7 +66,8 @@ impl<'w> Decided<'w> {
         if held_until.is_some() {
             // What is held goes on counting, and is told as missing all the same.
             let there = world.keys.without(world.namespace, &left_out.values(&objects, accepted));
-            let strict = Input { objects: &objects, keys: &there, class: Some(&settings), accepted };
+            let strict =
+                Input { objects: &objects, keys: &there, class: Some(&settings), accepted, keeps_nothing };
             built.problems = build(&strict).problems;
         }
         left_out.tell(&mut built.problems);
@@ -132,6 +140,7 @@ fn settings(class: &Class) -> table::Class {
         secure: class.route.tls_secret_name.is_some() || class.allow_insecure,
         tls: class.route.tls_secret_name.is_some(),
         proxies_known: !class.trusted_proxies.is_empty(),
+        keeps_nothing: class.store.kind == StoreKind::None,
     }
 }
 

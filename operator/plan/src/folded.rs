@@ -1,11 +1,19 @@
-//! What the receivers of one store report, as one: totals are the store's, so the newest report has them; what each has seen by
-//! itself counts whoever saw it.
-use boathook_crds::{Breaker, EndpointReport, SecretStatus, SinkReport};
+//! What receivers report, as one: totals are the store's, so the newest report has them; where nothing is stored each receiver has
+//! its own, which are added up. What each has seen by itself counts whoever saw it.
+use boathook_crds::{
+    Breaker, DeliveryTotals, EndpointReport, EventTotals, SecretStatus, SinkReport, Timestamp,
+};
 
-/// Of an endpoint.
-pub(crate) fn endpoint(reports: &[EndpointReport]) -> Option<EndpointReport> {
+/// Of an endpoint. `keeps_nothing` is said of its class.
+pub(crate) fn endpoint(reports: &[EndpointReport], keeps_nothing: bool) -> Option<EndpointReport> {
     let latest = reports.iter().max_by_key(|report| report.report_time)?;
+    let (events, oldest_pending_time) = match keeps_nothing {
+        true => (reports.iter().filter_map(|report| report.events).reduce(both), oldest_pending(reports)),
+        false => (latest.events, latest.oldest_pending_time),
+    };
     Some(EndpointReport {
+        events,
+        oldest_pending_time,
         last_event_time: reports.iter().filter_map(|report| report.last_event_time).max(),
         last_rejected_time: reports.iter().filter_map(|report| report.last_rejected_time).max(),
         last_delivered_time: reports.iter().filter_map(|report| report.last_delivered_time).max(),
@@ -21,13 +29,17 @@ pub(crate) fn endpoint(reports: &[EndpointReport]) -> Option<EndpointReport> {
     })
 }
 
-/// Of a sink. The error is the last one, whoever met it.
-pub(crate) fn sink(reports: &[SinkReport]) -> Option<SinkReport> {
+/// Of a sink. The error is the last one, whoever met it. `counts_alone` says of a pod that its store keeps nothing.
+pub(crate) fn sink(reports: &[SinkReport], counts_alone: impl Fn(&str) -> bool) -> Option<SinkReport> {
     let latest = reports.iter().max_by_key(|report| report.report_time)?;
+    let (alone, of_stores): (Vec<_>, Vec<_>) = reports.iter().partition(|report| counts_alone(&report.pod));
+    let newest = of_stores.into_iter().max_by_key(|report| report.report_time);
+    let deliveries = alone.into_iter().chain(newest).filter_map(|report| report.deliveries).reduce(all_of);
     let failed = reports.iter().max_by_key(|report| report.last_error_time).unwrap_or(latest);
     let shut =
         |breaker: Breaker| reports.iter().any(|report| report.breaker == Some(breaker)).then_some(breaker);
     Some(SinkReport {
+        deliveries,
         last_delivered_time: reports.iter().filter_map(|report| report.last_delivered_time).max(),
         last_error_time: failed.last_error_time,
         last_error: failed.last_error.clone(),
@@ -35,6 +47,33 @@ pub(crate) fn sink(reports: &[SinkReport]) -> Option<SinkReport> {
         breaker: shut(Breaker::Open).or(shut(Breaker::HalfOpen)).or(latest.breaker),
         ..latest.clone()
     })
+}
+
+fn oldest_pending(reports: &[EndpointReport]) -> Option<Timestamp> {
+    reports.iter().filter_map(|report| report.oldest_pending_time).min()
+}
+
+fn both(one: EventTotals, other: EventTotals) -> EventTotals {
+    EventTotals {
+        accepted: one.accepted.saturating_add(other.accepted),
+        duplicate: one.duplicate.saturating_add(other.duplicate),
+        ignored: one.ignored.saturating_add(other.ignored),
+        rejected: one.rejected.saturating_add(other.rejected),
+        delivered: one.delivered.saturating_add(other.delivered),
+        skipped: one.skipped.saturating_add(other.skipped),
+        pending: one.pending.saturating_add(other.pending),
+        parked: one.parked.saturating_add(other.parked),
+    }
+}
+
+fn all_of(one: DeliveryTotals, other: DeliveryTotals) -> DeliveryTotals {
+    DeliveryTotals {
+        delivered: one.delivered.saturating_add(other.delivered),
+        skipped: one.skipped.saturating_add(other.skipped),
+        pending: one.pending.saturating_add(other.pending),
+        parked: one.parked.saturating_add(other.parked),
+        failed_attempts: one.failed_attempts.saturating_add(other.failed_attempts),
+    }
 }
 
 /// What one refuses another may take: the secret is wrong only where no other has taken an event since.

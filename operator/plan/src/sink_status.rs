@@ -20,7 +20,8 @@ use crate::{
 pub(crate) fn all(world: &World<'_>) -> Vec<(ObjectName, WebhookSinkStatus)> {
     let objects = Objects { endpoints: Vec::new(), sinks: world.sinks.to_vec() };
     let accepted = Accepted::default();
-    let input = Input { objects: &objects, keys: world.keys, class: None, accepted: &accepted };
+    let input =
+        Input { objects: &objects, keys: world.keys, class: None, accepted: &accepted, keeps_nothing: false };
     let mut problems: BTreeMap<ObjectName, Vec<Problem>> = BTreeMap::new();
     for problem in build(&input).problems {
         problems.entry(problem.object.clone()).or_default().push(problem);
@@ -43,7 +44,7 @@ fn status(
     problems: &[Problem],
 ) -> WebhookSinkStatus {
     let before = object.status.clone().unwrap_or_default();
-    let report = folded::sink(&before.receivers);
+    let report = folded::sink(&before.receivers, |pod| world.counts_alone(pod));
     let report = report.as_ref();
     let failures = report.map_or(0, |report| report.consecutive_failures);
     let delivered = report.and_then(|report| report.last_delivered_time).or(before.last_delivered_time);

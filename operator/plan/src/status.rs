@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     Plan, World,
+    class::StoreKind,
     conditions::{Conditions, State},
     decided::Decided,
     folded,
@@ -128,7 +129,7 @@ impl<'f> Facts<'f> {
                 .endpoints()
                 .find(|endpoint| endpoint.name == *name)
                 .map(|endpoint| &**endpoint),
-            latest: folded::endpoint(reports),
+            latest: folded::endpoint(reports, decided.class.store.kind == StoreKind::None),
             now: world.now,
             decided,
             object,

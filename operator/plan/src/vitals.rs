@@ -82,7 +82,7 @@ fn reported(number: i64) -> u64 {
 
 fn sink_fails(sink: &WebhookSink) -> bool {
     let reports = sink.status.as_ref().map_or(&[][..], |status| &status.receivers);
-    folded::sink(reports).is_some_and(|report| {
+    folded::sink(reports, |_| false).is_some_and(|report| {
         let left_alone = report.breaker.is_some_and(|breaker| breaker != Breaker::Closed);
         boathook_event::sink_fails(reported(report.consecutive_failures), left_alone)
     })

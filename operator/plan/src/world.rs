@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::Configuration;
+use crate::{
+    Configuration,
+    class::{Class, StoreKind},
+};
 
 /// A namespace as it is: what was written in it, and what is there.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +50,16 @@ pub struct Held {
     pub values: Vec<(String, Zeroizing<Vec<u8>>)>,
     /// When it was found to be gone.
     pub since: Timestamp,
+}
+
+impl World<'_> {
+    /// Whether this pod's totals are its own: its store keeps nothing.
+    pub(crate) fn counts_alone(&self, pod: &str) -> bool {
+        let keeps_nothing = |class: &&Class| class.store.kind == StoreKind::None;
+        let classes = self.configuration.classes.iter().filter(keeps_nothing);
+        let mut observed = classes.filter_map(|class| self.observed.classes.get(&class.name));
+        observed.any(|class| class.pods.iter().any(|known| known.name == pod))
+    }
 }
 
 /// What is there of ours in a namespace.

@@ -78,6 +78,11 @@ fn a_store_has_what_its_kind_needs_and_nothing_else() {
         ("store: { kind: postgres, secretName: database }\nreplicas: 65", &["classes[0].replicas"]),
         ("store: { kind: postgres, secretName: database }\nreplicas: 0", &["classes[0].replicas"]),
         ("replicas: 2", &["classes[0].replicas"]),
+        ("store: { kind: none }\nreplicas: 64", &[]),
+        (
+            "store: { kind: none, size: 1Gi, secretName: database }\nreplicas: 65",
+            &["classes[0].store.size", "classes[0].store.secretName", "classes[0].replicas"],
+        ),
     ] {
         let found = mistakes(lines);
         let told: Vec<&str> = found.iter().filter_map(|mistake| Some(mistake.split_once(": ")?.0)).collect();

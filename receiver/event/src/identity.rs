@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::ObjectName;
 
-/// Our own id of an event: a UUID of version 7 (RFC 9562), so that ids sort by time.
+/// Our own id of an event: a UUID of version 7 (RFC 9562), so that ids sort by time; or of version 8, where it follows from the
+/// event's key, so that a repetition has the same wherever it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uid(Uuid);
 
@@ -14,6 +15,12 @@ impl Uid {
     /// Makes one from the time in Unix milliseconds and ten random bytes.
     pub fn new(unix_millis: u64, random: &[u8; 10]) -> Self {
         Self(uuid::Builder::from_unix_timestamp_millis(unix_millis, random).into_uuid())
+    }
+
+    /// The one that follows from the key by which a repetition is known.
+    pub(crate) fn of_key(key: &DedupeKey) -> Self {
+        let body = key.body.as_ref().map_or(&[][..], |body| body);
+        Self(uuid::Builder::from_custom_bytes(digest([&key.hash, b"\0uid\0", body])).into_uuid())
     }
 
     /// Takes the 16 bytes that [`Uid::as_bytes`] gave.

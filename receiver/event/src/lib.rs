@@ -34,7 +34,7 @@ pub use latency::Latencies;
 pub use lookup::Lookup;
 pub use name::ObjectName;
 pub use partition::{Partition, Partitions};
-pub use reading::{Attributes, Facts, Read, ReadError, ReadEvent, Reading, ReadingSpec};
+pub use reading::{Attributes, Facts, Read, ReadError, ReadEvent, Reading, ReadingSpec, UidFrom};
 pub use rejected::Rejected;
 pub use retention::Retention;
 pub use retry::{Jitter, RetryPolicy};

@@ -123,6 +123,7 @@ mod tests {
             tenant: None,
             key: None,
             attributes: &attributes,
+            uid_from: crate::UidFrom::Chance,
         });
         // {"a":1}
         let event = event(r#"{"message":{"data":"eyJhIjoxfQ=="},"a":2,"b":3}"#);

@@ -41,6 +41,19 @@ pub struct ReadingSpec<'s> {
     pub key: Option<&'s str>,
     /// `attributes`
     pub attributes: &'s Attributes,
+    /// Where our own ids come from.
+    pub uid_from: UidFrom,
+}
+
+/// Where our own id of an event comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UidFrom {
+    /// From [`Facts::uid`]: each event has another.
+    #[default]
+    Chance,
+    /// From the first of the keys by which a repetition is known: it has the same id, wherever and whenever it comes. An
+    /// event without a key has one from [`Facts::uid`].
+    Key,
 }
 
 /// Constants of an endpoint for templates, by name; none is empty.
@@ -124,6 +137,7 @@ pub struct Reading {
     id_signed: bool,
     id_stable: bool,
     body_unique: bool,
+    uid_from: UidFrom,
 }
 
 impl Reading {
@@ -132,7 +146,7 @@ impl Reading {
     /// # Errors
     /// Every broken template; the field is the scheme's (`id[0]`, `answer.body.x`) or the endpoint's (`events.id`).
     pub fn compile(spec: ReadingSpec<'_>) -> Result<Self, Vec<SchemeError>> {
-        let ReadingSpec { endpoint, scheme, id, event_type, tenant, key, attributes } = spec;
+        let ReadingSpec { endpoint, scheme, id, event_type, tenant, key, attributes, uid_from } = spec;
         let mut compiler = Compiler { pointers: Pointers::default(), errors: Vec::new(), attributes };
         let overridden = |own: Option<&str>, theirs: &[String]| match own {
             Some(text) => vec![text.to_owned()],
@@ -178,6 +192,7 @@ impl Reading {
             id_signed: scheme.id_signed,
             id_stable: scheme.id_stable,
             body_unique: scheme.body_unique,
+            uid_from,
         };
         if compiler.errors.is_empty() { Ok(reading) } else { Err(compiler.errors) }
     }
@@ -261,8 +276,10 @@ impl Reading {
         let item_id = index.and_then(|_| first(&self.item_id, of_id));
         let id = item_id.or_else(|| first(&self.id, of_id)).map(|id| bounded(&id, ID_BYTES_MAX));
         let event_type = first(&self.event_type, &source).filter(|text| text.len() <= TYPE_BYTES_MAX);
+        let dedupe = self.dedupe_keys(id.as_deref(), body);
+        let of_key = dedupe.first().filter(|_| self.uid_from == UidFrom::Key);
         let mut parts = EventParts {
-            uid: (facts.uid)(),
+            uid: of_key.map_or_else(&mut facts.uid, Uid::of_key),
             endpoint: self.endpoint.clone(),
             received_at: facts.received_at,
             id,
@@ -280,7 +297,6 @@ impl Reading {
         if read.events.is_empty() {
             read.answer = self.answer(&source);
         }
-        let dedupe = self.dedupe_keys(&parts);
         let event = Arc::new(Event::from_verified(verified, parts));
         let is_inner = inner.is_some();
         let document = document.filter(|_| is_inner).map(Bytes::from).or_else(|| room.get().cloned());
@@ -295,9 +311,9 @@ impl Reading {
 
     /// The id when it is stable; the body where it is unique. An id that is not signed counts only together with the
     /// body: else whoever holds one signed body could make genuine events vanish.
-    fn dedupe_keys(&self, parts: &EventParts) -> Vec<DedupeKey> {
-        let id = parts.id.as_deref().filter(|_| self.id_stable);
-        let body = (self.body_unique || (id.is_some() && !self.id_signed)).then(|| digest([&parts.body]));
+    fn dedupe_keys(&self, id: Option<&str>, body: &[u8]) -> Vec<DedupeKey> {
+        let id = id.filter(|_| self.id_stable);
+        let body = (self.body_unique || (id.is_some() && !self.id_signed)).then(|| digest([body]));
         let mut keys = Vec::with_capacity(2);
         if let Some(id) = id {
             keys.push(DedupeKey::of_id(&self.endpoint, id, body.filter(|_| !self.id_signed)));

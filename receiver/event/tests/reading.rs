@@ -6,7 +6,7 @@
 )]
 use std::{fs, path::Path};
 
-use boathook_event::{Attributes, Facts, ObjectName, Read, ReadError, Reading, ReadingSpec, Uid};
+use boathook_event::{Attributes, Facts, ObjectName, Read, ReadError, Reading, ReadingSpec, Uid, UidFrom};
 use boathook_verify::{
     BodyKind, Expected, Payload, PayloadEncoding, RawRequest, Scheme, Secret, Setup, Verified, Verifier,
     preset, preset_ids,
@@ -26,6 +26,7 @@ fn spec(scheme: &Scheme) -> ReadingSpec<'_> {
         tenant: None,
         key: None,
         attributes: &NONE,
+        uid_from: UidFrom::Chance,
     }
 }
 
@@ -340,4 +341,27 @@ fn attributes_are_constants_of_the_endpoint_and_an_unknown_one_is_told() {
     let errors = Reading::compile(ReadingSpec { key: Some("{attr:conection|'-'}"), ..own }).unwrap_err();
     assert_eq!(errors[0].field, "events.key");
     assert!(errors[0].message.contains("`{attr:conection}`: there is no such attribute"), "{errors:?}");
+}
+
+#[test]
+fn a_uid_that_follows_from_the_key_is_the_same_wherever_and_whenever_the_event_comes() {
+    let stripe = preset("stripe").unwrap();
+    let uid = |scheme: &Scheme, endpoint: &str, headers: &[(&str, &str)], body: &str| {
+        let endpoint = ObjectName::new("shop", endpoint);
+        let spec = ReadingSpec { endpoint, uid_from: UidFrom::Key, ..spec(scheme) };
+        read_as(spec, headers, body).unwrap().events[0].event.uid.to_string()
+    };
+    let first = uid(&stripe, "hook", &[], r#"{"id":"evt_1","n":1}"#);
+    // Of every release: another one would deliver at a sink what is there.
+    assert_eq!(first, "c30d00e6-4dba-839f-b78a-aeb3d9ed7a4f");
+    assert_eq!(uid(&stripe, "hook", &[], r#"{"id":"evt_1","n":2}"#), first);
+    assert_ne!(uid(&stripe, "hook", &[], r#"{"id":"evt_2","n":1}"#), first);
+    assert_ne!(uid(&stripe, "other", &[], r#"{"id":"evt_1","n":1}"#), first);
+    // An id that nobody has signed counts with the body alone.
+    let github = preset("github").unwrap();
+    let delivery = [("x-github-delivery", "d-1"), ("x-github-event", "push")];
+    let of = |body| uid(&github, "hook", &delivery, body);
+    assert_eq!((of("{}") == of("{}"), of("{}") == of("{ }")), (true, false));
+    // Without a key it is one of those that chance makes.
+    assert_eq!(uid(&stripe, "hook", &[], "{}"), Uid::new(1, &[0; 10]).to_string());
 }

@@ -35,11 +35,12 @@ impl Parts {
                 tracing::warn!(uid, "a person has erased the event");
                 Ok(Answer::Nothing)
             }
-            false => Err(no_event(uid)),
+            false => Err(self.no_event(uid)),
         }
     }
 
     pub(super) async fn replay_event(&self, uid: &str, call: &Call) -> Answered {
+        self.may_replay()?;
         let EventReplay { sink, state, to } = call.body()?;
         let replay = self.replay(sink.as_deref(), state, to.as_deref())?;
         let seq = self.event(uid).await?.seq;
@@ -90,7 +91,28 @@ impl Parts {
 
     pub(super) async fn event(&self, uid: &str) -> Result<traits::Archived, Problem> {
         let found = self.reader.show(read_uid(uid)?).await.map_err(|error| away(&error.to_string()))?;
-        found.ok_or_else(|| no_event(uid))
+        found.ok_or_else(|| self.no_event(uid))
+    }
+
+    /// Whether anything is kept that could be delivered again.
+    pub(super) fn may_replay(&self) -> Result<(), Problem> {
+        if !self.reporter.ingress.keeps_nothing {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::Conflict,
+            "nothing is kept here (--store none), so nothing can be delivered again",
+            "let the provider send the event again, or use a store that keeps events",
+        ))
+    }
+
+    fn no_event(&self, uid: &str) -> Problem {
+        let next = if self.reporter.ingress.keeps_nothing {
+            "nothing is kept here (--store none): an event is shown while it is on its way; GET /v1/events lists those"
+        } else {
+            "it was never stored here, or its retention is over, or it was erased; GET /v1/events lists what is there"
+        };
+        Problem::new(Code::NotFound, format!("there is no event {uid}"), next)
     }
 }
 
@@ -153,12 +175,4 @@ fn read_uid(text: &str) -> Result<Uid, Problem> {
             "a uid is a UUID; the provider's id is looked for by GET /v1/events?id=…",
         )
     })
-}
-
-fn no_event(uid: &str) -> Problem {
-    Problem::new(
-        Code::NotFound,
-        format!("there is no event {uid}"),
-        "it was never stored here, or its retention is over, or it was erased; GET /v1/events lists what is there",
-    )
 }

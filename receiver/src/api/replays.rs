@@ -31,6 +31,7 @@ struct Walk {
 
 impl Parts {
     pub(super) async fn start_replay(&self, call: &Call) -> Answered {
+        self.may_replay()?;
         let mut request: ReplayRequest = call.body()?;
         let now = Timestamp::now();
         let state = *request.state.get_or_insert(DeliveryState::Parked);

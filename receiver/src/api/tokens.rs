@@ -21,14 +21,19 @@ const VIEW: &str = "view";
 /// The file of the token that may act, too.
 const OPERATE: &str = "operate";
 
-/// The folder of the tokens.
+/// The folder of the tokens; without one nobody is admitted.
 #[derive(Debug, Clone)]
-pub(crate) struct Tokens(PathBuf);
+pub(crate) struct Tokens(Option<PathBuf>);
 
 impl Tokens {
     /// Those of a folder that somebody keeps. A file that is missing admits nobody.
     pub(crate) fn of(folder: PathBuf) -> Self {
-        Self(folder)
+        Self(Some(folder))
+    }
+
+    /// None at all.
+    pub(crate) fn none() -> Self {
+        Self(None)
     }
 
     /// Those of the data folder, for whoever may read it; made where there are none.
@@ -45,7 +50,7 @@ impl Tokens {
             [VIEW, OPERATE].iter().try_for_each(|name| make_token(&folder.join(name)))
         };
         make().with_context(|| format!("cannot make the API's tokens in {}", folder.display()))?;
-        Ok(Self(folder))
+        Ok(Self::of(folder))
     }
 
     /// What the caller may do.
@@ -66,16 +71,21 @@ impl Tokens {
     }
 
     fn unauthorized(&self, what: &str) -> Problem {
-        let next = format!(
-            "send `Authorization: Bearer …` with what stands in the file `view` or `operate` of {}",
-            self.0.display()
-        );
+        let next = match &self.0 {
+            Some(folder) => format!(
+                "send `Authorization: Bearer …` with what stands in the file `view` or `operate` of {}",
+                folder.display()
+            ),
+            None => "this receiver has no tokens: start it with --api-tokens DIR, a folder with the files `view` and \
+                     `operate`"
+                .into(),
+        };
         Problem::new(Code::Unauthorized, what, next)
     }
 
     /// `None` where there is no usable token: then nobody has it.
     async fn digest(&self, name: &str) -> Option<[u8; 32]> {
-        let file = self.0.join(name);
+        let file = self.0.as_ref()?.join(name);
         let read = tokio::task::spawn_blocking(move || fs::read_to_string(file).map(Zeroizing::new));
         let text = read.await.ok()?.ok()?;
         let token = text.trim();

@@ -87,7 +87,7 @@ impl ClusterSource {
             secrets: Known::default(),
             accepted: Accepted::default(),
             told: Vec::new(),
-            last_known: LastKnown::new(&settings.data, settings.keys.as_deref()),
+            last_known: LastKnown::new(settings.data_folder(), settings.keys.as_deref()),
             recalled: None,
             configuration: Arc::new(Configuration::new(guard, metrics)),
         };
@@ -185,6 +185,7 @@ impl ClusterSource {
             keys: &document.keys,
             class: Some(&document.class),
             accepted: &accepted,
+            keeps_nothing: document.class.keeps_nothing,
         };
         let Built { table, mut problems, accepted, .. } = build(&input);
         self.accepted = accepted;

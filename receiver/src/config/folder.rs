@@ -46,11 +46,15 @@ impl Loaded {
 /// Where each object stands: file and positions, by kind and name.
 type Places = BTreeMap<(&'static str, ObjectName), (PathBuf, Positions)>;
 
-/// Reads the folder whole. `environment` are the variables that `${VAR}` may name.
+/// Reads the folder whole. `environment` are the variables that `${VAR}` may name; `keeps_nothing` is said of the store.
 ///
 /// # Errors
 /// Any mistake refuses the whole folder; all are told.
-pub fn load(folder: &Path, environment: &HashMap<String, String>) -> Result<Loaded, FolderError> {
+pub fn load(
+    folder: &Path,
+    environment: &HashMap<String, String>,
+    keeps_nothing: bool,
+) -> Result<Loaded, FolderError> {
     let mut loader = Loader::new(environment);
     match candidates(folder) {
         Ok(files) => files.iter().for_each(|file| loader.file(file)),
@@ -58,7 +62,7 @@ pub fn load(folder: &Path, environment: &HashMap<String, String>) -> Result<Load
             .mistakes
             .push(format!("{}: {error}; --config names a folder of YAML files", folder.display())),
     }
-    loader.finish(folder)
+    loader.finish(folder, keeps_nothing)
 }
 
 /// Everything in the folder that is named like a YAML file, sorted by name.
@@ -240,13 +244,14 @@ impl<'e> Loader<'e> {
         self.places.insert((kind.as_str(), name), (path.to_owned(), positions(text)));
     }
 
-    fn finish(mut self, folder: &Path) -> Result<Loaded, FolderError> {
+    fn finish(mut self, folder: &Path, keeps_nothing: bool) -> Result<Loaded, FolderError> {
         if self.mistakes.is_empty() && self.objects.endpoints.is_empty() {
             self.mistakes
                 .push(format!("{}: no WebhookEndpoint in any *.yaml of this folder", folder.display()));
         }
         let accepted = Accepted::default();
-        let input = Input { objects: &self.objects, keys: &self.keys, class: None, accepted: &accepted };
+        let (objects, keys) = (&self.objects, &self.keys);
+        let input = Input { objects, keys, class: None, accepted: &accepted, keeps_nothing };
         let Built { table, problems, .. } = build(&input);
         if self.mistakes.is_empty() {
             self.mistakes.extend(problems.iter().map(|problem| placed(&self.places, problem)));

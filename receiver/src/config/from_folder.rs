@@ -21,6 +21,8 @@ pub(crate) struct FolderSource {
     environment: HashMap<String, String>,
     /// What the folder looked like before it was first read.
     seen: Fingerprint,
+    /// The store keeps nothing.
+    keeps_nothing: bool,
     configuration: Arc<Configuration>,
 }
 
@@ -29,7 +31,11 @@ impl FolderSource {
     ///
     /// # Errors
     /// Any mistake refuses the whole folder; all are told.
-    pub(crate) fn read(folder: &Path, metrics: Arc<Metrics>) -> Result<Self, FolderError> {
+    pub(crate) fn read(
+        folder: &Path,
+        metrics: Arc<Metrics>,
+        keeps_nothing: bool,
+    ) -> Result<Self, FolderError> {
         // A folder is for one machine: its sinks may well be on it.
         let guard = AddressGuard { loopback: true, allow: Vec::new() };
         let source = Self {
@@ -38,6 +44,7 @@ impl FolderSource {
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
             seen: fingerprint(folder),
+            keeps_nothing,
             configuration: Arc::new(Configuration::new(guard, metrics)),
         };
         source.serve()?;
@@ -82,7 +89,7 @@ impl FolderSource {
     }
 
     fn serve(&self) -> Result<(), FolderError> {
-        let mut loaded = load(&self.folder, &self.environment)?;
+        let mut loaded = load(&self.folder, &self.environment, self.keeps_nothing)?;
         let table = std::mem::take(&mut loaded.table);
         self.configuration.serve(table, Observed::default(), None, |problems| {
             let mistakes: Vec<String> = problems.iter().map(|problem| loaded.mistake(problem)).collect();

@@ -17,7 +17,8 @@ const FILE: &str = "objects.json";
 
 /// Where it is kept.
 pub(super) struct LastKnown {
-    data: PathBuf,
+    /// A receiver whose store keeps nothing has none.
+    data: Option<PathBuf>,
     keys: Option<PathBuf>,
     /// The version of what is in the file, once this process has written it.
     kept: Option<u64>,
@@ -31,17 +32,15 @@ pub(super) struct Remembered {
 }
 
 impl LastKnown {
-    pub(super) fn new(data: &Path, keys: Option<&Path>) -> Self {
-        Self { data: data.to_owned(), keys: keys.map(Path::to_owned), kept: None }
+    pub(super) fn new(data: Option<&Path>, keys: Option<&Path>) -> Self {
+        Self { data: data.map(Path::to_owned), keys: keys.map(Path::to_owned), kept: None }
     }
 
     /// Keeps the objects if they are others than those kept: whole and then in their place, so that there is always one
     /// whole file.
     pub(super) fn keep(&mut self, objects: Objects) {
         let version = version(&objects);
-        if self.kept == Some(version) {
-            return;
-        }
+        let Some(data) = self.data.as_deref().filter(|_| self.kept != Some(version)) else { return };
         let Objects { mut endpoints, mut sinks } = objects;
         for endpoint in &mut endpoints {
             endpoint.status = None;
@@ -49,7 +48,7 @@ impl LastKnown {
         for sink in &mut sinks {
             sink.status = None;
         }
-        match self.write(&Remembered { endpoints, sinks }) {
+        match write(data, &Remembered { endpoints, sinks }) {
             Ok(()) => self.kept = Some(version),
             Err(error) => {
                 tracing::warn!(%error, "cannot keep the objects for a start without the Kubernetes API");
@@ -57,18 +56,9 @@ impl LastKnown {
         }
     }
 
-    fn write(&self, objects: &Remembered) -> io::Result<()> {
-        let draft = self.data.join("objects.json.draft");
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(&serde_json::to_vec(objects)?)?;
-        file.sync_all()?;
-        fs::rename(draft, self.data.join(FILE))
-    }
-
     /// The objects, if some were kept and can be read.
     pub(super) fn objects(&self) -> Option<Remembered> {
-        let bytes = fs::read(self.data.join(FILE)).ok()?;
+        let bytes = fs::read(self.data.as_ref()?.join(FILE)).ok()?;
         serde_json::from_slice(&bytes)
             .inspect_err(|error| tracing::warn!(%error, "the objects that were kept cannot be read"))
             .ok()
@@ -81,6 +71,14 @@ impl LastKnown {
             .inspect_err(|error| tracing::warn!(%error, "the mounted Secret cannot be used"))
             .ok()
     }
+}
+
+fn write(data: &Path, objects: &Remembered) -> io::Result<()> {
+    let draft = data.join("objects.json.draft");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(&serde_json::to_vec(objects)?)?;
+    file.sync_all()?;
+    fs::rename(draft, data.join(FILE))
 }
 
 /// Of the objects' specs and labels: another one when an object comes, goes, changes or is made anew under its name.

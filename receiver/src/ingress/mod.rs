@@ -46,6 +46,8 @@ pub(crate) struct Ingress {
     pub(crate) awaited: Arc<Awaited>,
     /// Whose turn it is to look whether another receiver has delivered; none where the store is this one's alone.
     pub(crate) looking: Option<Semaphore>,
+    /// The store lets go of events when their deliveries have ended.
+    pub(crate) keeps_nothing: bool,
     /// Parked deliveries that a repetition has made pending again.
     pub(crate) rearmed: mpsc::Sender<Seq>,
     /// The keys that senders publish.

@@ -123,7 +123,7 @@ impl Refusal {
             | Self::SinkFull(_)
             | Self::Unchecked(_) => Word::Busy,
             Self::NotVisited(_) | Self::NotDelivered(_) => Word::Unanswered,
-            Self::NotStored(SubmitError::Busy) => Word::Busy,
+            Self::NotStored(SubmitError::Busy | SubmitError::NoRoom(_)) => Word::Busy,
             Self::BodyBroken | Self::NotStored(SubmitError::Unavailable(_) | SubmitError::Rejected(_)) => {
                 Word::Unanswered
             }

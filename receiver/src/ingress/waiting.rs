@@ -95,7 +95,11 @@ impl Ingress {
 
     /// Waits for what is still to be delivered of an event that was stored before; `None` when nothing is.
     async fn join(&self, endpoint: &Endpoint, place: Seq) -> Result<Option<Waiting<'_>>, NotDelivered> {
-        let Some(Standing { uid, deliveries }) = self.standing(place).await? else { return Ok(None) };
+        let Some(Standing { uid, deliveries }) = self.standing(place).await? else {
+            // A store that keeps events lets go only of what has ended, long ago or by a person's hand.
+            let ended = || NotDelivered::Unknown("it has ended meanwhile, and nothing is kept".into());
+            return if self.keeps_nothing { Err(ended()) } else { Ok(None) };
+        };
         let required = deliveries.into_iter().filter(|(sink, _)| is_required(endpoint, sink));
         let waits = |state: &DeliveryState| matches!(state, DeliveryState::Pending | DeliveryState::Parked);
         let pending: Vec<ObjectName> =

@@ -40,6 +40,9 @@ pub enum SubmitError {
     /// More is waiting to be stored than may wait ([`crate::limits::QUEUE_BYTES_MAX`]). Nothing was stored.
     #[error("too much is waiting to be stored")]
     Busy,
+    /// The store has as much as it may have. Nothing was stored.
+    #[error("{0}")]
+    NoRoom(String),
     /// The store failed, is full, or is shutting down. Whether anything was stored may be in doubt; deduplication
     /// absorbs the sender's retry.
     #[error("{0}")]

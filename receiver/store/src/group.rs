@@ -164,7 +164,7 @@ impl<T> GroupCommit<T> {
             Request::Appends(ticket, _) if !open => out.push(Command::Answer(ticket, closed())),
             Request::Appends(ticket, appends) => {
                 if let Some(reason) = self.refusing.clone() {
-                    return out.push(Command::Answer(ticket, Err(SubmitError::Unavailable(reason))));
+                    return out.push(Command::Answer(ticket, Err(SubmitError::NoRoom(reason))));
                 }
                 let bytes = appends
                     .iter()

@@ -92,6 +92,16 @@ pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// See [`KEEPALIVE_IDLE`].
 pub const KEEPALIVE_RETRIES: u32 = 3;
 
+/// Bytes of events on their way in a store that keeps nothing, heads and bookkeeping included. Above it no events are taken;
+/// what waits to be stored by then ([`QUEUE_BYTES_MAX`]) comes on top. A receiver that is given 512 MiB has room for it.
+pub const MEMORY_BYTES_MAX: usize = 256 << 20;
+/// Events on their way there: their entries in maps take some 100 MiB then.
+pub const MEMORY_EVENTS_MAX: usize = 100_000;
+/// Ended events of which such a store still knows how they ended: who has joined one asks within milliseconds.
+pub const MEMORY_ENDED_MAX: usize = 8_192;
+/// Refused requests that such a store remembers, of all endpoints: with their bounded diagnoses 7 MiB.
+pub const MEMORY_REJECTED_MAX: usize = 10_000;
+
 /// Events deleted in one transaction: commits wait for it, about ten milliseconds.
 pub const RETAIN_SLICE: usize = 256;
 /// Deduplication keys deleted in one transaction: commits wait for it, about ten milliseconds.

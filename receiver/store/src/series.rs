@@ -121,6 +121,15 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Adds those of another hour.
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self { delivered, parked, skipped, failed_attempts } = other;
+        self.delivered += delivered;
+        self.parked += parked;
+        self.skipped += skipped;
+        self.failed_attempts += failed_attempts;
+    }
+
     /// As columns hold it, in this order.
     pub(crate) fn columns(self) -> [i64; 4] {
         let Self { delivered, parked, skipped, failed_attempts } = self;
@@ -156,6 +165,17 @@ impl<N: Ord + Copy> Hourly<N> {
     /// An event was stored.
     pub(crate) fn stored(&mut self, endpoint: N, event_type: Option<&str>) {
         *self.types.entry((endpoint, HourType::encode(event_type))).or_default() += 1;
+    }
+
+    /// The same, where this is all that is kept of the hour: types beyond [`HOUR_TYPES_MAX`] are counted together.
+    pub(crate) fn stored_among_all(&mut self, endpoint: N, event_type: Option<&str>) {
+        let key = (endpoint, HourType::encode(event_type));
+        let of_endpoint = (endpoint, Box::default())..;
+        let others = self.types.range(of_endpoint).take_while(|((of, _), _)| *of == endpoint);
+        let types = others.filter(|((_, name), _)| **name != *HourType::OTHER).count();
+        let room = types < HOUR_TYPES_MAX || self.types.contains_key(&key);
+        let key = if room { key } else { (endpoint, HourType::OTHER.into()) };
+        *self.types.entry(key).or_default() += 1;
     }
 
     /// A delivery was put aside before anybody has tried it.

@@ -89,6 +89,13 @@ impl<N: Ord + Copy> Tally<N> {
         self.hourly().stored(endpoint, event_type);
     }
 
+    /// The same, in a tally that is never written away ([`Hourly::stored_among_all`]).
+    pub(crate) fn stored_among_all(&mut self, endpoint: N, event_type: Option<&str>) {
+        self.events += 1;
+        self.word(endpoint, Word::Accepted, 1);
+        self.hourly().stored_among_all(endpoint, event_type);
+    }
+
     /// Counts a delivery that is put aside before anybody has tried it.
     pub(crate) fn put_aside(&mut self, endpoint: N, sink: N) {
         self.route(endpoint, sink).parked += 1;

@@ -442,7 +442,7 @@ proptest! {
 fn while_events_are_refused_they_are_answered_at_once_and_outcomes_go_on() {
     let mut bench = Bench::default();
     bench.step(Input::Refuse(Some("no room".into())));
-    let [Command::Answer(1, Err(SubmitError::Unavailable(reason)))] = &bench.append(1, 10)[..] else {
+    let [Command::Answer(1, Err(SubmitError::NoRoom(reason)))] = &bench.append(1, 10)[..] else {
         panic!("it was taken")
     };
     assert_eq!(reason, "no room");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::suite::{
-    Environment,
+    Environment, Lasting,
     build::{self, draft},
 };
 use boathook_event::{DedupeKey, Retention};
@@ -65,7 +65,9 @@ impl Environment for Folder {
     fn set_time(&self, time: Timestamp) {
         *self.time.lock().unwrap() = time;
     }
+}
 
+impl Lasting for Folder {
     fn reopen(&mut self) {
         self.store = None;
         self.store = Some(Self::open(self.dir.path(), &self.time));

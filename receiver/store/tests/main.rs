@@ -4,6 +4,7 @@ mod group;
 mod handle;
 mod kill;
 mod local;
+mod memory;
 mod postgres;
 mod program;
 mod strace;

@@ -22,7 +22,7 @@ use boathook_testbed::{Postgres as Server, shared_postgres};
 use jiff::Timestamp;
 
 use crate::suite::{
-    Environment, LEASE,
+    Environment, LEASE, Lasting,
     build::{self, Draft, draft, key, name},
 };
 
@@ -70,7 +70,9 @@ impl Environment for Database {
         let set = format!("update {}.time set at = '{time}'", self.schema);
         shared_postgres().sql(&self.url, &set).unwrap();
     }
+}
 
+impl Lasting for Database {
     fn reopen(&mut self) {
         self.store = open(&self.url, "test");
     }

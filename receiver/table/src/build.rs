@@ -23,6 +23,8 @@ pub struct Input<'i> {
     pub class: Option<&'i Class>,
     /// What was accepted before: served while what is written now is not acceptable.
     pub accepted: &'i Accepted,
+    /// Whether the receivers' store keeps nothing, so that endpoints may ask for less.
+    pub keeps_nothing: bool,
 }
 
 /// What came of it.

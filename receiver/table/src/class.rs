@@ -28,6 +28,9 @@ pub struct Class {
     /// Whether the receivers know the proxies in front of them.
     #[serde(default)]
     pub proxies_known: bool,
+    /// Whether its receivers' store keeps nothing.
+    #[serde(default)]
+    pub keeps_nothing: bool,
 }
 
 /// A host that belongs to one namespace.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 use boathook_crds::{
     Events, Limits, Mode, Notice, Reason, SecretRef, Timestamp, Verification, WebhookEndpointSpec,
 };
-use boathook_event::{Attributes, ObjectName, Reading, ReadingSpec, Retention};
+use boathook_event::{Attributes, ObjectName, Reading, ReadingSpec, Retention, UidFrom};
 use boathook_verify::{
     AnswerType, Handshakes, Kind as Proof, Scheme, SchemeError, TimestampRule, Verifier,
     limits::TOLERANCE_DEFAULT, nearest, preset,
@@ -16,6 +16,7 @@ use crate::{
     capture::capture,
     checks::{self, Checked, Checks, checks},
     choosing::Choosing,
+    keeping,
     limits::{
         BODY_BYTES_DEFAULT, BODY_BYTES_MAX, DEDUPE_WINDOW_DEFAULT, DEDUPE_WINDOW_MAX, HOST_BYTES_MAX,
         RATE_PER_MINUTE_MAX,
@@ -142,12 +143,16 @@ pub(crate) fn compile(
     };
     let checks = checks(&written, input, at, &mut problems);
     let attributes = attributes::attributes(spec, &mut problems);
-    let reading = reading(name, &scheme, &events, &attributes, at, &mut problems);
+    let uid_from = if input.keeps_nothing { UidFrom::Key } else { UidFrom::Chance };
+    let reading = reading((name, uid_from), &scheme, &events, &attributes, at, &mut problems);
     let body_bytes_max = check_limits(&limits, &mut problems);
     let choosing = Choosing::compile(&events, &scheme, spec.mode, &mut problems);
     host(spec, &mut problems);
     let routes = Routes::of(spec, sinks, &mut problems);
     let acknowledge = Acknowledge::compile(spec, &mut problems);
+    if input.keeps_nothing {
+        keeping::check(spec, &mut problems);
+    }
     let allowed_sources = sources(&verification, &mut problems);
     let dedupe_window = window(spec, &scheme, &mut problems);
     let retention = retention(spec, &mut problems);
@@ -163,7 +168,7 @@ pub(crate) fn compile(
         generation: *generation,
         host: host.map(str::to_ascii_lowercase),
         path,
-        notices: notices(&scheme, &routes, capture.as_ref(), spec.mode),
+        notices: notices(&scheme, &routes, capture.as_ref(), spec.mode, input.keeps_nothing),
         profile: Profile::of(&scheme),
         allowed_sources,
         body_bytes_max,
@@ -211,7 +216,7 @@ fn scheme(spec: &WebhookEndpointSpec, problems: &mut Problems<'_>) -> Option<(Sc
 }
 
 fn reading(
-    name: &ObjectName,
+    (name, uid_from): (&ObjectName, UidFrom),
     scheme: &Scheme,
     events: &Events,
     attributes: &Attributes,
@@ -226,6 +231,7 @@ fn reading(
         tenant: events.tenant.as_deref(),
         key: events.key.as_deref(),
         attributes,
+        uid_from,
     });
     kept(compiled, Reason::InvalidTemplate, at, problems)
 }
@@ -320,7 +326,13 @@ fn per_minute(limits: &Limits, which: impl Fn(&Limits) -> Option<u32>) -> Option
     which(limits).and_then(NonZeroU32::new)
 }
 
-fn notices(scheme: &Scheme, routes: &Routes, capture: Option<&Capture>, mode: Mode) -> Vec<Notice> {
+fn notices(
+    scheme: &Scheme,
+    routes: &Routes,
+    capture: Option<&Capture>,
+    mode: Mode,
+    keeps_nothing: bool,
+) -> Vec<Notice> {
     let clock = scheme.timestamp.as_ref();
     let identified = (!scheme.id.is_empty() && scheme.id_stable) || scheme.body_unique;
     let fresh = clock.is_some_and(|rule| rule.signed && rule.enforce);
@@ -329,6 +341,7 @@ fn notices(scheme: &Scheme, routes: &Routes, capture: Option<&Capture>, mode: Mo
     notices.extend((!proved).then_some(Notice::NothingProved));
     notices.extend((proved && !scheme.body_protected).then_some(Notice::BodyNotProtected));
     notices.extend(clock.is_some_and(|rule| !rule.signed).then_some(Notice::TimestampNotSigned));
+    notices.extend((identified && !fresh && keeps_nothing).then_some(Notice::RepetitionsForgotten));
     notices.extend((!identified && !fresh).then_some(Notice::NoReplayGuard));
     let awaited = capture.is_some_and(|capture| capture.awaited);
     notices.extend(awaited.then_some(Notice::SecretAwaited));

@@ -14,6 +14,7 @@ mod class;
 mod document;
 mod endpoint;
 mod filter;
+mod keeping;
 mod keys;
 pub mod limits;
 mod problem;

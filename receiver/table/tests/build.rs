@@ -38,7 +38,13 @@ fn sink(name: &str, spec: &Value) -> WebhookSink {
 
 fn build(objects: &Objects, keys: &Keys) -> (Table, Vec<Problem>) {
     let accepted = Accepted::default();
-    let built = boathook_table::build(&Input { objects, keys, class: None, accepted: &accepted });
+    let built = boathook_table::build(&Input {
+        objects,
+        keys,
+        class: None,
+        accepted: &accepted,
+        keeps_nothing: false,
+    });
     (built.table, built.problems)
 }
 

@@ -47,12 +47,13 @@ fn class() -> Class {
         secure: true,
         tls: true,
         proxies_known: false,
+        keeps_nothing: false,
     }
 }
 
 fn built(endpoints: Vec<WebhookEndpoint>, class: &Class, accepted: &Accepted) -> Built {
     let objects = Objects { endpoints, sinks: vec![out()] };
-    build(&Input { objects: &objects, keys: &keys(), class: Some(class), accepted })
+    build(&Input { objects: &objects, keys: &keys(), class: Some(class), accepted, keeps_nothing: false })
 }
 
 fn served(built: &Built) -> Vec<(String, i64)> {
@@ -123,6 +124,7 @@ fn without_its_key_nothing_is_served_not_even_what_was_accepted() {
         keys: &Keys::default(),
         class: Some(&class()),
         accepted: &first.accepted,
+        keeps_nothing: false,
     });
     assert_eq!((served(&revoked), revoked.problems[0].reason), (vec![], Reason::SecretMissing));
 }

@@ -29,7 +29,13 @@ fn the_example_of_every_page_compiles_once_its_secret_is_filled_in() {
         }
         let objects = Objects { endpoints, sinks: vec![boathook_crds::WebhookSink::clone(&sink)] };
         let accepted = Accepted::default();
-        let built = build(&Input { objects: &objects, keys: &keys, class: None, accepted: &accepted });
+        let built = build(&Input {
+            objects: &objects,
+            keys: &keys,
+            class: None,
+            accepted: &accepted,
+            keeps_nothing: false,
+        });
         let others: Vec<_> =
             built.problems.iter().filter(|problem| problem.reason != Reason::SecretInvalid).collect();
         assert!(others.is_empty() && objects.endpoints.len() == 1, "{id}: {others:?}\n{example}");

@@ -12,6 +12,7 @@ mod keys;
 mod lifecycle;
 mod observing;
 mod order;
+mod passing;
 mod program;
 mod reload;
 mod shared;

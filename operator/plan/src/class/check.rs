@@ -67,7 +67,7 @@ fn class(at: &str, class: &Class, mistakes: &mut Mistakes) {
             StoreKind::Local => {
                 "a local store has one receiver: write 1, or a store that receivers share".into()
             }
-            StoreKind::Postgres => format!("write 1 to {REPLICAS_MAX}"),
+            StoreKind::Postgres | StoreKind::None => format!("write 1 to {REPLICAS_MAX}"),
         };
         mistakes.add(format!("{at}.replicas"), format!("{replicas} is no number of receivers: {next}"));
     }
@@ -110,7 +110,7 @@ fn store(at: &str, store: &Store, mistakes: &mut Mistakes) {
         (StoreKind::Postgres, "secretKey", secret_key.is_some()),
     ];
     for (_, field, _) in is_set.into_iter().filter(|(of, _, is_set)| of != kind && *is_set) {
-        let kind = if *kind == StoreKind::Local { "local" } else { "postgres" };
+        let kind = kind.as_str();
         mistakes.add(format!("{at}.{field}"), format!("it has no effect where kind is {kind}: remove it"));
     }
     if *kind == StoreKind::Postgres && secret_name.is_none() {

@@ -1,5 +1,5 @@
-//! The receivers themselves: over a local store one, and never two at once; over a database that they share as many as the class
-//! says.
+//! The receivers themselves: over a local store one, and never two at once; over a database that they share, or over nothing,
+//! as many as the class says.
 use serde_json::{Map, Value, json};
 
 use super::{Need, draft::Draft};
@@ -21,13 +21,13 @@ const DATABASE_VARIABLE: &str = "BOATHOOK_POSTGRES_URL";
 /// see whether a user who is given by name is root.
 const USER: u32 = 65_532;
 
-/// The Deployment. `Recreate` over a volume: the next receiver needs the one that the last one holds. Over a database the next is
+/// The Deployment. `Recreate` over a volume: the next receiver needs the one that the last one holds. Otherwise the next is
 /// there before the last one goes.
 pub(super) fn render(need: &Need<'_>) -> Draft {
     let class = &need.class.name;
     let strategy = match need.class.store.kind {
         StoreKind::Local => json!({ "type": "Recreate" }),
-        StoreKind::Postgres => {
+        StoreKind::Postgres | StoreKind::None => {
             json!({ "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } })
         }
     };
@@ -56,13 +56,7 @@ fn pod(need: &Need<'_>) -> Value {
             "seccompProfile": { "type": "RuntimeDefault" },
         },
         "containers": [container(need)],
-        "volumes": [
-            data(need),
-            // For a start while the API server is away; a new pod needs it anyway.
-            { "name": "keys", "secret": { "secretName": name, "optional": true } },
-            // Whoever makes a token's Secret lets its holders in; a token that is not there admits nobody.
-            { "name": "api-tokens", "projected": { "sources": Role::ALL.map(|role| token(need, role)) } },
-        ],
+        "volumes": volumes(need),
     })
 }
 
@@ -85,21 +79,35 @@ fn container(need: &Need<'_>) -> Value {
         },
         // Why it ended is then told in the pod's status, where people and the operator look.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            { "name": "data", "mountPath": DATA },
-            { "name": "keys", "mountPath": KEYS, "readOnly": true },
-            { "name": "api-tokens", "mountPath": API_TOKENS, "readOnly": true },
-        ],
+        "volumeMounts": mounts(need),
     })
 }
 
-/// The folder of data. Over a database it holds copies alone, which a new pod does without.
-fn data(need: &Need<'_>) -> Value {
+fn volumes(need: &Need<'_>) -> Vec<Value> {
+    // For a start while the API server is away; a new pod needs it anyway.
+    let keys = json!({ "name": "keys", "secret": { "secretName": names::object(&need.class.name), "optional": true } });
+    // Whoever makes a token's Secret lets its holders in; a token that is not there admits nobody.
+    let sources = Role::ALL.map(|role| token(need, role));
+    let tokens = json!({ "name": "api-tokens", "projected": { "sources": sources } });
+    data(need).into_iter().chain([keys, tokens]).collect()
+}
+
+fn mounts(need: &Need<'_>) -> Vec<Value> {
+    let data = data(need).map(|_| json!({ "name": "data", "mountPath": DATA }));
+    let keys = json!({ "name": "keys", "mountPath": KEYS, "readOnly": true });
+    let tokens = json!({ "name": "api-tokens", "mountPath": API_TOKENS, "readOnly": true });
+    data.into_iter().chain([keys, tokens]).collect()
+}
+
+/// The folder of data. Over a database it holds copies alone, which a new pod does without; where nothing is kept there is none.
+fn data(need: &Need<'_>) -> Option<Value> {
     match need.class.store.kind {
         StoreKind::Local => {
-            json!({ "name": "data", "persistentVolumeClaim": { "claimName": names::object(&need.class.name) } })
+            let claim = names::object(&need.class.name);
+            Some(json!({ "name": "data", "persistentVolumeClaim": { "claimName": claim } }))
         }
-        StoreKind::Postgres => json!({ "name": "data", "emptyDir": { "sizeLimit": DATA_COPIES_MAX } }),
+        StoreKind::Postgres => Some(json!({ "name": "data", "emptyDir": { "sizeLimit": DATA_COPIES_MAX } })),
+        StoreKind::None => None,
     }
 }
 
@@ -124,10 +132,10 @@ fn environment(need: &Need<'_>) -> Vec<Value> {
 /// The receiver's flags.
 fn arguments(need: &Need<'_>) -> Vec<String> {
     let Need { namespace, class, .. } = need;
-    let mut arguments: Vec<(&str, String)> = vec![
-        ("--namespace", (*namespace).to_owned()),
-        ("--class", class.name.clone()),
-        ("--data", DATA.to_owned()),
+    let mut arguments: Vec<(&str, String)> =
+        vec![("--namespace", (*namespace).to_owned()), ("--class", class.name.clone())];
+    arguments.extend(data(need).map(|_| ("--data", DATA.to_owned())));
+    arguments.extend([
         ("--keys", KEYS.to_owned()),
         ("--listen", format!("0.0.0.0:{PUBLIC_PORT}")),
         ("--admin", format!("0.0.0.0:{ADMIN_PORT}")),
@@ -138,10 +146,12 @@ fn arguments(need: &Need<'_>) -> Vec<String> {
         ("--pod-uid", "$(POD_UID)".to_owned()),
         ("--drain-delay", class.drain_delay.to_string()),
         ("--log", "json".to_owned()),
-    ];
+    ]);
     match class.store.kind {
         StoreKind::Local => arguments.push(("--lock-wait", LOCK_WAIT.to_string())),
-        StoreKind::Postgres => arguments.push(("--store", "postgres".to_owned())),
+        kind @ (StoreKind::Postgres | StoreKind::None) => {
+            arguments.push(("--store", kind.as_str().to_owned()));
+        }
     }
     if !class.trusted_proxies.is_empty() {
         let networks: Vec<String> = class.trusted_proxies.iter().map(ToString::to_string).collect();

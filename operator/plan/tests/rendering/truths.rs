@@ -162,6 +162,7 @@ fn what_objects_name_is_among_them() {
                 );
             }
             StoreKind::Postgres => assert!(volume["emptyDir"]["sizeLimit"].is_string(), "{name}"),
+            StoreKind::None => assert_ne!(volume["name"], "data", "{name}"),
         }
         let container = &pod["containers"][0];
         assert_eq!(texts(&container["volumeMounts"], "name"), texts(&pod["volumes"], "name"), "{name}");
@@ -243,6 +244,27 @@ fn receivers_that_share_a_database_have_its_url_from_the_secret_and_are_never_al
     let objects = case.objects();
     let env = &of_kind(&objects, "Deployment").unwrap()["spec"]["template"]["spec"]["containers"][0]["env"];
     assert_eq!(env[2]["valueFrom"]["secretKeyRef"]["key"], "url");
+}
+
+#[test]
+fn receivers_that_keep_nothing_have_no_volume_and_are_never_all_gone() {
+    each(|name, case, objects| {
+        let Some(deployment) = of_kind(objects, "Deployment") else { return };
+        let pod = &deployment["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        let keeps_nothing = case.class().store.kind == StoreKind::None;
+        let arguments = container["args"].as_array().unwrap();
+        assert_eq!(arguments.contains(&"none".into()), keeps_nothing, "{name}");
+        assert_eq!(arguments.contains(&"--data".into()), !keeps_nothing, "{name}");
+        for (list, text) in [(&pod["volumes"], "name"), (&container["volumeMounts"], "name")] {
+            assert_eq!(texts(list, text).contains(&"data".to_owned()), !keeps_nothing, "{name}");
+        }
+        if keeps_nothing {
+            assert!(of_kind(objects, "PersistentVolumeClaim").is_none(), "{name}");
+            assert_eq!(deployment["spec"]["replicas"], 4, "{name}");
+            assert_eq!(deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"], 0, "{name}");
+        }
+    });
 }
 
 #[test]

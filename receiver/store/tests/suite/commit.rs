@@ -6,7 +6,7 @@ use boathook_store::{
 };
 use jiff::SignedDuration;
 
-use super::{Environment, build::*};
+use super::{Environment, Lasting, build::*};
 
 const fn stored(seq: Seq) -> Verdict {
     Verdict::Stored { seq }
@@ -39,7 +39,7 @@ fn pending(environment: &impl Environment, sink: &str) -> Vec<Seq> {
     fed.deliveries.iter().map(|delivery| delivery.seq).collect()
 }
 
-pub(crate) fn events_are_stored_in_a_contiguous_sequence<E: Environment>() {
+pub(crate) fn events_are_stored_in_a_contiguous_sequence<E: Lasting>() {
     let mut environment = E::new();
     assert_eq!(environment.append(&[draft(1), draft(2)]), [stored(1), stored(2)]);
     assert_eq!(environment.append(&[draft(3)]), [stored(3)]);
@@ -131,7 +131,7 @@ pub(crate) fn a_key_is_forgotten_after_its_window<E: Environment>() {
     assert_eq!(environment.append(&[again(4)]), [duplicate(2)]);
 }
 
-pub(crate) fn verdicts_and_sequence_outlive_a_kill<E: Environment>() {
+pub(crate) fn verdicts_and_sequence_outlive_a_kill<E: Lasting>() {
     let mut environment = E::new();
     environment.append(&[draft(1).dedupe(&[key(7)]), draft(2).sinks(&["a", "b"])]);
     environment.kill();
@@ -158,7 +158,7 @@ pub(crate) fn outcomes_move_deliveries_and_totals<E: Environment>() {
     let environment = E::new();
     let epoch = environment.claim();
     let mut committer = environment.committer();
-    environment.append(&[draft(1), draft(2), draft(3), draft(4)]);
+    environment.append(&[draft(1), draft(2).sinks(&["a", "b"]), draft(3), draft(4)]);
     assert_eq!(totals(&environment, "a"), (0, 0, 4, 0));
     outcomes(
         &mut *committer,
@@ -230,7 +230,7 @@ pub(crate) fn an_outcome_of_an_older_epoch_changes_nothing<E: Environment>() {
     assert_eq!(totals(&environment, "a"), (1, 0, 0, 0));
 }
 
-pub(crate) fn epochs_rise_over_reopening<E: Environment>() {
+pub(crate) fn epochs_rise_over_reopening<E: Lasting>() {
     let mut environment = E::new();
     let first = environment.claim();
     environment.reopen();

@@ -6,7 +6,7 @@ use boathook_store::{
 };
 use jiff::Timestamp;
 
-use super::{Environment, build::*};
+use super::{Environment, Lasting, build::*};
 
 fn record(environment: &impl Environment, records: Vec<Record>) {
     let epoch = environment.claim();
@@ -141,7 +141,7 @@ pub(crate) fn what_is_armed_again_keeps_its_order<E: Environment>() {
     assert_eq!((seqs(&next), next.tried), (vec![], vec![]));
 }
 
-pub(crate) fn what_is_parked_and_blocks_holds_its_key_until_it_is_delivered_or_gone<E: Environment>() {
+pub(crate) fn what_is_parked_and_blocks_holds_its_key_until_it_is_delivered_or_gone<E: Lasting>() {
     let mut environment = E::new();
     let blocking = |n: u8| draft(n.into()).key("k").blocking().dedupe(&[key(n)]);
     let (free, unordered) = (draft(2).key("k"), blocking(3).unordered());

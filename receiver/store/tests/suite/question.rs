@@ -35,7 +35,7 @@ pub(crate) fn each_filter_leaves_what_it_says_in_either_order<E: Environment>() 
         at_time(2, 20).key("k").sinks(&["a", "b"]),
         at_time(3, 30).sinks(&["b"]),
         at_time(4, 40).key("k"),
-        at_time(5, 50).sinks(&[]),
+        at_time(5, 50).sinks(&["c"]),
     ]);
     let all = Question::default();
     let cases = [

@@ -6,7 +6,7 @@ use boathook_store::{
     traits::{ArchivedDelivery, Batch, DeliveryState, Replay, Replayed},
 };
 
-use super::{Environment, build::*};
+use super::{Environment, Lasting, build::*};
 
 fn record(environment: &impl Environment, records: Vec<Record>) {
     let epoch = environment.claim();
@@ -34,9 +34,7 @@ fn totals(environment: &impl Environment, sink: &str) -> [u64; 4] {
     [totals.delivered, totals.parked, totals.pending, totals.erased]
 }
 
-pub(crate) fn a_delivered_event_is_delivered_again_under_its_own_number_and_counted_once_more<
-    E: Environment,
->() {
+pub(crate) fn a_delivered_event_is_delivered_again_under_its_own_number_and_counted_once_more<E: Lasting>() {
     let mut environment = E::new();
     environment.append(&[draft(1).key("k")]);
     record(&environment, vec![retry(1, "a", 1, at(0), at(5)), delivered(1, "a", 2, at(5))]);

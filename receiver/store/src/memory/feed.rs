@@ -1,0 +1,160 @@
+//! What is still to be delivered, page by page.
+use std::{collections::BTreeMap, fmt, ops::Bound, sync::Arc, time::Duration};
+
+use boathook_event::{Delivery, ObjectName, Partition, Partitions, Seq};
+use jiff::Timestamp;
+
+use super::{
+    Shared,
+    state::{Kept, Making, State},
+};
+use crate::{
+    Error,
+    limits::FEED_ROWS_MAX,
+    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing},
+};
+
+/// The feed of a [`super::Memory`].
+pub struct MemoryFeed(pub(super) Arc<Shared>);
+
+impl Feed for MemoryFeed {
+    fn join(&mut self, _: Duration) -> Result<Joined, Error> {
+        Ok(Joined::Sole(self.0.state().claim()))
+    }
+
+    fn claim(&mut self, _: Partitions) -> Result<BTreeMap<Partition, Epoch>, Error> {
+        Ok(BTreeMap::new())
+    }
+
+    fn release(&mut self, _: Partitions) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn news(&self) -> Result<News, Error> {
+        Ok(News { last: self.0.state().last_seq, armed: 0 })
+    }
+
+    fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
+        let state = self.0.state();
+        let seqs = state.lanes.of(sink).into_iter().flat_map(|lane| lane.seqs.range(behind(after)));
+        Ok(Filling::new(&state, sink, page, after).fill(seqs.copied(), |making| making.due.is_none()))
+    }
+
+    fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
+        let state = self.0.state();
+        let due = state.lanes.of(sink).into_iter().flat_map(|lane| lane.due.range(..=(until, Seq::MAX)));
+        Ok(Filling::new(&state, sink, page, 0).fill(due.map(|(_, seq)| *seq), |_| true))
+    }
+
+    fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let state = self.0.state();
+        let later = (Bound::Excluded((after, Seq::MAX)), Bound::Unbounded);
+        let due = state.lanes.of(sink).and_then(|lane| lane.due.range(later).next());
+        Ok(due.map(|(due, _)| *due))
+    }
+
+    fn oldest(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
+        let state = self.0.state();
+        let seqs = state.lanes.of(sink).into_iter().flat_map(|lane| lane.seqs.range(behind(after)));
+        Ok(Filling::new(&state, sink, page, after).fill(seqs.copied(), |_| true))
+    }
+
+    /// Nothing that is parked stays, so nothing holds its key.
+    fn blocking(&self, _: &ObjectName, _: &[Seq]) -> Result<Vec<Seq>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn backlog(&self) -> Result<Vec<(ObjectName, u64)>, Error> {
+        let sinks = self.0.state().counts.sinks();
+        Ok(sinks.into_iter().map(|totals| (totals.sink, totals.pending_bytes)).collect())
+    }
+
+    fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error> {
+        Ok(self.0.state().standing(seq))
+    }
+
+    fn by_key(&self, sink: &ObjectName, key: &str, after: Seq, page: Page) -> Result<Fed, Error> {
+        let state = self.0.state();
+        let of_key = state.lanes.of(sink).and_then(|lane| lane.by_key.get(key));
+        let seqs = of_key.into_iter().flat_map(|seqs| seqs.range(behind(after)));
+        Ok(Filling::new(&state, sink, page, after).fill(seqs.copied(), |_| true))
+    }
+}
+
+impl fmt::Debug for MemoryFeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryFeed")
+    }
+}
+
+fn behind(after: Seq) -> (Bound<Seq>, Bound<Seq>) {
+    (Bound::Excluded(after), Bound::Unbounded)
+}
+
+/// A page while it is filled.
+struct Filling<'f> {
+    state: &'f State,
+    sink: &'f ObjectName,
+    page: Page,
+    bytes: usize,
+    fed: Fed,
+}
+
+impl<'f> Filling<'f> {
+    fn new(state: &'f State, sink: &'f ObjectName, page: Page, after: Seq) -> Self {
+        let fed =
+            Fed { deliveries: Vec::new(), tried: Vec::new(), blocking: Vec::new(), up_to: after, more: true };
+        Self { state, sink, page, bytes: 0, fed }
+    }
+
+    /// Takes deliveries until the page is full, or as many were looked at as one page may cost.
+    fn fill(mut self, seqs: impl Iterator<Item = Seq>, wanted: impl Fn(&Making) -> bool) -> Fed {
+        for (looked_at, seq) in seqs.enumerate() {
+            let Some((kept, making)) = self.waiting(seq) else { continue };
+            let full = looked_at == FEED_ROWS_MAX || self.fed.deliveries.len() >= self.page.deliveries_max;
+            let wanted = wanted(making);
+            if full || (wanted && !self.take(seq, kept, making)) {
+                return self.fed;
+            }
+            if !wanted && making.attempts > 0 {
+                let key = kept.event.key.clone().filter(|_| making.ordered);
+                self.fed.tried.extend(key.map(|key| (seq, key)));
+            }
+            self.fed.up_to = seq;
+        }
+        // There is nothing behind: everything that was stored at this moment was looked at.
+        self.fed.up_to = self.fed.up_to.max(self.state.last_seq);
+        self.fed.more = false;
+        self.fed
+    }
+
+    /// The event at this place, and its delivery to the sink.
+    fn waiting(&self, seq: Seq) -> Option<(&'f Kept, &'f Making)> {
+        let kept = self.state.events.get(&seq)?;
+        Some((kept, kept.deliveries.get(kept.last_to(self.sink)?)?))
+    }
+
+    /// Adds the delivery. Returns false if the page has no room for it.
+    fn take(&mut self, seq: Seq, kept: &Kept, making: &Making) -> bool {
+        let bytes = self.bytes + kept.event.body.len();
+        if bytes > self.page.bytes_max && !self.fed.deliveries.is_empty() {
+            return false;
+        }
+        self.bytes = bytes;
+        self.fed.deliveries.push(Delivery {
+            seq,
+            sink: self.sink.clone(),
+            event: Arc::clone(&kept.event),
+            attempts: making.attempts,
+            due: making.due,
+            ordered: making.ordered,
+            blocks: false,
+            replay: making.replay,
+        });
+        true
+    }
+}

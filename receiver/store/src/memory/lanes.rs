@@ -1,0 +1,84 @@
+//! What waits for each sink: by place, by the time of the next attempt, and by key.
+use std::collections::{BTreeSet, HashMap};
+
+use boathook_event::{ObjectName, Seq};
+use jiff::Timestamp;
+
+/// All sinks to which something was ever to be delivered.
+#[derive(Debug, Default)]
+pub(super) struct Lanes(HashMap<ObjectName, Lane>);
+
+/// Of one sink.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    /// All that waits.
+    pub(super) seqs: BTreeSet<Seq>,
+    /// What was tried, or is armed again.
+    pub(super) due: BTreeSet<(Timestamp, Seq)>,
+    /// What keeps the order of its key.
+    pub(super) by_key: HashMap<Box<str>, BTreeSet<Seq>>,
+}
+
+/// What is known of a delivery that comes, or goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting<'w> {
+    pub(super) seq: Seq,
+    /// The key whose order it keeps.
+    pub(super) key: Option<&'w str>,
+    pub(super) due: Option<Timestamp>,
+}
+
+impl Lanes {
+    /// Of one sink, if it ever had anything.
+    pub(super) fn of(&self, sink: &ObjectName) -> Option<&Lane> {
+        self.0.get(sink)
+    }
+
+    /// Whether this event waits for the sink.
+    pub(super) fn waits(&self, sink: &ObjectName, seq: Seq) -> bool {
+        self.of(sink).is_some_and(|lane| lane.seqs.contains(&seq))
+    }
+
+    pub(super) fn enter(&mut self, sink: &ObjectName, Waiting { seq, key, due }: Waiting<'_>) {
+        let lane = match self.0.get_mut(sink) {
+            Some(lane) => lane,
+            None => self.0.entry(sink.clone()).or_default(),
+        };
+        lane.seqs.insert(seq);
+        lane.due.extend(due.map(|due| (due, seq)));
+        let Some(key) = key else { return };
+        match lane.by_key.get_mut(key) {
+            Some(of_key) => of_key.extend([seq]),
+            None => lane.by_key.extend([(key.into(), [seq].into())]),
+        }
+    }
+
+    pub(super) fn leave(&mut self, sink: &ObjectName, Waiting { seq, key, due }: Waiting<'_>) {
+        let Some(lane) = self.0.get_mut(sink) else { return };
+        lane.seqs.remove(&seq);
+        if let Some(due) = due {
+            lane.due.remove(&(due, seq));
+        }
+        if let Some((key, of_key)) = key.and_then(|key| Some((key, lane.by_key.get_mut(key)?))) {
+            of_key.remove(&seq);
+            if of_key.is_empty() {
+                lane.by_key.remove(key);
+            }
+        }
+    }
+
+    /// It is to be tried at another time.
+    pub(super) fn postpone(
+        &mut self,
+        sink: &ObjectName,
+        seq: Seq,
+        before: Option<Timestamp>,
+        due: Timestamp,
+    ) {
+        let Some(lane) = self.0.get_mut(sink) else { return };
+        if let Some(before) = before {
+            lane.due.remove(&(before, seq));
+        }
+        lane.due.insert((due, seq));
+    }
+}

@@ -117,10 +117,10 @@ impl Walk {
         }
     }
 
-    /// Slices that a rate allows to be small are small: it is kept evenly.
+    /// Slices that a rate allows to be small are small, a tenth of a second's: it is kept evenly, and commits wait shortly.
     fn slice_max(&self) -> usize {
-        let a_second = |per_minute: u32| usize::try_from(per_minute.div_ceil(60)).unwrap_or(REPLAY_SLICE);
-        self.per_minute.map_or(REPLAY_SLICE, a_second).min(REPLAY_SLICE)
+        let a_tenth = |per_minute: u32| usize::try_from(per_minute.div_ceil(600)).unwrap_or(REPLAY_SLICE);
+        self.per_minute.map_or(REPLAY_SLICE, a_tenth).min(REPLAY_SLICE)
     }
 
     /// How long the store is left alone: as long as it was busy, or until the rate allows more.

@@ -112,7 +112,10 @@ impl Archive for LocalArchive {
     }
 
     fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error> {
-        self.shared.writer().transaction(Sync::Now, |work| work.replay(events, replay))
+        let replayed = self.shared.writer().transaction(Sync::Later, |work| work.replay(events, replay))?;
+        // Commits need not wait for this sync.
+        schema::sync_wal(&self.shared.file)?;
+        Ok(replayed)
     }
 
     fn erase_all(&mut self, events: &[Seq]) -> Result<Erased, Error> {

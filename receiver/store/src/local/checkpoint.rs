@@ -55,9 +55,13 @@ impl Checkpoints {
             .stack_size(256 << 10)
             .spawn(move || run(&connection, &its, &requested))
             .map_err(|error| Error::Open(format!("cannot start a thread: {error}")))?;
-        let mut wal = file.as_os_str().to_owned();
-        wal.push("-wal");
-        Ok(Self { wal: wal.into(), written: 0, shared, requests: Some(requests), thread: Some(thread) })
+        Ok(Self {
+            wal: schema::wal(file),
+            written: 0,
+            shared,
+            requests: Some(requests),
+            thread: Some(thread),
+        })
     }
 
     /// To be called by the writer after each commit, with roughly what it wrote.

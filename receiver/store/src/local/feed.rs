@@ -1,7 +1,7 @@
 //! What is still to be delivered, read page by page.
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use boathook_event::{Delivery, ObjectName, Partition, Partitions, Seq, Uid};
+use boathook_event::{Delivery, ObjectName, Partition, Partitions, Seq};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
@@ -12,7 +12,7 @@ use crate::{
     local::{
         Shared,
         at_once::{self, AtOnce},
-        names,
+        facts, names,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow},
         schema,
         snapshot::Snapshot,
@@ -133,10 +133,10 @@ impl Feed for LocalFeed {
     fn standing(&self, seq: Seq) -> Result<Option<Standing>, Error> {
         let snapshot = self.snapshot()?;
         let event = snapshot
-            .prepare_cached("select uid, sinks, at_once from events where seq = ?1")?
+            .prepare_cached("select facts, sinks, at_once from events where seq = ?1")?
             .query_row([place(seq)], |row| {
                 let sinks = columns::sink_numbers(row.get_ref(1)?.as_blob()?);
-                Ok((Uid::from_bytes(row.get(0)?), sinks, at_once::column(row, 2)?))
+                Ok((facts::column(row, 0)?.uid, sinks, at_once::column(row, 2)?))
             })
             .optional()?;
         let Some((uid, sinks, at_once)) = event else { return Ok(None) };

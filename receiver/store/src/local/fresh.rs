@@ -8,6 +8,7 @@ use crate::{
     columns::{self, place},
     local::{
         at_once::{self, AtOnce},
+        facts,
         insert::insert_all,
         journal::{Kept, Stored},
     },
@@ -124,24 +125,30 @@ impl<'f> Fresh<'f> {
     }
 
     fn write_events(&self, sql: &Connection) -> Result<(), Error> {
-        let into = "insert or rollback into events (seq, uid, endpoint, received, idx, id, type, key, tenant, entity, sinks, at_once,
-                                        head, body, segment, place, meta_bytes, head_bytes, body_bytes)";
-        let values = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, x'', x'', ?, ?, ?, ?, ?)";
-        let (mut sinks, mut at_once) = (Vec::new(), Vec::new());
+        let into =
+            "insert or rollback into events (seq, endpoint, received, facts, sinks, at_once, head, body,
+                                        segment, place, meta_bytes, head_bytes, body_bytes)";
+        let values = "(?, ?, ?, ?, ?, ?, x'', x'', ?, ?, ?, ?, ?)";
+        let (mut facts, mut sinks, mut at_once) = (Vec::new(), Vec::new(), Vec::new());
         insert_all(sql, into, values, &self.events, |row, FreshEvent { stored, endpoint, deliveries }| {
             let Stored { seq, append, kept, .. } = stored;
             let (event, Kept { segment, offset, meta_bytes, head_bytes, body_bytes }) = (&append.event, kept);
-            sinks.clear();
-            at_once.clear();
+            [&mut facts, &mut sinks, &mut at_once].into_iter().for_each(Vec::clear);
+            facts::put(&mut facts, event);
             for FreshDelivery { sink, ordered, stands, .. } in deliveries {
                 columns::put_sink(&mut sinks, *sink, *ordered);
                 if let Stands::Ended(ended) = stands {
                     at_once::put(&mut at_once, ended);
                 }
             }
-            row.bind([&place(*seq), event.uid.as_bytes(), endpoint, &event.received_at.as_microsecond()])?;
-            row.bind([&event.index, &event.id, &event.event_type, &event.key, &event.tenant, &event.entity])?;
-            row.bind([&sinks, &at_once])?;
+            row.bind([
+                &place(*seq),
+                endpoint,
+                &event.received_at.as_microsecond(),
+                &facts,
+                &sinks,
+                &at_once,
+            ])?;
             row.bind([&place(*segment), &place(*offset), meta_bytes, head_bytes, body_bytes])
         })
     }

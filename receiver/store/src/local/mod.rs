@@ -9,6 +9,7 @@ mod at_once;
 mod checkpoint;
 mod decide;
 mod dedupe;
+mod facts;
 mod fault;
 mod feed;
 mod fresh;

@@ -1,6 +1,6 @@
 //! Answering a question page by page: candidates by the index that fits it best, looked at until the page is full or has
 //! cost enough.
-use boathook_event::{ObjectName, Seq, Uid};
+use boathook_event::{ObjectName, Seq};
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     local::{
         archive,
         at_once::{self, AtOnce},
+        facts::{self, Facts},
         names, rows, spans,
     },
     traits::{DeliveryState, Found, Order, Question, Summary},
@@ -145,25 +146,24 @@ struct Candidate {
 
 fn candidate(sql: &Connection, seq: Seq) -> Result<Option<Candidate>, Error> {
     let read = |row: &Row<'_>| {
-        let text = |column: usize| -> rusqlite::Result<Option<Box<str>>> {
-            Ok(row.get_ref(column)?.as_str_or_null()?.map(Into::into))
-        };
+        let Facts { uid, id, event_type, key, tenant, index: _, entity: _ } = facts::column(row, 2)?;
         let summary = Summary {
             seq,
-            uid: Uid::from_bytes(row.get(0)?),
-            endpoint: ObjectName::from_stored(row.get_ref(1)?.as_str()?),
-            received_at: rows::timestamp(row, 2)?,
-            id: text(3)?,
-            event_type: text(4)?,
-            key: text(5)?,
-            tenant: text(6)?,
-            bytes: row.get::<_, i64>(7)?.unsigned_abs(),
+            uid,
+            endpoint: ObjectName::from_stored(row.get_ref(0)?.as_str()?),
+            received_at: rows::timestamp(row, 1)?,
+            id,
+            event_type,
+            key,
+            tenant,
+            bytes: row.get::<_, i64>(3)?.unsigned_abs(),
             deliveries: Vec::new(),
         };
-        let sinks = sink_numbers(row.get_ref(8)?.as_blob()?);
-        Ok(Candidate { summary, sinks, at_once: at_once::column(row, 9)? })
+        let sinks = sink_numbers(row.get_ref(4)?.as_blob()?);
+        Ok(Candidate { summary, sinks, at_once: at_once::column(row, 5)? })
     };
-    let select = "select e.uid, n.name, e.received, e.id, e.type, e.key, e.tenant, coalesce(e.body_bytes, length(e.body)), e.sinks, e.at_once
+    let select =
+        "select n.name, e.received, e.facts, coalesce(e.body_bytes, length(e.body)), e.sinks, e.at_once
                   from events e join names n on n.id = e.endpoint where e.seq = ?1";
     Ok(sql.prepare_cached(select)?.query_row([place(seq)], read).optional()?)
 }

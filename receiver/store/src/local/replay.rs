@@ -8,6 +8,7 @@ use crate::{
     limits::REPLAY_SLICE,
     local::{
         at_once::{self, AtOnce},
+        facts,
         writer::Work,
     },
     traits::{DeliveryState, Replay, Replayed},
@@ -21,6 +22,9 @@ struct Again {
     sinks: Vec<(i64, bool)>,
     /// Those that ended well at once.
     at_once: Vec<AtOnce>,
+    key: Option<Box<str>>,
+    /// Of its body.
+    bytes: i64,
 }
 
 /// Where an event's last delivery to a sink stands.
@@ -86,10 +90,16 @@ impl Work<'_> {
 
     fn again(&self, seq: Seq) -> Result<Option<Again>, Error> {
         let found = self
-            .prepared("select endpoint, sinks, at_once from events where seq = ?1")?
+            .prepared("select endpoint, sinks, at_once, facts, coalesce(body_bytes, length(body)) from events where seq = ?1")?
             .query_row([place(seq)], |row| {
-                let sinks = decode_sinks(row.get_ref(1)?.as_blob()?);
-                Ok(Again { seq, endpoint: row.get(0)?, sinks, at_once: at_once::column(row, 2)? })
+                Ok(Again {
+                    seq,
+                    endpoint: row.get(0)?,
+                    sinks: decode_sinks(row.get_ref(1)?.as_blob()?),
+                    at_once: at_once::column(row, 2)?,
+                    key: facts::column(row, 3)?.key,
+                    bytes: row.get(4)?,
+                })
             })
             .optional()?;
         Ok(found)
@@ -151,7 +161,7 @@ impl Work<'_> {
         ordered: bool,
         standing: Option<Standing>,
     ) -> Result<bool, Error> {
-        let Again { seq, endpoint, .. } = *again;
+        let Again { seq, endpoint, ref key, bytes, .. } = *again;
         let replay = match standing {
             Some(Standing { state: DeliveryState::Pending, .. }) => return Ok(false),
             // It starts anew, and its failures are forgotten.
@@ -167,16 +177,12 @@ impl Work<'_> {
             Some(Standing { state: DeliveryState::Delivered, replay }) => replay.saturating_add(1),
             None => 0,
         };
-        let bytes = self
-            .prepared(
-                "insert into pending (sink, seq, attempts, due, key, replay, bytes, blocks)
-                 select ?2, ?1, 0, ?3, iif(?4, key, null), ?5, coalesce(body_bytes, length(body)),
-                     exists (select 1 from blocking where seq = ?1 and sink = ?2)
-                 from events where seq = ?1 returning bytes",
-            )?
-            .query_row(params![place(seq), sink, self.now.as_microsecond(), ordered, replay], |row| {
-                row.get(0)
-            })?;
+        let key = key.as_deref().filter(|_| ordered);
+        self.prepared(
+            "insert into pending (sink, seq, attempts, due, key, replay, bytes, blocks)
+             values (?2, ?1, 0, ?3, ?4, ?5, ?6, exists (select 1 from blocking where seq = ?1 and sink = ?2))",
+        )?
+        .execute(params![place(seq), sink, self.now.as_microsecond(), key, replay, bytes])?;
         let totals = self.tally.route(endpoint, sink);
         totals.starts_anew(standing.map(|standing| standing.state));
         totals.waits(bytes);

@@ -1,7 +1,7 @@
 //! Rows as values: what an event, a delivery and a failure look like in their tables.
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use boathook_event::{Attempt, Event, EventParts, Failure, ObjectName, Seq, Uid};
+use boathook_event::{Attempt, Event, EventParts, Failure, ObjectName, Seq};
 use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Row, types::Type};
@@ -12,14 +12,15 @@ use crate::{
     head,
     local::{
         at_once::{self, AtOnce},
+        facts::{self, Facts},
         journal::{Kept, Segments},
     },
 };
 
 /// The columns that [`event`] reads, from `events e` joined with `names n` of its endpoint.
 pub(super) const EVENT_COLUMNS: &str =
-    "e.seq, e.uid, n.name, e.received, e.idx, e.id, e.type, e.key, e.tenant, e.entity, e.sinks, e.head, e.body,
-     e.segment, e.place, e.meta_bytes, e.head_bytes, e.body_bytes, e.at_once";
+    "e.seq, n.name, e.received, e.facts, e.sinks, e.at_once, e.head, e.body, e.segment, e.place, e.meta_bytes, e.head_bytes,
+     e.body_bytes";
 /// The tables of [`EVENT_COLUMNS`].
 pub(super) const EVENT_TABLES: &str = "events e join names n on n.id = e.endpoint";
 /// The columns that [`kept`] reads.
@@ -38,33 +39,31 @@ pub(super) struct EventRow {
 
 /// Reads [`EVENT_COLUMNS`], and head and body from the journal where it keeps them.
 pub(super) fn event(row: &Row<'_>, segments: &Segments) -> Result<EventRow, Error> {
-    let text = |column: usize| -> Result<Option<Box<str>>, Error> {
-        Ok(row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)?.map(Into::into))
-    };
     let blob = |column: usize| -> Result<&[u8], Error> {
         Ok(row.get_ref(column)?.as_blob().map_err(rusqlite::Error::from)?)
     };
-    let (head, body) = match kept(row, 13)? {
+    let (head, body) = match kept(row, 8)? {
         Some(kept) => segments.read(&kept)?,
-        None => (Bytes::copy_from_slice(blob(11)?), Bytes::copy_from_slice(blob(12)?)),
+        None => (Bytes::copy_from_slice(blob(6)?), Bytes::copy_from_slice(blob(7)?)),
     };
+    let Facts { uid, index, id, event_type, key, tenant, entity } = facts::column(row, 3)?;
     let parts = EventParts {
-        uid: Uid::from_bytes(row.get(1)?),
-        endpoint: ObjectName::from_stored(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?),
-        received_at: timestamp(row, 3)?,
-        index: row.get(4)?,
-        id: text(5)?,
-        event_type: text(6)?,
-        key: text(7)?,
-        tenant: text(8)?,
-        entity: text(9)?,
-        head: Arc::new(head::decode(&head).ok_or_else(|| damaged(11, Type::Blob))?),
+        uid,
+        endpoint: ObjectName::from_stored(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?),
+        received_at: timestamp(row, 2)?,
+        index,
+        id,
+        event_type,
+        key,
+        tenant,
+        entity,
+        head: Arc::new(head::decode(&head).ok_or_else(|| damaged(6, Type::Blob))?),
         body,
     };
     Ok(EventRow {
         seq: row.get::<_, i64>(0)?.unsigned_abs(),
-        sinks: sink_numbers(blob(10)?),
-        at_once: at_once::column(row, 18)?,
+        sinks: sink_numbers(blob(4)?),
+        at_once: at_once::column(row, 5)?,
         event: Arc::new(Event::restore(parts)),
     })
 }

@@ -1,11 +1,15 @@
 //! The database's tables, and how its connections are set up.
-use std::path::Path;
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use crate::{
     Error,
     limits::{LOCK_PATIENCE, READ_CACHE_KIB, WRITE_CACHE_KIB},
+    local::facts,
 };
 
 /// The schema that this program reads and writes.
@@ -157,23 +161,23 @@ const FROM_5: &str = "
 
 /// Adds what schema 6 does not have: few rows in place of many. Events are found by spans of 256 places
 /// ([`super::spans`]), with no index for each; the first delivery to a sink that ended well at once stands in `events.at_once`
-/// ([`super::at_once`]) and has no row; keys that come many at a time are in `packed_keys` ([`super::dedupe`]).
+/// ([`super::at_once`]) and has no row; what nothing is looked for by is one column ([`super::facts`]); keys that come many at a time are in `packed_keys` ([`super::dedupe`]).
 const FROM_6: &str = "
     alter table events rename to old_events;
     create table events (
-        seq integer primary key, uid blob not null, endpoint integer not null, received integer not null,
-        idx integer not null, id text, type text, key text, tenant text, entity text, sinks blob not null,
-        at_once blob not null, head blob not null, body blob not null,
+        seq integer primary key, endpoint integer not null, received integer not null,
+        facts blob not null, sinks blob not null, at_once blob not null, head blob not null, body blob not null,
         segment integer, place integer, meta_bytes integer, head_bytes integer, body_bytes integer
     );
     insert into events
-        select seq, uid, endpoint, received, idx, id, type, key, tenant, entity, sinks, x'', head, body,
+        select seq, endpoint, received, facts(uid, idx, id, type, key, tenant, entity), sinks, x'', head, body,
             segment, place, meta_bytes, head_bytes, body_bytes from old_events;
     drop table old_events;
     create table spans (
         span integer primary key, events integer not null, lowest blob not null, highest blob not null
     );
-    insert into spans select seq / 256, count(*), min(uid), max(uid) from events group by 1;
+    insert into spans
+        select seq / 256, count(*), min(substr(facts, 1, 16)), max(substr(facts, 1, 16)) from events group by 1;
     create table endpoint_spans (
         endpoint integer not null, span integer not null, events integer not null, primary key (endpoint, span)
     ) without rowid;
@@ -209,6 +213,7 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
         }
     };
     if from < VERSION {
+        facts::as_function(&connection)?;
         let steps = STEPS.iter().filter(|(of, _)| *of >= from).map(|(_, step)| *step).collect::<String>();
         connection.execute_batch(&format!("begin immediate; {first} {steps} commit"))?;
     }
@@ -231,6 +236,20 @@ pub(super) fn open_reader(file: &Path) -> Result<Connection, Error> {
 /// reader or another checkpoint may be in the way.
 pub(super) fn empty_wal(connection: &Connection) -> Result<bool, Error> {
     Ok(connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i64>(0))? == 0)
+}
+
+/// Makes durable what was committed without a sync: what the log does not have any more, a checkpoint has synced.
+pub(super) fn sync_wal(file: &Path) -> Result<(), Error> {
+    let wal = wal(file);
+    let synced = File::open(&wal).and_then(|wal| wal.sync_data());
+    synced.map_err(|error| Error::Io(format!("cannot sync {}: {error}", wal.display())))
+}
+
+/// The write-ahead log of this database.
+pub(super) fn wal(file: &Path) -> PathBuf {
+    let mut wal = file.as_os_str().to_owned();
+    wal.push("-wal");
+    wal.into()
 }
 
 /// One number of the `meta` table.

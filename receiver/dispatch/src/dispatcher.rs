@@ -5,9 +5,9 @@ use std::{
 };
 
 use boathook_event::{Attempt, Delivery, ObjectName, Partition, Partitions, Record, Seq};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::{Command, Handover, Input, LaneSnapshot, Now, SinkSettings, lane::Lane};
+use crate::{Command, Handover, Input, LaneSnapshot, Now, SinkSettings, clock::Clock, lane::Lane};
 
 /// All lanes.
 #[derive(Debug)]
@@ -21,6 +21,9 @@ pub struct Dispatcher {
     incarnations: u32,
     wake_at: Option<Duration>,
     random: SplitMix,
+    clock: Clock,
+    /// By how much that is ahead of the wall clock, in whole seconds.
+    ahead: SignedDuration,
 }
 
 impl Dispatcher {
@@ -34,11 +37,14 @@ impl Dispatcher {
             incarnations: 0,
             wake_at: None,
             random: SplitMix(seed),
+            clock: Clock::default(),
+            ahead: SignedDuration::ZERO,
         }
     }
 
     /// Takes what happened and appends what to do. Costs O(lanes), whatever the backlog.
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Command>) {
+        let now = self.time(now);
         let concerned = self.take(now, input);
         match concerned {
             Concerned::One(sink) => self.lanes.get_mut(&sink).into_iter().for_each(|lane| lane.act(now, out)),
@@ -125,6 +131,18 @@ impl Dispatcher {
         }
     }
 
+    /// The time by the clock of due times. Ages are told by the wall clock, which may be behind.
+    fn time(&mut self, now: Now) -> Now {
+        let (now, ahead) = self.clock.read(now);
+        let ahead = SignedDuration::from_secs(ahead.as_secs());
+        if self.ahead != ahead {
+            self.ahead = ahead;
+            let lanes = self.lanes.values_mut().chain(self.retired.values_mut());
+            lanes.for_each(|lane| lane.wall_clock_is_behind(ahead));
+        }
+        now
+    }
+
     fn with(&mut self, sink: ObjectName, change: impl FnOnce(&mut Lane)) -> Concerned {
         if let Some(lane) = self.lanes.get_mut(&sink) {
             change(lane);
@@ -138,7 +156,7 @@ impl Dispatcher {
             let sink = settings.sink.clone();
             self.incarnations = self.incarnations.wrapping_add(1);
             let fresh = |settings| Lane::new(settings, (self.committed, self.owned), self.incarnations, now);
-            let lane = match (before.remove(&sink), self.retired.remove(&sink)) {
+            let mut lane = match (before.remove(&sink), self.retired.remove(&sink)) {
                 (Some(mut lane), _) => {
                     lane.set(settings, now);
                     lane
@@ -147,6 +165,7 @@ impl Dispatcher {
                 (None, Some(lane)) => lane.revived(fresh(settings)),
                 (None, None) => fresh(settings),
             };
+            lane.wall_clock_is_behind(self.ahead);
             self.lanes.insert(sink, lane);
         }
         for (sink, mut lane) in before {

@@ -58,6 +58,8 @@ pub(crate) struct Lane {
     rearmed: BTreeSet<Seq>,
     /// When the store may have a tried delivery that is not in memory.
     stored_due: Option<Duration>,
+    /// The next due time there is one that no clock as it is now has written: all behind it are, too.
+    far: bool,
     retries_in_a_row: u32,
     /// What ends without another attempt.
     ending: Ending,
@@ -137,6 +139,7 @@ impl Lane {
             ended: BTreeMap::new(),
             rearmed: BTreeSet::new(),
             stored_due: Some(now.monotonic),
+            far: false,
             retries_in_a_row: 0,
             ending: Ending::new(now),
             keys: Keys::default(),
@@ -412,11 +415,18 @@ impl Lane {
     }
 }
 
-/// A stored time on the monotonic clock, never farther away than the longest pause: a jump of the wall clock can
-/// neither lose a delivery nor hurry those in memory.
+/// A stored time on the monotonic clock; one that is too far away is now.
 fn monotonic(due: Timestamp, now: Now) -> Duration {
-    let ahead = Duration::try_from(due.duration_since(now.wall)).unwrap_or_default();
-    now.monotonic + ahead.min(RETRY_DELAY_MAX)
+    if is_far(due, now) { now.monotonic } else { now.monotonic + ahead(due, now) }
+}
+
+/// Whether it is farther away than the longest pause: an earlier process has written it, by another clock.
+fn is_far(due: Timestamp, now: Now) -> bool {
+    ahead(due, now) > RETRY_DELAY_MAX
+}
+
+fn ahead(due: Timestamp, now: Now) -> Duration {
+    Duration::try_from(due.duration_since(now.wall)).unwrap_or_default()
 }
 
 fn earlier(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {

@@ -8,6 +8,7 @@
 //! Guarantees: every delivery that the store has pending is offered until it is delivered or parked; never two attempts
 //! of one delivery at once; every attempt is recorded before the delivery goes on; no retry before its time.
 mod breaker;
+mod clock;
 mod dispatcher;
 mod keys;
 mod lane;

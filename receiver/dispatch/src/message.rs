@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::BreakerState;
 
-/// The time: monotonic for waiting, wall clock for what is stored.
+/// The time: monotonic for waiting, wall clock for what is stored. The wall clock may be set, forward or back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// Since the process began.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use boathook_event::{Delivery, Next, ParkReason, Record, Seq};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Known, Lane, Read, State};
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct Ending {
     /// Ages count from then on at the earliest: they stand still while the sink is suspended.
     resumed_at: Timestamp,
+    /// By how much the wall clock, of which events have their times, is behind that of due times.
+    behind: SignedDuration,
     /// When it is looked through next.
     at: Duration,
     pub(super) read: Read,
@@ -27,16 +29,28 @@ pub(super) struct Ending {
 
 impl Ending {
     pub(super) fn new(now: Now) -> Self {
-        Self { resumed_at: Timestamp::MIN, at: now.monotonic, read: Read::Idle, after: 0, found: Vec::new() }
+        Self {
+            resumed_at: Timestamp::MIN,
+            behind: SignedDuration::ZERO,
+            at: now.monotonic,
+            read: Read::Idle,
+            after: 0,
+            found: Vec::new(),
+        }
     }
 
     /// From when on the age of an event counts that was received then.
     pub(super) fn since(&self, received_at: Timestamp) -> Timestamp {
-        received_at.max(self.resumed_at)
+        received_at.saturating_add(self.behind).unwrap_or(received_at).max(self.resumed_at)
     }
 }
 
 impl Lane {
+    /// The wall clock is so much behind the clock of due times.
+    pub(crate) fn wall_clock_is_behind(&mut self, behind: SignedDuration) {
+        self.ending.behind = behind;
+    }
+
     /// The sink is served so from now on.
     pub(crate) fn set(&mut self, settings: SinkSettings, now: Now) {
         if self.settings.suspend && !settings.suspend {
@@ -173,8 +187,9 @@ impl Lane {
         }
         // One that was armed again is attempted once, however old it is.
         let armed = delivery.due.filter(|_| delivery.attempts == 0);
-        let since = armed.map_or(delivery.event.received_at, |due| due.max(delivery.event.received_at));
-        let over = !self.settings.suspend && self.settings.retry.is_over(self.ending.since(since), now.wall);
+        let since = self.ending.since(delivery.event.received_at);
+        let since = armed.map_or(since, |due| due.max(since));
+        let over = !self.settings.suspend && self.settings.retry.is_over(since, now.wall);
         over.then_some(Next::Parked(ParkReason::TooOld))
     }
 

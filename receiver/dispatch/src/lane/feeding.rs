@@ -4,7 +4,7 @@ use std::time::Duration;
 use boathook_event::{Delivery, Seq};
 use jiff::Timestamp;
 
-use super::{Lane, Read, State, earlier, monotonic};
+use super::{Lane, Read, State, earlier, is_far, monotonic};
 use crate::{
     Command, Now,
     keys::KeyRead,
@@ -82,6 +82,7 @@ impl Lane {
         self.read_ended();
         // What is due first may be in memory already, and stay there for a while: no read after read of the same.
         let earliest = if useless { now.monotonic + STORE_RETRY } else { Duration::ZERO };
+        self.far = next.is_some_and(|due| is_far(due, now));
         let next = next.map(|due| monotonic(due, now).max(earliest));
         self.stored_due = earlier(self.stored_due, next);
     }
@@ -190,7 +191,7 @@ impl Lane {
             out.push(Command::FeedDue {
                 sink,
                 ticket: self.ticket,
-                until: now.wall,
+                until: if std::mem::take(&mut self.far) { Timestamp::MAX } else { now.wall },
                 deliveries_max,
                 bytes_max,
             });

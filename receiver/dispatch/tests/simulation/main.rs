@@ -258,3 +258,69 @@ fn a_restart_finds_what_was_waiting_for_a_retry() {
     world.settle();
     assert_eq!(world.done[&sinks()[0]].len(), 500);
 }
+
+#[test]
+fn whatever_fails_and_however_the_clock_is_set_every_delivery_ends() {
+    for seed in 5000..5006 {
+        let mut world = World::new(seed);
+        (world.jumps, world.keyed) = (true, seed % 2 == 0);
+        // None gets too old by the clock alone.
+        world.max_age = Duration::from_secs(365 * 86_400);
+        world.configure();
+        for _ in 0..1_500 {
+            world.disturb();
+            world.advance();
+        }
+        world.settle();
+        for (sink, done) in &world.done {
+            let distinct: BTreeSet<&Seq> = done.iter().collect();
+            assert_eq!(distinct.len(), done.len(), "seed {seed}: {sink} has one twice");
+        }
+        assert_eq!(world.too_old, 0);
+    }
+}
+
+/// Two thousand events are refused again and again, so that most of them wait in the store; then the clock is set.
+fn refused_and_set(by: i64) -> World {
+    let mut world = World::new(11);
+    (world.faults, world.held_up, world.attempts_max) = (false, Some("hot"), 0);
+    world.configure();
+    world.commit(5_000);
+    while world.elapsed < Duration::from_secs(60) && world.advance() {}
+    world.set_clock(by);
+    world.held_up = None;
+    world
+}
+
+#[test]
+fn what_waits_in_the_store_goes_soon_however_the_clock_is_set() {
+    for by in [-7_200, -60, 7_200] {
+        let mut world = refused_and_set(by);
+        let back = world.elapsed;
+        world.settle();
+        assert!(world.elapsed < back + Duration::from_secs(120), "{by}: {:?}", world.elapsed - back);
+    }
+}
+
+#[test]
+fn times_that_no_clock_of_today_has_written_are_not_waited_for() {
+    let mut world = refused_and_set(-400 * 86_400);
+    world.restart();
+    let back = world.elapsed;
+    world.settle();
+    assert!(world.elapsed < back + Duration::from_secs(120), "{:?}", world.elapsed - back);
+}
+
+#[test]
+fn an_age_is_told_by_the_wall_clock_also_where_that_was_set_back() {
+    let mut world = World::new(12);
+    (world.faults, world.down, world.attempts_max) = (false, true, 0);
+    world.max_age = Duration::from_secs(3_600);
+    world.configure();
+    world.set_clock(-10 * 3_600);
+    world.commit(10);
+    while world.elapsed < Duration::from_secs(3_000) && world.advance() {}
+    assert_eq!(world.too_old, 0);
+    while world.elapsed < Duration::from_secs(4_000) && world.advance() {}
+    assert_eq!(world.pending.values().map(|pending| pending.len()).sum::<usize>(), 0);
+}

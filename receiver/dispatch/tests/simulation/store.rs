@@ -5,7 +5,7 @@ use boathook_dispatch::Input;
 use boathook_event::{Delivery, Event, EventParts, Head, ObjectName, Seq, Uid};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::world::{World, key_of};
 
@@ -148,9 +148,8 @@ impl World {
         Input::FedBlocking { sink, ticket, seqs }
     }
 
-    /// When it was committed.
+    /// When it was committed, by the wall clock of that time.
     pub(super) fn received_at(&self, seq: Seq) -> Timestamp {
-        let (_, elapsed) = self.commits.range(..=seq).next_back().expect("it was committed");
-        Timestamp::UNIX_EPOCH + SignedDuration::try_from(*elapsed).unwrap_or_default()
+        *self.commits.range(..=seq).next_back().expect("it was committed").1
     }
 }

@@ -45,7 +45,7 @@ pub(crate) struct World {
     pub(super) pending: BTreeMap<ObjectName, Pending>,
     pub(crate) done: BTreeMap<ObjectName, Vec<Seq>>,
     /// The first place of each commit, and when it was.
-    pub(super) commits: BTreeMap<Seq, Duration>,
+    pub(super) commits: BTreeMap<Seq, Timestamp>,
     /// What was put aside, and may be asked for again.
     pub(crate) parked: Vec<(ObjectName, Seq)>,
     /// How many of them for their age.
@@ -90,6 +90,12 @@ pub(crate) struct World {
     owned: Partitions,
     /// What was attempted here and is not recorded yet.
     unrecorded: BTreeSet<(ObjectName, Seq)>,
+    /// Seconds by which the wall clock was set forward, or back.
+    pub(crate) set: i64,
+    /// The most of them in the life of the process.
+    most: i64,
+    /// The wall clock is set now and then.
+    pub(crate) jumps: bool,
 }
 
 /// Half of all events are of one key, a fifth has none.
@@ -152,14 +158,27 @@ impl World {
             replays: BTreeSet::new(),
             owned: Partitions::ALL,
             unrecorded: BTreeSet::new(),
+            set: 0,
+            most: 0,
+            jumps: false,
         };
         world.configure();
         world
     }
 
     fn now(&self) -> Now {
-        let wall = Timestamp::UNIX_EPOCH + SignedDuration::try_from(self.elapsed).unwrap_or_default();
-        Now { monotonic: self.elapsed, wall }
+        Now { monotonic: self.elapsed, wall: self.at(self.set) }
+    }
+
+    /// The time of a wall clock that was set so.
+    fn at(&self, set: i64) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.elapsed).unwrap_or_default();
+        Timestamp::UNIX_EPOCH + elapsed + SignedDuration::from_secs(set)
+    }
+
+    /// Somebody sets the wall clock, which the dispatcher sees with whatever happens next.
+    pub(crate) fn set_clock(&mut self, by: i64) {
+        self.set += by;
     }
 
     pub(crate) fn configure(&mut self) {
@@ -188,6 +207,7 @@ impl World {
     fn step(&mut self, input: Input) {
         let mut out = Vec::new();
         let now = self.now();
+        self.most = self.most.max(self.set);
         let ticks = matches!(input, Input::Tick);
         self.dispatcher.step(now, input, &mut out);
         // All that could be done was done: another tick at once would find nothing, and the next, and the next.
@@ -258,7 +278,7 @@ impl World {
         assert_eq!(number, attempts + 1, "{sink} {seq}");
         assert!(
             (number <= ATTEMPTS_MAX || self.attempts_max == 0)
-                && due.is_none_or(|due| due <= self.now().wall),
+                && due.is_none_or(|due| due <= self.at(self.most) || self.is_of_another_clock(due)),
             "{sink} {seq} is too early"
         );
         let failure = Failure {
@@ -274,6 +294,11 @@ impl World {
         let result = if fails { Err(failure) } else { Ok(Delivered { already_there: false, status: None }) };
         let attempt = Attempt { number, started_at: self.now().wall, duration_millis: 1, result };
         self.answer(Input::Finished { sink, seq, attempt });
+    }
+
+    /// No pause is so long.
+    fn is_of_another_clock(&self, due: Timestamp) -> bool {
+        due.duration_since(self.now().wall) > SignedDuration::from_hours(7 * 24)
     }
 
     /// Nothing else of its key is under way, and nothing that came before it is still to be delivered.
@@ -352,7 +377,7 @@ impl World {
 
     pub(crate) fn commit(&mut self, count: u64) {
         let first = self.committed + 1;
-        self.commits.insert(first, self.elapsed);
+        self.commits.insert(first, self.now().wall);
         self.committed += count;
         let mut deliveries = Vec::new();
         for seq in first..=self.committed {
@@ -399,6 +424,7 @@ impl World {
         self.resumed.clear();
         self.unrecorded.clear();
         self.wake_at = None;
+        self.most = self.set;
         self.configure();
         self.step(Input::Owned(self.owned));
     }
@@ -464,6 +490,10 @@ impl World {
             }
             22..=24 => self.rearm(),
             25 | 26 if self.blocks => self.discard(),
+            29 | 30 if self.jumps => {
+                let by = i64::try_from(self.dice.below(48 * 3_600)).unwrap_or(0) - 24 * 3_600;
+                self.set_clock(by);
+            }
             27 | 28 => {
                 self.paused = !self.paused && self.in_flight.is_empty();
                 self.configure();

@@ -19,7 +19,7 @@ use boathook_event::{Attempt, Delivery, Event, Next, ObjectName, Partition, Part
 use boathook_sinks::Sending;
 use boathook_store::{
     Handover, Reader, StoreHandle,
-    traits::{Epoch, News, Page},
+    traits::{Epoch, News, Page, Turns},
 };
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -311,6 +311,10 @@ impl Deliveries {
                 Command::End { partition, record, event } => self.end(partition, record, event),
                 Command::Feed { sink, ticket, after, deliveries_max, bytes_max } => {
                     self.feed(sink, ticket, after, Page { deliveries_max, bytes_max });
+                }
+                Command::FeedTurns { sink, ticket, after, floor, places, deliveries_max, bytes_max } => {
+                    let turns = Turns { after, floor, places };
+                    self.feed_turns(sink, ticket, turns, Page { deliveries_max, bytes_max });
                 }
                 Command::FeedKey { sink, ticket, key, after, deliveries_max, bytes_max } => {
                     self.feed_key(sink, ticket, key, after, Page { deliveries_max, bytes_max });

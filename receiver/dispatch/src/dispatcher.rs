@@ -7,7 +7,11 @@ use std::{
 use boathook_event::{Attempt, Delivery, ObjectName, Partition, Partitions, Record, Seq};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Command, Handover, Input, LaneSnapshot, Now, SinkSettings, clock::Clock, lane::Lane};
+use crate::{
+    Command, Handover, Input, LaneSnapshot, Now, SinkSettings,
+    clock::Clock,
+    lane::{Lane, Passed, Shown},
+};
 
 /// All lanes.
 #[derive(Debug)]
@@ -88,10 +92,12 @@ impl Dispatcher {
             }
             Input::Stored(handover) => self.stored(handover),
             Input::Fed { sink, ticket, deliveries, tried, blocking, up_to, more } => {
-                self.with(sink, |lane| {
-                    lane.fed_held(ticket, blocking);
-                    lane.fed(ticket, deliveries, tried, up_to, more);
-                })
+                let passed = Passed { deliveries, tried, blocking, up_to, more };
+                self.with(sink, |lane| lane.fed(ticket, passed))
+            }
+            Input::FedTurns { sink, ticket, deliveries, blocking, places, reached, more, last } => {
+                let shown = Shown { deliveries, blocking, places, reached, more, last };
+                self.with(sink, |lane| lane.fed_turns(ticket, shown, now))
             }
             Input::FedBlocking { sink, ticket, seqs } => {
                 self.with(sink, |lane| lane.fed_blocking(ticket, &seqs, now))

@@ -94,6 +94,18 @@ impl Keys {
         }
     }
 
+    /// The store has some of this key behind a place that nobody has read, perhaps before all that is in memory: the key is read from
+    /// there before anything else of it goes, but for what goes already.
+    pub(crate) fn unread(&mut self, key: &str, from: Seq) {
+        if self.taken.contains_key(key) {
+            self.left(key, from);
+            return;
+        }
+        let key = Arc::<str>::from(key);
+        self.taken.insert(Arc::clone(&key), Taken { behind: Some(from), ..Taken::default() });
+        self.to_read.push_back(key);
+    }
+
     /// A delivery was parked, and holds its key: those behind it wait in the store, and none in memory. Gives those that did.
     pub(crate) fn block(&mut self, key: &str, seq: Seq) -> Vec<Seq> {
         self.dequeue(key, seq);

@@ -2,6 +2,7 @@
 mod blocking;
 mod ending;
 mod feeding;
+mod overtaking;
 mod owning;
 mod starting;
 
@@ -14,13 +15,18 @@ use std::{
 use boathook_event::{Attempt, Delivery, Next, Partition, Partitions, Record, Seq, limits::RETRY_DELAY_MAX};
 use jiff::Timestamp;
 
-use self::{blocking::Blocking, ending::Ending};
+use self::{blocking::Blocking, ending::Ending, overtaking::Overtaking};
+pub(crate) use self::{feeding::Passed, overtaking::Shown};
 use crate::{
     BreakerState, Command, LaneSnapshot, Now, SinkSettings,
     breaker::Breaker,
-    keys::{Heir, Keys},
-    limits::{LANE_BYTES_MAX, LANE_DELIVERIES_MAX, LANE_WAITING_MAX, STORE_RETRY},
+    keys::{Heir, Keys, Turn},
+    limits::{
+        LANE_BYTES_FRESH_MAX, LANE_BYTES_MAX, LANE_DELIVERIES_MAX, LANE_FRESH_MAX, LANE_WAITING_MAX,
+        STORE_RETRY,
+    },
     rate::Rate,
+    turns::Turns,
 };
 
 /// One sink's deliveries.
@@ -32,8 +38,8 @@ pub(crate) struct Lane {
     /// Everything in memory, by place.
     known: BTreeMap<Seq, Known>,
     bytes: usize,
-    /// Never tried, by sequence.
-    fresh: VecDeque<Seq>,
+    /// Never tried, or the next of their keys, by flow.
+    fresh: Turns,
     /// Armed again: delivered or parked before, and not tried since. They go when nothing else does.
     armed: VecDeque<Seq>,
     /// Tried, by the monotonic time from which they may go.
@@ -50,6 +56,8 @@ pub(crate) struct Lane {
     spilled: bool,
     feed: Read,
     due_feed: Read,
+    /// What is read ahead of the cursor.
+    overtaking: Overtaking,
     /// The last ticket given out.
     ticket: u64,
     /// What was let go of while a read was under way, with the last ticket by then: that read may still show it.
@@ -67,8 +75,6 @@ pub(crate) struct Lane {
     keys: Keys,
     /// Parked ones that hold their keys.
     blocking: Blocking,
-    /// What may go before all others: its key waits for it.
-    released: VecDeque<Seq>,
     breaker: Breaker,
     rate: Rate,
     /// What was told of it last.
@@ -124,7 +130,7 @@ impl Lane {
             owned,
             known: BTreeMap::new(),
             bytes: 0,
-            fresh: VecDeque::new(),
+            fresh: Turns::default(),
             armed: VecDeque::new(),
             waiting: BTreeSet::new(),
             waiting_bytes: 0,
@@ -135,6 +141,7 @@ impl Lane {
             spilled: true,
             feed: Read::Idle,
             due_feed: Read::Idle,
+            overtaking: Overtaking::default(),
             ticket: u64::from(incarnation) << 32,
             ended: BTreeMap::new(),
             rearmed: BTreeSet::new(),
@@ -144,7 +151,6 @@ impl Lane {
             ending: Ending::new(now),
             keys: Keys::default(),
             blocking: Blocking::default(),
-            released: VecDeque::new(),
             breaker: Breaker::default(),
             rate: Rate::default(),
             told: BreakerState::Closed,
@@ -171,11 +177,9 @@ impl Lane {
         if delivery.seq <= self.cursor || self.known.contains_key(&delivery.seq) || !self.owns(&delivery) {
             return;
         }
-        if self.spilled || !self.has_room(delivery.event.body.len()) {
-            self.spilled = true;
-            return;
-        }
-        self.take_fresh(delivery);
+        let room = self.known.len() < LANE_FRESH_MAX
+            && self.bytes.saturating_add(delivery.event.body.len()) <= LANE_BYTES_FRESH_MAX;
+        self.spilled = self.spilled || !room || !self.take_fresh(delivery);
     }
 
     /// A handover was taken whole: without anything spilled, all up to its end is looked at.
@@ -246,7 +250,7 @@ impl Lane {
 
     /// When [`Lane::act`] may have something to do without anything happening.
     pub(crate) fn wake_at(&self) -> Option<Duration> {
-        let ready = !self.fresh.is_empty() || !self.released.is_empty() || !self.armed.is_empty();
+        let ready = !self.fresh.is_empty() || !self.armed.is_empty();
         let starts_at = self.starts_at();
         let retry = starts_at.zip(self.waiting.first()).map(|(at, (due, _))| at.max(*due));
         let attempts = [starts_at.filter(|_| ready), retry].into_iter().flatten();
@@ -264,9 +268,8 @@ impl Lane {
         };
         let due_feed = due_feed.filter(|_| self.half_empty());
         let key_feed = self.keys.wake_at().filter(|_| self.half_empty());
-        let sweep = self.sweeps_at();
-        let unblocked = self.unblocked_at();
-        [attempt, record, feed, due_feed, key_feed, sweep, unblocked].into_iter().flatten().min()
+        let (sweep, unblocked, turns) = (self.sweeps_at(), self.unblocked_at(), self.turns_at());
+        [attempt, record, feed, due_feed, key_feed, sweep, unblocked, turns].into_iter().flatten().min()
     }
 
     /// Whether attempts or records are still under way.
@@ -281,11 +284,10 @@ impl Lane {
         let seqs: Vec<Seq> =
             self.known.iter().filter(|(_, known)| idle(known)).map(|(seq, _)| *seq).collect();
         seqs.into_iter().for_each(|seq| self.forget(seq));
-        self.fresh.clear();
+        self.fresh = Turns::default();
         self.armed.clear();
         self.waiting.clear();
         self.waiting_bytes = 0;
-        self.released.clear();
         self.keys.retire(|seq| self.known.contains_key(&seq));
     }
 
@@ -304,7 +306,7 @@ impl Lane {
     pub(crate) fn snapshot(&self) -> LaneSnapshot {
         LaneSnapshot {
             sink: self.settings.sink.clone(),
-            ready: self.fresh.len() + self.released.len() + self.armed.len(),
+            ready: self.fresh.len() + self.armed.len(),
             waiting: self.waiting.len(),
             in_flight: self.in_flight,
             keys: self.keys.len(),
@@ -331,14 +333,26 @@ impl Lane {
         self.known.len() < LANE_DELIVERIES_MAX && self.bytes.saturating_add(bytes) <= LANE_BYTES_MAX
     }
 
-    fn take_fresh(&mut self, delivery: Delivery) {
-        match delivery.lane_key() {
-            Some(key) if self.keys.is_behind(key) => self.keys.left(key, delivery.seq),
-            _ => {
-                self.fresh.push_back(delivery.seq);
-                self.remember(delivery, State::Ready);
+    /// Takes one that was never tried. An ordered one takes its key at once, or waits for it, whichever flow has its turn first.
+    /// Returns false if too many keys are held up.
+    fn take_fresh(&mut self, delivery: Delivery) -> bool {
+        let (seq, bytes) = (delivery.seq, delivery.event.body.len());
+        let turn = match delivery.lane_key() {
+            None => Turn::Go,
+            Some(key) if self.keys.is_behind(key) => {
+                self.keys.left(key, seq);
+                Turn::Leave
             }
+            Some(key) => self.keys.turn(key, seq, bytes, false),
+        };
+        match turn {
+            Turn::Go => self.fresh.push(delivery.flow(), seq),
+            Turn::Wait => {}
+            Turn::Leave => return true,
+            Turn::Full => return false,
         }
+        self.remember(delivery, State::Ready);
+        true
     }
 
     /// It is delivered, or put aside: the next of its key may go.
@@ -353,7 +367,10 @@ impl Lane {
     /// A key was passed on.
     fn inherits(&mut self, heir: Heir, now: Now) {
         match heir {
-            Heir::Goes(seq) => self.released.push_back(seq),
+            Heir::Goes(seq) => {
+                let flow = self.known.get(&seq).map(|known| known.delivery.flow());
+                flow.into_iter().for_each(|flow| self.fresh.push_first(flow, seq));
+            }
             // It is in the store alone: whatever was planned, it is looked for.
             Heir::Waits(seq) if !self.known.contains_key(&seq) => {
                 self.stored_due = earlier(self.stored_due, Some(now.monotonic));

@@ -8,12 +8,23 @@ pub const LANE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Deliveries of a lane that may wait for a retry in memory; more wait in the store, so that a poisoned half never
 /// keeps fresh events out.
 pub const LANE_WAITING_MAX: usize = LANE_DELIVERIES_MAX / 2;
+/// Deliveries of a lane above which nothing is taken as it is committed: the rest is for flows that have nothing in memory yet.
+pub const LANE_FRESH_MAX: usize = LANE_DELIVERIES_MAX / 8 * 7;
+/// Bytes of their bodies, for the same reason.
+pub const LANE_BYTES_FRESH_MAX: usize = LANE_BYTES_MAX / 8 * 7;
+/// Deliveries of one flow in memory with which it is not read ahead: they last over a read of the store.
+pub const FLOW_ENOUGH: usize = 8;
+/// Flows that are read ahead of the others, about; those of which nothing is in memory are forgotten above it, and read again. One
+/// costs some fifty bytes.
+pub const PLACES_MAX: usize = 16_384;
+/// Pause after all flows were looked at in turn: so late may what comes to a new flow be noticed, while another has a backlog.
+pub const TURN_PAUSE: Duration = Duration::from_millis(10);
 /// Deliveries of one key that wait in memory behind the one that goes: so many go one after the other without a read.
 pub const KEY_QUEUE_MAX: usize = 16;
 /// Deliveries that wait so in one lane, of all keys: those of a few hot keys must leave room for what can go.
-pub const QUEUED_MAX: usize = LANE_DELIVERIES_MAX / 8;
+pub const QUEUED_MAX: usize = LANE_DELIVERIES_MAX / 4;
 /// Bytes of their bodies, for the same reason.
-pub const QUEUED_BYTES_MAX: usize = LANE_BYTES_MAX / 8;
+pub const QUEUED_BYTES_MAX: usize = LANE_BYTES_MAX / 4;
 /// Bytes of a read of one key: a few of them at once must not fill a lane.
 pub const KEY_READ_BYTES_MAX: usize = LANE_BYTES_MAX / 32;
 /// Keys of one lane that are held up or under way, about: above it nothing fresh is begun, until keys are free again. A key

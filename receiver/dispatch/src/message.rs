@@ -1,7 +1,9 @@
 //! What the dispatcher is told, and what it tells.
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
-use boathook_event::{Attempt, Delivery, Event, ObjectName, Partition, Partitions, Record, RetryPolicy, Seq};
+use boathook_event::{
+    Attempt, Delivery, Event, Flow, ObjectName, Partition, Partitions, Record, RetryPolicy, Seq,
+};
 use jiff::Timestamp;
 
 use crate::BreakerState;
@@ -76,6 +78,26 @@ pub enum Input {
         up_to: Seq,
         /// There is more behind it.
         more: bool,
+    },
+    /// The answer to [`Command::FeedTurns`].
+    FedTurns {
+        /// The lane.
+        sink: ObjectName,
+        /// That of the command.
+        ticket: u64,
+        /// Never-tried deliveries, by sequence within each flow, and of ordered ones the last pending delivery of their key before
+        /// them and behind the floor.
+        deliveries: Vec<(Delivery, Option<Seq>)>,
+        /// Parked ones that hold the keys of these.
+        blocking: Vec<(Seq, Box<str>)>,
+        /// Up to where flows were looked at.
+        places: Vec<(Flow, Seq)>,
+        /// The last flow that was looked at; `None` = there is none behind it.
+        reached: Option<Flow>,
+        /// One of these flows has more.
+        more: bool,
+        /// The last place that was committed at this moment.
+        last: Seq,
     },
     /// The answer to [`Command::FeedDue`].
     FedDue {
@@ -190,6 +212,23 @@ pub enum Command {
         ticket: u64,
         /// The place.
         after: Seq,
+        /// How many deliveries at most.
+        deliveries_max: usize,
+        /// How many bytes of bodies at most.
+        bytes_max: usize,
+    },
+    /// Read never-tried deliveries in turns, a few of each flow; answer with [`Input::FedTurns`].
+    FeedTurns {
+        /// The lane.
+        sink: ObjectName,
+        /// To be given back with the answer.
+        ticket: u64,
+        /// With the first flow behind this one; `None` = with the first of all.
+        after: Option<Flow>,
+        /// Only what is behind this place.
+        floor: Seq,
+        /// Of these flows only what is behind another place.
+        places: Arc<BTreeMap<Flow, Seq>>,
         /// How many deliveries at most.
         deliveries_max: usize,
         /// How many bytes of bodies at most.

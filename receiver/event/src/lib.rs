@@ -4,6 +4,7 @@ mod delivery;
 mod document;
 mod event;
 mod filter;
+mod flow;
 mod health;
 mod hour;
 mod identity;
@@ -27,6 +28,7 @@ pub use delivery::{
 };
 pub use event::{Event, EventParts, Head};
 pub use filter::{Filter, FilterError, FilterFailure, FilterSpec, Operator, RuleSpec};
+pub use flow::Flow;
 pub use health::{Checkup, Finding, Health, SecretUse, Vitals, check_up, sink_fails};
 pub use hour::{Hour, Requests};
 pub use identity::{DedupeKey, Digest, Uid};

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use boathook_dispatch::Input;
 use boathook_event::{ObjectName, Seq};
-use boathook_store::traits::{Fed, Page};
+use boathook_store::traits::{Fed, Page, Turned, Turns};
 use jiff::Timestamp;
 
 use super::Deliveries;
@@ -14,6 +14,15 @@ impl Deliveries {
         self.answer(sink, ticket, "what is to be delivered", async move {
             let Fed { deliveries, tried, blocking, up_to, more } = reader.next(&of, after, page).await?;
             Ok(Input::Fed { sink: of, ticket, deliveries, tried, blocking, up_to, more })
+        });
+    }
+
+    pub(super) fn feed_turns(&self, sink: ObjectName, ticket: u64, turns: Turns, page: Page) {
+        let (reader, of) = (self.parts.reader.clone(), sink.clone());
+        self.answer(sink, ticket, "what is to be delivered in turns", async move {
+            let turned = reader.turns(&of, turns, page).await?;
+            let Turned { deliveries, blocking, places, reached, more, last } = turned;
+            Ok(Input::FedTurns { sink: of, ticket, deliveries, blocking, places, reached, more, last })
         });
     }
 

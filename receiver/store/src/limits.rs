@@ -110,6 +110,12 @@ pub const FORGET_SLICE: usize = 10_000;
 pub const VACUUM_PAGES: u32 = 128;
 /// Pending rows that one page of a feed looks at.
 pub const FEED_ROWS_MAX: usize = 1_024;
+/// Flows of a sink that one read in turns looks at; each costs a look into an index, some microseconds.
+pub const TURN_FLOWS_MAX: usize = 128;
+/// Rows that it looks at for each delivery it may give of a flow: the others are another process's.
+pub const TURN_ROWS_FOR_ONE: usize = 4;
+/// Parked deliveries that hold one key of which such a read tells: one is enough to hold it up.
+pub const TURN_BLOCKING_MAX: i64 = 4;
 /// Due deliveries of each partition that one page reads in PostgreSQL at least: with few of them a page is still worth reading.
 pub const DUE_OF_EACH_MIN: usize = 8;
 /// Of each sink with a backlog, the deliveries among which the oldest of each endpoint is looked for.

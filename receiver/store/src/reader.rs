@@ -9,7 +9,7 @@ use crate::{
     Error,
     traits::{
         Archive, Archived, Epoch, Erased, Fed, Feed, Found, Joined, News, Page, Question, Replay, Replayed,
-        Retentions, Series, Span, Standing, Statistics,
+        Retentions, Series, Span, Standing, Statistics, Turned, Turns,
     },
 };
 
@@ -64,6 +64,12 @@ impl Reader {
     pub async fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
         let sink = sink.clone();
         off_the_runtime(&self.feed, move |feed| feed.next(&sink, after, page)).await
+    }
+
+    /// See [`Feed::turns`].
+    pub async fn turns(&self, sink: &ObjectName, turns: Turns, page: Page) -> Result<Turned, Error> {
+        let sink = sink.clone();
+        off_the_runtime(&self.feed, move |feed| feed.turns(&sink, &turns, page)).await
     }
 
     /// See [`Feed::due`].

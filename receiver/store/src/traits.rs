@@ -7,7 +7,7 @@ use std::{
 };
 
 use boathook_event::{
-    Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, ObjectName, ParkReason,
+    Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, Flow, ObjectName, ParkReason,
     Partition, Partitions, Record, Rejected, Retention, Seq, SinkTotals, Uid,
 };
 use jiff::Timestamp;
@@ -158,6 +158,49 @@ pub struct Fed {
     pub more: bool,
 }
 
+/// Where a read in turns begins ([`Feed::turns`]).
+#[derive(Debug, Clone, Default)]
+pub struct Turns {
+    /// With the first flow behind this one; `None` = with the first of all.
+    pub after: Option<Flow>,
+    /// Only what is behind this place.
+    pub floor: Seq,
+    /// Of these flows only what is behind another place; none is behind [`Seq::MAX`].
+    pub places: Arc<BTreeMap<Flow, Seq>>,
+}
+
+impl Turns {
+    /// Behind which place this flow is to be read; `None` = it is passed over.
+    pub fn behind(&self, flow: Flow) -> Option<Seq> {
+        let place = self.places.get(&flow).copied().unwrap_or(0);
+        Some(place.max(self.floor)).filter(|place| *place < Seq::MAX)
+    }
+
+    /// How many deliveries each of these flows is given, up to the last one that was looked at: one, unless they are all there are.
+    pub fn quota(&self, flows: usize, reached: Option<Flow>, page: Page) -> usize {
+        let all = self.after.is_none() && reached.is_none();
+        if all { (page.deliveries_max / flows.max(1)).max(1) } else { 1 }
+    }
+}
+
+/// What a read in turns gives.
+#[derive(Debug, Clone)]
+pub struct Turned {
+    /// Never-tried deliveries, flow by flow, and by sequence in each; of an ordered one also the last pending delivery of its key
+    /// that is before it, and behind the floor.
+    pub deliveries: Vec<(Delivery, Option<Seq>)>,
+    /// Parked deliveries that hold keys of these, before them and behind the floor: the first few of each key.
+    pub blocking: Vec<(Seq, Box<str>)>,
+    /// Up to where each of the flows was looked at that have something behind their places.
+    pub places: Vec<(Flow, Seq)>,
+    /// The last flow that was looked at; `None` = there is none behind it.
+    pub reached: Option<Flow>,
+    /// Whether one of the flows has more than was looked at.
+    pub more: bool,
+    /// The last place that was committed at this moment.
+    pub last: Seq,
+}
+
 /// How the deliveries of one event stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -191,6 +234,10 @@ pub trait Feed {
 
     /// Never-tried deliveries of one sink behind `after`, by sequence.
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error>;
+
+    /// Never-tried deliveries of one sink in turns: of some flows a few each, so that none waits behind what another has piled up.
+    /// A page has room for as many of each; the first delivery is always given.
+    fn turns(&self, sink: &ObjectName, turns: &Turns, page: Page) -> Result<Turned, Error>;
 
     /// Tried deliveries of one sink that are due by `until`, by due time.
     fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error>;

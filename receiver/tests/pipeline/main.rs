@@ -6,6 +6,7 @@ mod choosing;
 mod defence;
 mod delivery;
 mod ending;
+mod fair;
 mod handshakes;
 mod history;
 mod keys;

@@ -52,10 +52,7 @@ impl Lane {
     }
 
     /// The store has these as parked, and they hold their keys: also those that are armed again.
-    pub(crate) fn fed_held(&mut self, ticket: u64, blocking: Vec<(Seq, Box<str>)>) {
-        if self.feed != Read::UnderWay(ticket) {
-            return;
-        }
+    pub(super) fn held(&mut self, ticket: u64, blocking: Vec<(Seq, Box<str>)>) {
         for (seq, key) in blocking {
             if !self.owns_key(&key) {
                 continue;

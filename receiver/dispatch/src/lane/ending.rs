@@ -69,9 +69,8 @@ impl Lane {
         }
         if self.settings.skip && !self.settings.paused {
             // Nothing else takes them.
-            let Self { released, fresh, armed, .. } = self;
-            let queued: Vec<Seq> = released.drain(..).chain(fresh.drain(..)).chain(armed.drain(..)).collect();
-            for seq in queued {
+            let Self { fresh, armed, .. } = self;
+            for seq in fresh.drain().into_iter().chain(armed.drain(..)).collect::<Vec<_>>() {
                 self.end_if_over(seq, now, out);
             }
         }
@@ -82,10 +81,9 @@ impl Lane {
             let seqs: Vec<Seq> = self.known.keys().copied().collect();
             let ended = seqs.into_iter().filter(|seq| self.end_if_over(*seq, now, out)).count();
             if ended > 0 {
-                let Self { fresh, released, armed, known, .. } = self;
+                let Self { fresh, armed, known, .. } = self;
                 let is_ready = |seq: &Seq| known.get(seq).is_some_and(Known::is_ready);
                 fresh.retain(is_ready);
-                released.retain(is_ready);
                 armed.retain(is_ready);
             }
         }

@@ -14,38 +14,58 @@ use crate::{
     },
 };
 
+/// What the cursor passes.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) tried: Vec<(Seq, Box<str>)>,
+    pub(crate) blocking: Vec<(Seq, Box<str>)>,
+    pub(crate) up_to: Seq,
+    pub(crate) more: bool,
+}
+
 impl Lane {
     pub(crate) fn fed(
         &mut self,
         ticket: u64,
-        deliveries: Vec<Delivery>,
-        tried: Vec<(Seq, Box<str>)>,
-        mut up_to: Seq,
-        mut more: bool,
+        Passed { deliveries, tried, blocking, mut up_to, mut more }: Passed,
     ) {
         if self.feed != Read::UnderWay(ticket) {
             return;
         }
+        self.held(ticket, blocking);
+        let mut tried = tried.into_iter().peekable();
         for delivery in deliveries {
+            while let Some((seq, key)) = tried.next_if(|(seq, _)| *seq < delivery.seq) {
+                self.hold_tried(ticket, seq, &key);
+            }
             // What came meanwhile may have taken the room that was there when the page was asked for.
             if !self.has_room(delivery.event.body.len()) && !self.known.is_empty() {
                 (up_to, more) = (delivery.seq.saturating_sub(1), true);
                 break;
             }
-            if delivery.seq > self.cursor && self.is_new(delivery.seq, ticket) && self.owns(&delivery) {
-                self.take_fresh(delivery);
+            let seq = delivery.seq;
+            let takes = seq > self.cursor && self.is_new(seq, ticket) && self.owns(&delivery);
+            if takes && !self.take_fresh(delivery) {
+                (up_to, more) = (seq.saturating_sub(1), true);
+                break;
             }
         }
-        for (seq, key) in tried {
-            if self.is_new(seq, ticket) && self.owns_key(&key) {
-                self.keys.hold(&key, seq);
-            }
-        }
+        tried.for_each(|(seq, key)| self.hold_tried(ticket, seq, &key));
         self.feed = Read::Idle;
         self.read_ended();
         self.cursor = self.cursor.max(up_to);
         self.committed = self.committed.max(up_to);
         self.spilled = more || self.cursor < self.committed;
+        if !self.spilled {
+            self.caught_up();
+        }
+    }
+
+    fn hold_tried(&mut self, ticket: u64, seq: Seq, key: &str) {
+        if self.is_new(seq, ticket) && self.owns_key(key) {
+            self.keys.hold(key, seq);
+        }
     }
 
     pub(crate) fn fed_due(
@@ -139,6 +159,8 @@ impl Lane {
         } else if self.due_feed == Read::UnderWay(ticket) {
             self.due_feed = Read::NotBefore(again);
             self.stored_due = earlier(self.stored_due, Some(again));
+        } else if self.overtaking.read == Read::UnderWay(ticket) {
+            self.overtaking.read = Read::NotBefore(again);
         } else if self.ending.read == Read::UnderWay(ticket) {
             self.ending.read = Read::NotBefore(again);
         } else if self.blocking.read == Read::UnderWay(ticket) {
@@ -170,6 +192,7 @@ impl Lane {
                 bytes_max,
             });
         }
+        self.ask_for_turns(now, out);
         if self.half_empty() {
             for (ticket, KeyRead { key, after }) in self.keys.ask(now.monotonic, &mut self.ticket) {
                 out.push(Command::FeedKey {
@@ -239,6 +262,7 @@ impl Lane {
         [
             of(self.feed),
             of(self.due_feed),
+            of(self.overtaking.read),
             of(self.ending.read),
             of(self.blocking.read),
             self.keys.earliest_read(),

@@ -1,7 +1,7 @@
 //! Which of the sink's deliveries are this process's, where several share a store.
 use boathook_event::{Delivery, Partition, Partitions, Seq};
 
-use super::{Lane, Read, State};
+use super::{Lane, Read, State, overtaking::Overtaking};
 use crate::Now;
 
 impl Lane {
@@ -19,6 +19,7 @@ impl Lane {
             self.stored_due = Some(now.monotonic);
             // A read that is under way may have left out what is new.
             (self.feed, self.due_feed) = (Read::Idle, Read::Idle);
+            self.overtaking = Overtaking::default();
         }
     }
 
@@ -49,9 +50,8 @@ impl Lane {
             }
             self.forget(seq);
         }
-        for queue in [&mut self.fresh, &mut self.armed, &mut self.released] {
-            queue.retain(|seq| self.known.contains_key(seq));
-        }
+        self.fresh.retain(|seq| self.known.contains_key(seq));
+        self.armed.retain(|seq| self.known.contains_key(seq));
         let sink = self.settings.sink.clone();
         let is_lost = |key: &str| lost.contains(Partition::of(&sink, Some(key), 0));
         self.keys.let_go(is_lost, |seq| self.known.contains_key(&seq));

@@ -44,36 +44,25 @@ impl Lane {
 
     /// The next to go. What it finds on the way that must wait for others of its key is put aside.
     fn next(&mut self, now: Now) -> Option<Seq> {
-        while let Some(seq) = self.released.pop_front() {
-            if self.is_ready(seq) {
-                return Some(seq);
-            }
-        }
-        let mut fresh = true;
-        while let Some(seq) = self.candidate(now, fresh) {
+        while let Some(seq) = self.candidate(now) {
             let Some(known) = self.known.get_mut(&seq) else { continue };
             let Some(key) = known.delivery.lane_key() else { return Some(seq) };
             let (bytes, tried) = (known.delivery.event.body.len(), known.delivery.due.is_some());
             match self.keys.turn(key, seq, bytes, tried) {
                 Turn::Go => return Some(seq),
                 Turn::Wait => known.state = State::Ready,
-                Turn::Leave => _ = self.leave(seq),
-                Turn::Full => {
-                    self.fresh.push_front(seq);
-                    fresh = false;
-                }
+                Turn::Leave | Turn::Full => _ = self.leave(seq),
             }
         }
         None
     }
 
     /// Due retries before fresh ones, but no more than a few in a row; what is armed again after both.
-    fn candidate(&mut self, now: Now, fresh: bool) -> Option<Seq> {
+    fn candidate(&mut self, now: Now) -> Option<Seq> {
         let due = self.waiting.first().copied().filter(|(due, _)| *due <= now.monotonic);
         // A probe tries another one than those that have failed, where there is one.
         let probes = self.breaker.state() == BreakerState::HalfOpen;
-        let fresh_turn =
-            (self.retries_in_a_row >= RETRIES_IN_A_ROW_MAX || probes) && !self.fresh.is_empty() && fresh;
+        let fresh_turn = (self.retries_in_a_row >= RETRIES_IN_A_ROW_MAX || probes) && !self.fresh.is_empty();
         match due.filter(|_| !fresh_turn) {
             Some(entry) => {
                 self.waiting.remove(&entry);
@@ -84,8 +73,7 @@ impl Lane {
             None => {
                 self.retries_in_a_row = 0;
                 loop {
-                    let next = fresh.then(|| self.fresh.pop_front()).flatten();
-                    let seq = next.or_else(|| self.armed.pop_front())?;
+                    let seq = self.fresh.pop().or_else(|| self.armed.pop_front())?;
                     // A read of its key may have shown it meanwhile.
                     if self.is_ready(seq) {
                         return Some(seq);

@@ -1,6 +1,7 @@
 //! The dispatcher against a model store and model sinks, under many seeds: lost handovers, slow and failing reads,
 //! failing sinks and records, restarts, suspension, changed sinks. Whatever happens, every delivery ends, once at a time.
 #![expect(clippy::indexing_slicing, reason = "the model has an entry for every sink")]
+mod fairness;
 mod store;
 mod world;
 
@@ -15,6 +16,7 @@ use self::world::{World, key_of, sinks};
 fn whatever_fails_every_delivery_ends_and_none_is_under_way_twice() {
     for seed in 0..16 {
         let mut world = World::new(seed);
+        world.mixed = seed % 2 == 0;
         for _ in 0..1_500 {
             world.disturb();
             world.advance();
@@ -44,22 +46,24 @@ fn without_faults_a_lane_delivers_in_sequence_and_reads_the_store_in_pages() {
 
 #[test]
 fn whatever_fails_the_order_of_every_key_is_kept() {
-    let mut key_feeds = 0;
+    let (mut key_feeds, mut turn_feeds) = (0, 0);
     for seed in 1000..1024 {
         let mut world = World::new(seed);
-        (world.keyed, world.large) = (true, seed % 2 == 0);
+        (world.keyed, world.large, world.mixed) = (true, seed % 2 == 0, seed % 4 < 2);
         for _ in 0..1_500 {
             world.disturb();
             world.advance();
         }
         world.settle();
         key_feeds += world.key_feeds;
+        turn_feeds += world.turn_feeds;
         for (sink, done) in &world.done {
             let distinct: BTreeSet<&Seq> = done.iter().collect();
             assert_eq!(distinct.len(), done.len(), "seed {seed}: {sink} has one twice");
         }
     }
     assert!(key_feeds > 100, "keys were read from the store {key_feeds} times only");
+    assert!(turn_feeds > 100, "the store was read in turns {turn_feeds} times only");
 }
 
 #[test]
@@ -68,6 +72,7 @@ fn whatever_fails_a_key_waits_behind_what_is_parked_until_it_is_armed_again_or_g
     for seed in 3000..3016 {
         let mut world = World::new(seed);
         (world.keyed, world.blocks, world.large) = (true, true, seed % 2 == 0);
+        world.mixed = seed % 4 < 2;
         for _ in 0..1_500 {
             world.disturb();
             world.advance();
@@ -102,6 +107,7 @@ fn whatever_fails_what_is_too_old_or_skipped_ends_and_nothing_else_does() {
     for seed in 2000..2020 {
         let mut world = World::new(seed);
         (world.keyed, world.ages, world.attempts_max) = (seed % 2 == 0, true, 0);
+        world.mixed = seed % 4 < 2;
         world.max_age = Duration::from_secs(20);
         world.configure();
         for _ in 0..1_500 {
@@ -176,7 +182,7 @@ fn a_suspended_sink_that_skips_leaves_out_what_waits_and_what_comes_and_no_more(
 fn what_is_shared_with_another_process_is_delivered_by_one_of_them_in_the_order_of_its_key() {
     for seed in 4000..4010 {
         let mut world = World::new(seed);
-        (world.keyed, world.large) = (seed % 4 != 0, seed % 2 == 0);
+        (world.keyed, world.large, world.mixed) = (seed % 4 != 0, seed % 2 == 0, seed % 3 > 0);
         for _ in 0..1_500 {
             world.disturb();
             world.share();

@@ -1,14 +1,19 @@
 //! The model store's reads: pages of what is pending.
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use boathook_dispatch::Input;
-use boathook_event::{Delivery, Event, EventParts, Head, ObjectName, Seq, Uid};
+use boathook_event::{Delivery, Event, EventParts, Flow, Head, ObjectName, Seq, Uid};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 
 use super::world::{World, key_of};
 
+/// Flows that one read in turns looks at: few, so that there are more.
+const TURN_FLOWS: usize = 16;
 /// What bodies are made of.
 static ZEROS: [u8; 600_000] = [0; 600_000];
 
@@ -32,16 +37,21 @@ pub(super) struct Page {
     pub(super) bytes: usize,
 }
 
-fn event(key: Option<&str>, bytes: usize, received_at: Timestamp) -> Event {
+fn event(
+    (endpoint, tenant): (ObjectName, Option<String>),
+    key: Option<&str>,
+    bytes: usize,
+    received_at: Timestamp,
+) -> Event {
     let head = Head { method: Method::POST, path: "/".into(), query: None, headers: HeaderMap::new() };
     Event::restore(EventParts {
         uid: Uid::new(0, &[0; 10]),
-        endpoint: ObjectName::new("default", "e"),
+        endpoint,
         received_at,
         id: None,
         event_type: None,
         key: key.map(Into::into),
-        tenant: None,
+        tenant: tenant.map(Into::into),
         entity: None,
         index: 0,
         head: Arc::new(head),
@@ -58,7 +68,7 @@ impl World {
         due: Option<Timestamp>,
     ) -> Delivery {
         let key = key_of(seq).filter(|_| self.keyed);
-        let event = Arc::new(event(key, self.bytes_of(seq), self.received_at(seq)));
+        let event = Arc::new(event(self.whose(seq), key, self.bytes_of(seq), self.received_at(seq)));
         let ordered = key.is_some();
         let blocks = ordered && self.blocks;
         Delivery { seq, sink: sink.clone(), event, attempts, due, ordered, blocks, replay: 0 }
@@ -85,6 +95,75 @@ impl World {
         let blocking = blocking.filter(|(_, seq)| *seq <= up_to);
         let blocking = blocking.filter_map(|(_, seq)| Some((*seq, key_of(*seq)?.into()))).collect();
         Input::Fed { sink, ticket, deliveries, tried, blocking, up_to, more }
+    }
+
+    /// Of each flow the same number, as far as the page has room.
+    pub(super) fn feed_turns(
+        &mut self,
+        (sink, ticket): (ObjectName, u64),
+        after: Option<Flow>,
+        floor: Seq,
+        places: &BTreeMap<Flow, Seq>,
+        max: Page,
+    ) -> Input {
+        self.turn_feeds += 1;
+        if self.faults && self.dice.once_in(8) {
+            return Input::FeedFailed { sink, ticket };
+        }
+        let pending = &self.pending[&sink];
+        let mut flows = BTreeMap::<Flow, Vec<Seq>>::new();
+        for (seq, _) in pending.range(floor + 1..).filter(|(_, (_, due))| due.is_none()) {
+            let flow = self.flow_of(*seq);
+            if after.is_none_or(|after| flow > after) {
+                flows.entry(flow).or_default().push(*seq);
+            }
+        }
+        let mut reached = flows.keys().nth(TURN_FLOWS).and_then(|next| flows.range(..next).next_back());
+        let mut reached = reached.take().map(|(flow, _)| *flow);
+        flows.retain(|flow, _| reached.is_none_or(|last| *flow <= last));
+        flows.retain(|flow, seqs| {
+            let place = places.get(flow).copied().unwrap_or(0).max(floor);
+            seqs.retain(|seq| *seq > place);
+            place < Seq::MAX
+        });
+        let whole = after.is_none() && reached.is_none();
+        let quota = if whole { (max.deliveries / flows.len().max(1)).max(1) } else { 1 };
+        let (mut seqs, mut given, mut bytes, mut more) = (Vec::new(), Vec::new(), 0, false);
+        let mut before = after;
+        'page: for (flow, of_flow) in flows {
+            more |= of_flow.len() > quota;
+            for seq in of_flow.into_iter().take(quota) {
+                bytes += self.bytes_of(seq);
+                if !seqs.is_empty() && (seqs.len() >= max.deliveries || bytes > max.bytes) {
+                    (reached, more) = (before, true);
+                    break 'page;
+                }
+                seqs.push(seq);
+                given.push((flow, seq));
+            }
+            before = Some(flow);
+        }
+        let earlier = |seq: Seq| {
+            let key = key_of(seq).filter(|_| self.keyed)?;
+            let mut before = pending.range(floor + 1..seq.max(floor + 1)).rev().map(|(seq, _)| *seq);
+            before.find(|seq| key_of(*seq) == Some(key))
+        };
+        let keys: BTreeSet<&str> =
+            seqs.iter().filter_map(|seq| key_of(*seq)).filter(|_| self.keyed).collect();
+        let blocking = self.blocking.iter().filter(|(of, seq)| *of == sink && *seq > floor);
+        let blocking = blocking.filter_map(|(_, seq)| Some((*seq, key_of(*seq)?)));
+        let blocking = blocking.filter(|(_, key)| keys.contains(key)).map(|(seq, key)| (seq, key.into()));
+        let deliveries = seqs.iter().map(|seq| (self.delivery(&sink, *seq, 0, None), earlier(*seq)));
+        Input::FedTurns {
+            deliveries: deliveries.collect(),
+            blocking: blocking.collect(),
+            places: given.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect(),
+            reached,
+            more,
+            last: self.committed,
+            sink,
+            ticket,
+        }
     }
 
     pub(super) fn feed_key(

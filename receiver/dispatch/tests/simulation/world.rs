@@ -1,4 +1,7 @@
 //! The model: a store and sinks that fail as told, and time that goes on by itself.
+mod arming;
+mod checks;
+mod flows;
 mod sharing;
 
 use std::{
@@ -9,8 +12,8 @@ use std::{
 
 use boathook_dispatch::{Command, Dispatcher, Handover, Input, Now, SinkSettings, limits};
 use boathook_event::{
-    Attempt, Delivered, Delivery, Failure, FailureKind, Jitter, Next, ObjectName, ParkReason, Partitions,
-    Record, RetryPolicy, Seq,
+    Attempt, Delivered, Delivery, Failure, FailureKind, Flow, Jitter, Next, ObjectName, Partitions, Record,
+    RetryPolicy, Seq,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -67,6 +70,7 @@ pub(crate) struct World {
     b_is_there: bool,
     pub(crate) feeds: u64,
     pub(crate) key_feeds: u64,
+    pub(crate) turn_feeds: u64,
     /// Deliveries of this key fail.
     pub(crate) held_up: Option<&'static str>,
     pub(crate) attempts_max: u32,
@@ -84,6 +88,14 @@ pub(crate) struct World {
     pub(super) blocking: BTreeSet<(ObjectName, Seq)>,
     /// Events have keys, whose order both sinks keep.
     pub(crate) keyed: bool,
+    /// Events are of many flows, most of them of one.
+    pub(crate) mixed: bool,
+    /// Else of this flow, from this place on.
+    flows: BTreeMap<Seq, u64>,
+    /// By place.
+    flow_of: Vec<Flow>,
+    /// What was attempted first, in that order.
+    pub(crate) begun: Vec<(ObjectName, Seq)>,
     /// Those that were parked and armed again: they join the order of their key where they come.
     replays: BTreeSet<(ObjectName, Seq)>,
     /// What is this process's; another one delivers the rest.
@@ -145,6 +157,7 @@ impl World {
             b_is_there: true,
             feeds: 0,
             key_feeds: 0,
+            turn_feeds: 0,
             keyed: false,
             held_up: None,
             attempts_max: ATTEMPTS_MAX,
@@ -155,6 +168,10 @@ impl World {
             ages: false,
             blocks: false,
             blocking: BTreeSet::new(),
+            mixed: false,
+            flows: BTreeMap::new(),
+            flow_of: Vec::new(),
+            begun: Vec::new(),
             replays: BTreeSet::new(),
             owned: Partitions::ALL,
             unrecorded: BTreeSet::new(),
@@ -243,6 +260,11 @@ impl World {
                 let answer = self.feed(sink, ticket, after, page);
                 self.answer(answer);
             }
+            Command::FeedTurns { sink, ticket, after, floor, places, deliveries_max, bytes_max } => {
+                let page = Page { deliveries: deliveries_max, bytes: bytes_max };
+                let answer = self.feed_turns((sink, ticket), after, floor, &places, page);
+                self.answer(answer);
+            }
             Command::FeedKey { sink, ticket, key, after, deliveries_max, bytes_max } => {
                 let page = Page { deliveries: deliveries_max, bytes: bytes_max };
                 let answer = self.feed_key(sink, ticket, &key, after, page);
@@ -273,6 +295,9 @@ impl World {
         self.unrecorded.insert((sink.clone(), seq));
         assert!(self.owned.contains(delivery.partition()), "{sink} {seq} is another process's");
         self.check_order(&sink, seq);
+        if number == 1 {
+            self.begun.push((sink.clone(), seq));
+        }
         let stored = self.pending.get(&sink).and_then(|pending| pending.get(&seq)).copied();
         let (attempts, due) = stored.expect("only what is pending is delivered");
         assert_eq!(number, attempts + 1, "{sink} {seq}");
@@ -299,52 +324,6 @@ impl World {
     /// No pause is so long.
     fn is_of_another_clock(&self, due: Timestamp) -> bool {
         due.duration_since(self.now().wall) > SignedDuration::from_hours(7 * 24)
-    }
-
-    /// Nothing else of its key is under way, and nothing that came before it is still to be delivered.
-    fn check_order(&self, sink: &ObjectName, seq: Seq) {
-        let Some(key) = key_of(seq).filter(|_| self.keyed) else { return };
-        let others = self.in_flight.iter().filter(|(of, other)| of == sink && *other != seq);
-        let mut under_way = others.map(|(_, other)| *other).filter(|other| key_of(*other) == Some(key));
-        assert_eq!(under_way.next(), None, "{sink} {seq}: another one of {key} is under way");
-        let mut blocking = self.blocking.range((sink.clone(), 0)..(sink.clone(), seq));
-        let blocking = blocking.find(|(_, other)| key_of(*other) == Some(key));
-        assert_eq!(blocking, None, "{sink} {seq} overtakes a parked one of its key {key}");
-        // Nothing has overtaken it: what was armed again comes in its place.
-        if !self.blocks && self.replays.contains(&(sink.clone(), seq)) {
-            return;
-        }
-        let before = self.pending[sink].range(..seq).map(|(seq, _)| *seq);
-        let mut before = before.filter(|other| {
-            key_of(*other) == Some(key) && (self.blocks || !self.replays.contains(&(sink.clone(), *other)))
-        });
-        assert_eq!(before.next(), None, "{sink} {seq} overtakes one of its key {key}");
-    }
-
-    /// A delivery ends without another attempt: for its age, or because its sink skips it.
-    fn end(&mut self, record: &Record) {
-        self.unrecorded.insert((record.sink.clone(), record.seq));
-        let Record { seq, sink, attempt, next, .. } = record;
-        assert!(!self.paused, "{sink} {seq} ends in a process that may not");
-        assert!(attempt.is_none() && !self.in_flight.contains(&(sink.clone(), *seq)), "{record:?}");
-        match next {
-            Next::Skipped => {
-                assert!(self.suspended && self.skip, "{sink} {seq} is skipped");
-                self.skipped += 1;
-            }
-            Next::Parked(ParkReason::TooOld) => {
-                let resumed = self.resumed.get(sink).copied().unwrap_or(Timestamp::MIN);
-                let age = self.now().wall.duration_since(self.received_at(*seq).max(resumed));
-                assert!(
-                    age > SignedDuration::try_from(self.max_age).unwrap_or_default(),
-                    "{sink} {seq}: {age}"
-                );
-                assert!(!self.suspended, "{sink} {seq}: nothing ages while its sink is suspended");
-                self.too_old += 1;
-            }
-            _ => assert_eq!(*next, Next::Skipped, "{sink} {seq} ends so without an attempt"),
-        }
-        self.record(record);
     }
 
     fn record(&mut self, record: &Record) {
@@ -379,6 +358,7 @@ impl World {
         let first = self.committed + 1;
         self.commits.insert(first, self.now().wall);
         self.committed += count;
+        self.remember_flows();
         let mut deliveries = Vec::new();
         for seq in first..=self.committed {
             for sink in sinks() {
@@ -427,29 +407,6 @@ impl World {
         self.most = self.set;
         self.configure();
         self.step(Input::Owned(self.owned));
-    }
-
-    /// A parked delivery becomes pending again, and the dispatcher is told.
-    fn rearm(&mut self) {
-        if self.parked.is_empty() {
-            return;
-        }
-        let place = usize::try_from(self.dice.below(self.parked.len() as u64)).unwrap_or(0);
-        let (sink, seq) = self.parked.swap_remove(place);
-        self.rearmed += 1;
-        self.replays.insert((sink.clone(), seq));
-        self.done.entry(sink.clone()).or_default().retain(|done| *done != seq);
-        let now = self.now().wall;
-        self.pending.entry(sink).or_default().insert(seq, (0, Some(now)));
-        self.step(Input::Look { rearmed: Some(seq) });
-    }
-
-    /// A parked delivery is erased, or past its retention. The dispatcher is not told which.
-    pub(crate) fn discard(&mut self) {
-        if let Some((sink, seq)) = self.parked.pop() {
-            self.blocking.remove(&(sink, seq));
-            self.step(Input::Look { rearmed: None });
-        }
     }
 
     pub(crate) fn suspend(&mut self, suspended: bool) {

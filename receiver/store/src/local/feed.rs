@@ -16,8 +16,9 @@ use crate::{
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow},
         schema,
         snapshot::Snapshot,
+        turns,
     },
-    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing},
+    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing, Turned, Turns},
 };
 
 /// The feed of a [`super::Local`] store.
@@ -73,6 +74,10 @@ impl Feed for LocalFeed {
         }
         fed.blocking = blocking.into_iter().filter(|(seq, _)| *seq <= fed.up_to).collect();
         Ok(fed)
+    }
+
+    fn turns(&self, sink: &ObjectName, turns: &Turns, page: Page) -> Result<Turned, Error> {
+        turns::read(&self.snapshot()?, sink, turns, page)
     }
 
     fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
@@ -172,18 +177,18 @@ impl fmt::Debug for LocalFeed {
 }
 
 /// A row of `pending`.
-struct Tried {
-    seq: Seq,
+pub(super) struct Tried {
+    pub(super) seq: Seq,
     attempts: u32,
     due: Option<Timestamp>,
     /// Where it is ordered.
-    key: Option<Box<str>>,
+    pub(super) key: Option<Box<str>>,
     replay: u32,
     blocks: bool,
 }
 
 /// A page while it is filled, in one short read transaction: all of it is of one moment.
-struct Filling<'f> {
+pub(super) struct Filling<'f> {
     snapshot: &'f Snapshot<'f>,
     sink: &'f ObjectName,
     page: Page,
@@ -192,7 +197,7 @@ struct Filling<'f> {
 }
 
 impl<'f> Filling<'f> {
-    fn new(snapshot: &'f Snapshot<'f>, sink: &'f ObjectName, page: Page, after: Seq) -> Self {
+    pub(super) fn new(snapshot: &'f Snapshot<'f>, sink: &'f ObjectName, page: Page, after: Seq) -> Self {
         Self {
             snapshot,
             sink,
@@ -234,6 +239,22 @@ impl<'f> Filling<'f> {
         self.ended()
     }
 
+    /// Adds the delivery if the page has room for it. Returns whether it has.
+    pub(super) fn take_next(&mut self, tried: &Tried) -> Result<bool, Error> {
+        let full = self.fed.deliveries.len() >= self.page.deliveries_max.max(1);
+        Ok(!full && self.take(tried)?)
+    }
+
+    /// What is read.
+    pub(super) fn snapshot(&self) -> &'f Snapshot<'f> {
+        self.snapshot
+    }
+
+    /// What was taken.
+    pub(super) fn deliveries(self) -> Vec<Delivery> {
+        self.fed.deliveries
+    }
+
     /// There is nothing behind: everything that was stored at this moment was looked at.
     fn ended(mut self) -> Result<Fed, Error> {
         self.fed.up_to = self.fed.up_to.max(schema::meta(self.snapshot, "last_seq")?.unsigned_abs());
@@ -258,7 +279,7 @@ impl<'f> Filling<'f> {
     }
 }
 
-fn tried(row: &Row<'_>) -> rusqlite::Result<Tried> {
+pub(super) fn tried(row: &Row<'_>) -> rusqlite::Result<Tried> {
     let due = match row.get_ref(2)? {
         rusqlite::types::ValueRef::Null => None,
         _ => Some(rows::timestamp(row, 2)?),

@@ -1,6 +1,6 @@
 //! Rows on their way into the tables: table by table, each with one statement. A delivery that has ended meanwhile never waits
 //! in one, and where it ended well stands in its event's row.
-use boathook_event::Seq;
+use boathook_event::{Flow, Seq};
 use rusqlite::{Connection, params};
 
 use crate::{
@@ -90,9 +90,9 @@ impl<'f> Fresh<'f> {
             self.events.iter().flat_map(FreshEvent::waiting).collect::<Vec<(Seq, Waiting<'_>)>>();
         // As the table is.
         waiting.sort_unstable_by_key(|(seq, waiting)| (waiting.sink, *seq));
-        insert_all(sql, INTO_PENDING, "(?, ?, 0, ?, ?, ?)", &waiting, |row, (seq, waiting)| {
-            let Waiting { sink, key, bytes, blocks } = waiting;
-            row.bind([sink, &place(*seq), key, bytes, blocks])
+        insert_all(sql, INTO_PENDING, "(?, ?, 0, ?, ?, ?, ?)", &waiting, |row, (seq, waiting)| {
+            let Waiting { sink, key, bytes, blocks, flow } = waiting;
+            row.bind([sink, &place(*seq), key, bytes, blocks, flow])
         })?;
         self.parked.sort_unstable_by_key(|parked| (parked.seq, parked.sink));
         let into = "insert or rollback into deliveries (seq, sink, replay, outcome, attempts, completed)";
@@ -111,14 +111,9 @@ impl<'f> Fresh<'f> {
     pub(super) fn write_pending(&mut self, sql: &Connection, sink: i64, seq: Seq) -> Result<(), Error> {
         let Some(event) = self.at(seq).and_then(|at| self.events.get_mut(at)) else { return Ok(()) };
         let waiting = event.waiting().find(|(_, waiting)| waiting.sink == sink);
-        let Some((_, Waiting { key, bytes, blocks, .. })) = waiting else { return Ok(()) };
-        sql.prepare_cached(&format!("{INTO_PENDING} values (?1, ?2, 0, ?3, ?4, ?5)"))?.execute(params![
-            sink,
-            place(seq),
-            key,
-            bytes,
-            blocks
-        ])?;
+        let Some((_, Waiting { key, bytes, blocks, flow, .. })) = waiting else { return Ok(()) };
+        sql.prepare_cached(&format!("{INTO_PENDING} values (?1, ?2, 0, ?3, ?4, ?5, ?6)"))?
+            .execute(params![sink, place(seq), key, bytes, blocks, flow])?;
         let delivery = event.deliveries.iter_mut().find(|delivery| delivery.sink == sink);
         delivery.into_iter().for_each(|delivery| delivery.stands = Stands::Elsewhere);
         Ok(())
@@ -164,8 +159,10 @@ impl<'f> FreshEvent<'f> {
         let (stored, bytes) = (self.stored, self.bytes());
         let waits = |delivery: &&FreshDelivery| matches!(delivery.stands, Stands::Waits);
         self.deliveries.iter().filter(waits).map(move |FreshDelivery { sink, ordered, blocks, .. }| {
-            let key = stored.append.event.key.as_deref().filter(|_| *ordered);
-            (stored.seq, Waiting { sink: *sink, key, bytes, blocks: *blocks })
+            let event = &stored.append.event;
+            let key = event.key.as_deref().filter(|_| *ordered);
+            let flow = Flow::of(&event.endpoint, event.tenant.as_deref()).number();
+            (stored.seq, Waiting { sink: *sink, key, bytes, blocks: *blocks, flow })
         })
     }
 }
@@ -178,6 +175,8 @@ struct Waiting<'f> {
     key: Option<&'f str>,
     bytes: i64,
     blocks: bool,
+    /// Whose turn it waits for.
+    flow: i64,
 }
 
-const INTO_PENDING: &str = "insert or rollback into pending (sink, seq, attempts, key, bytes, blocks)";
+const INTO_PENDING: &str = "insert or rollback into pending (sink, seq, attempts, key, bytes, blocks, flow)";

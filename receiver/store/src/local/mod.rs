@@ -32,6 +32,7 @@ mod snapshot;
 mod spans;
 mod tail;
 mod tally;
+mod turns;
 mod writer;
 
 use std::{

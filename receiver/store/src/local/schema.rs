@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The schema that this program reads and writes.
-const VERSION: i64 = 7;
+const VERSION: i64 = 8;
 
 /// Times are Unix microseconds. `names` holds endpoints and sinks. `pending.due` is null until the first attempt has
 /// failed. A completed delivery has one row, whose `outcome` is `delivered`, `already_there`, `skipped` or the reason it was
@@ -186,8 +186,17 @@ const FROM_6: &str = "
     update meta set value = 7 where key = 'schema';
 ";
 
+/// Adds what schema 7 does not have: whose turn it is. `pending.flow` counts as long as a delivery was never tried; those of before
+/// are one flow.
+const FROM_7: &str = "
+    alter table pending add column flow integer not null default 0;
+    create index pending_by_flow on pending (sink, flow, seq) where due is null;
+    create index blocking_by_key on blocking (sink, key, seq);
+    update meta set value = 8 where key = 'schema';
+";
+
 /// What brings a schema from 3 on up to the next one.
-const STEPS: [(i64, &str); 4] = [(3, FROM_3), (4, FROM_4), (5, FROM_5), (6, FROM_6)];
+const STEPS: [(i64, &str); 5] = [(3, FROM_3), (4, FROM_4), (5, FROM_5), (6, FROM_6), (7, FROM_7)];
 
 /// Opens the writing connection; makes the tables where there are none.
 pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {

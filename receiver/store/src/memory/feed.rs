@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use super::{
     Shared,
     state::{Kept, Making, State},
+    turns,
 };
 use crate::{
     Error,
     limits::FEED_ROWS_MAX,
-    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing},
+    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing, Turned, Turns},
 };
 
 /// The feed of a [`super::Memory`].
@@ -42,6 +43,10 @@ impl Feed for MemoryFeed {
         let state = self.0.state();
         let seqs = state.lanes.of(sink).into_iter().flat_map(|lane| lane.seqs.range(behind(after)));
         Ok(Filling::new(&state, sink, page, after).fill(seqs.copied(), |making| making.due.is_none()))
+    }
+
+    fn turns(&self, sink: &ObjectName, turns: &Turns, page: Page) -> Result<Turned, Error> {
+        Ok(turns::read(&self.0.state(), sink, turns, page))
     }
 
     fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
@@ -96,7 +101,7 @@ fn behind(after: Seq) -> (Bound<Seq>, Bound<Seq>) {
 }
 
 /// A page while it is filled.
-struct Filling<'f> {
+pub(super) struct Filling<'f> {
     state: &'f State,
     sink: &'f ObjectName,
     page: Page,
@@ -105,7 +110,7 @@ struct Filling<'f> {
 }
 
 impl<'f> Filling<'f> {
-    fn new(state: &'f State, sink: &'f ObjectName, page: Page, after: Seq) -> Self {
+    pub(super) fn new(state: &'f State, sink: &'f ObjectName, page: Page, after: Seq) -> Self {
         let fed =
             Fed { deliveries: Vec::new(), tried: Vec::new(), blocking: Vec::new(), up_to: after, more: true };
         Self { state, sink, page, bytes: 0, fed }
@@ -130,6 +135,22 @@ impl<'f> Filling<'f> {
         self.fed.up_to = self.fed.up_to.max(self.state.last_seq);
         self.fed.more = false;
         self.fed
+    }
+
+    /// Adds the delivery of the event at this place if the page has room for it. Returns whether it has.
+    pub(super) fn take_next(&mut self, seq: Seq) -> bool {
+        let full = self.fed.deliveries.len() >= self.page.deliveries_max.max(1);
+        !full && self.waiting(seq).is_some_and(|(kept, making)| self.take(seq, kept, making))
+    }
+
+    /// The key of the last one that was taken, where it is ordered.
+    pub(super) fn last_key(&self) -> Option<&str> {
+        self.fed.deliveries.last().and_then(Delivery::lane_key)
+    }
+
+    /// What was taken.
+    pub(super) fn deliveries(self) -> Vec<Delivery> {
+        self.fed.deliveries
     }
 
     /// The event at this place, and its delivery to the sink.

@@ -1,7 +1,10 @@
-//! What waits for each sink: by place, by the time of the next attempt, and by key.
-use std::collections::{BTreeSet, HashMap};
+//! What waits for each sink: by place, by the time of the next attempt, by key and by flow.
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound::Excluded,
+};
 
-use boathook_event::{ObjectName, Seq};
+use boathook_event::{Flow, ObjectName, Seq};
 use jiff::Timestamp;
 
 /// All sinks to which something was ever to be delivered.
@@ -17,6 +20,8 @@ pub(super) struct Lane {
     pub(super) due: BTreeSet<(Timestamp, Seq)>,
     /// What keeps the order of its key.
     pub(super) by_key: HashMap<Box<str>, BTreeSet<Seq>>,
+    /// What was never tried.
+    pub(super) turns: BTreeMap<Flow, BTreeSet<Seq>>,
 }
 
 /// What is known of a delivery that comes, or goes.
@@ -26,6 +31,25 @@ pub(super) struct Waiting<'w> {
     /// The key whose order it keeps.
     pub(super) key: Option<&'w str>,
     pub(super) due: Option<Timestamp>,
+    pub(super) flow: Flow,
+}
+
+impl Lane {
+    /// The last one of a key before a place, and behind another.
+    pub(super) fn before(&self, key: &str, seq: Seq, floor: Seq) -> Option<Seq> {
+        let of_key = self.by_key.get(key).filter(|_| floor < seq)?;
+        of_key.range((Excluded(floor), Excluded(seq))).next_back().copied()
+    }
+
+    /// It was tried, or is gone.
+    fn has_no_turn(&mut self, flow: Flow, seq: Seq) {
+        if let Some(of_flow) = self.turns.get_mut(&flow) {
+            of_flow.remove(&seq);
+            if of_flow.is_empty() {
+                self.turns.remove(&flow);
+            }
+        }
+    }
 }
 
 impl Lanes {
@@ -39,13 +63,16 @@ impl Lanes {
         self.of(sink).is_some_and(|lane| lane.seqs.contains(&seq))
     }
 
-    pub(super) fn enter(&mut self, sink: &ObjectName, Waiting { seq, key, due }: Waiting<'_>) {
+    pub(super) fn enter(&mut self, sink: &ObjectName, Waiting { seq, key, due, flow }: Waiting<'_>) {
         let lane = match self.0.get_mut(sink) {
             Some(lane) => lane,
             None => self.0.entry(sink.clone()).or_default(),
         };
         lane.seqs.insert(seq);
-        lane.due.extend(due.map(|due| (due, seq)));
+        match due {
+            Some(due) => _ = lane.due.insert((due, seq)),
+            None => _ = lane.turns.entry(flow).or_default().insert(seq),
+        }
         let Some(key) = key else { return };
         match lane.by_key.get_mut(key) {
             Some(of_key) => of_key.extend([seq]),
@@ -53,11 +80,12 @@ impl Lanes {
         }
     }
 
-    pub(super) fn leave(&mut self, sink: &ObjectName, Waiting { seq, key, due }: Waiting<'_>) {
+    pub(super) fn leave(&mut self, sink: &ObjectName, Waiting { seq, key, due, flow }: Waiting<'_>) {
         let Some(lane) = self.0.get_mut(sink) else { return };
         lane.seqs.remove(&seq);
-        if let Some(due) = due {
-            lane.due.remove(&(due, seq));
+        match due {
+            Some(due) => _ = lane.due.remove(&(due, seq)),
+            None => lane.has_no_turn(flow, seq),
         }
         if let Some((key, of_key)) = key.and_then(|key| Some((key, lane.by_key.get_mut(key)?))) {
             of_key.remove(&seq);
@@ -71,13 +99,13 @@ impl Lanes {
     pub(super) fn postpone(
         &mut self,
         sink: &ObjectName,
-        seq: Seq,
-        before: Option<Timestamp>,
+        Waiting { seq, due: before, flow, .. }: Waiting<'_>,
         due: Timestamp,
     ) {
         let Some(lane) = self.0.get_mut(sink) else { return };
-        if let Some(before) = before {
-            lane.due.remove(&(before, seq));
+        match before {
+            Some(before) => _ = lane.due.remove(&(before, seq)),
+            None => lane.has_no_turn(flow, seq),
         }
         lane.due.insert((due, seq));
     }

@@ -13,6 +13,7 @@ mod outcome;
 mod refused;
 mod replay;
 mod state;
+mod turns;
 
 use std::{
     fmt,

@@ -38,7 +38,7 @@ impl State {
         }
         counts.moved(endpoint, sink, attempt.as_ref(), next);
         match due {
-            Some(due) => lanes.postpone(sink, *seq, before, due),
+            Some(due) => lanes.postpone(sink, kept.waiting(*seq, ordered, before), due),
             None => {
                 let route = counts.route(endpoint, sink);
                 route.waits_no_more(bytes);

@@ -5,7 +5,7 @@ use std::{
 };
 
 use boathook_event::{
-    Attempt, DedupeKey, Digest, Event, ObjectName, ParkReason, Seq, Uid, limits::SINKS_PER_EVENT_MAX,
+    Attempt, DedupeKey, Digest, Event, Flow, ObjectName, ParkReason, Seq, Uid, limits::SINKS_PER_EVENT_MAX,
 };
 use jiff::Timestamp;
 
@@ -88,7 +88,8 @@ impl Kept {
 
     /// How a delivery of it waits.
     pub(super) fn waiting(&self, seq: Seq, ordered: bool, due: Option<Timestamp>) -> Waiting<'_> {
-        Waiting { seq, key: self.event.key.as_deref().filter(|_| ordered), due }
+        let flow = Flow::of(&self.event.endpoint, self.event.tenant.as_deref());
+        Waiting { seq, key: self.event.key.as_deref().filter(|_| ordered), due, flow }
     }
 
     /// The place of the last delivery to this sink among them.

@@ -1,7 +1,7 @@
 //! Storing events: which are repetitions, and what must be durable with the others.
 use std::collections::{BTreeMap, HashMap};
 
-use boathook_event::{DedupeKey, Digest, Partition, Seq, Word, limits::SINKS_PER_EVENT_MAX};
+use boathook_event::{DedupeKey, Digest, Flow, Partition, Seq, Word, limits::SINKS_PER_EVENT_MAX};
 use jiff::SignedDuration;
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
@@ -224,9 +224,10 @@ impl<'b> Decided<'b> {
 
     fn write_pending<'f>(&'f self, flight: &mut Flight<'f>) {
         let (mut sinks, mut seqs, mut parts, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut bytes, mut blocks) = (Vec::new(), Vec::new());
+        let (mut bytes, mut blocks, mut flows) = (Vec::new(), Vec::new(), Vec::new());
         let pending = self.stored.iter().filter(|stored| stored.append.parked.is_none());
         for Stored { seq, append, sinks: of, .. } in pending {
+            let flow = Flow::of(&append.event.endpoint, append.event.tenant.as_deref()).number();
             for ((sink, ordered), destination) in of.iter().zip(append.distinct_destinations()) {
                 let key = append.event.key.as_deref().filter(|_| *ordered);
                 sinks.push(*sink);
@@ -235,15 +236,16 @@ impl<'b> Decided<'b> {
                 blocks.push(destination.blocks && key.is_some());
                 keys.push(key.map(text::encode));
                 bytes.push(body_bytes(append));
+                flows.push(flow);
             }
         }
         if sinks.is_empty() {
             return;
         }
         flight.ask(
-            "insert into pending (sink, seq, part, attempts, key, replay, bytes, blocks)
-             select sink, seq, part, 0, key, 0, bytes, blocks
-             from unnest($1, $2, $3, $4, $5, $6) as new (sink, seq, part, key, bytes, blocks)",
+            "insert into pending (sink, seq, part, attempts, key, replay, bytes, blocks, flow)
+             select sink, seq, part, 0, key, 0, bytes, blocks, flow
+             from unnest($1, $2, $3, $4, $5, $6, $7) as new (sink, seq, part, key, bytes, blocks, flow)",
             vec![
                 value(sinks, Type::INT4_ARRAY),
                 value(seqs, Type::INT8_ARRAY),
@@ -251,6 +253,7 @@ impl<'b> Decided<'b> {
                 value(keys, Type::TEXT_ARRAY),
                 value(bytes, Type::INT8_ARRAY),
                 value(blocks, Type::BOOL_ARRAY),
+                value(flows, Type::INT8_ARRAY),
             ],
         );
     }

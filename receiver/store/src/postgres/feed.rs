@@ -17,9 +17,9 @@ use crate::{
         options::Options,
         rows::{self, EVENT_COLUMNS},
         sharing::{self, Held},
-        text,
+        text, turns,
     },
-    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing},
+    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing, Turned, Turns},
 };
 
 /// The feed of a [`super::Postgres`] store.
@@ -53,13 +53,13 @@ enum Which {
 }
 
 /// A row of `pending`.
-struct Tried {
-    seq: i64,
-    partition: Partition,
+pub(super) struct Tried {
+    pub(super) seq: i64,
+    pub(super) partition: Partition,
     attempts: u32,
     due: Option<Timestamp>,
     /// Where it is ordered.
-    key: Option<Box<str>>,
+    pub(super) key: Option<Box<str>>,
     replay: u32,
     blocks: bool,
 }
@@ -136,6 +136,12 @@ impl Feed for PostgresFeed {
             parameters: &|| vec![value(place(after), Type::INT8)],
             fresh_only: true,
         })
+    }
+
+    fn turns(&self, sink: &ObjectName, turns: &Turns, page: Page) -> Result<Turned, Error> {
+        let of = self.given();
+        let mut connection = self.connection.borrow_mut();
+        connection.work(&async |session| turns::read(session, sink, of, turns, page).await)
     }
 
     fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
@@ -275,7 +281,7 @@ impl Wanted<'_> {
         }
         let wanted = tried.iter().filter(|tried| self.is_wanted(tried)).take(self.page.deliveries_max);
         let wanted = wanted.map(|tried| tried.seq).collect::<Vec<_>>();
-        let events = self.events(session, &wanted).await?;
+        let events = events(session, self.page, &wanted).await?;
         let mut fed = self.fill(tried, &events, last)?;
         if let (Some(cut), false) = (cut, fed.more) {
             (fed.up_to, fed.more) = (cut, true);
@@ -283,23 +289,6 @@ impl Wanted<'_> {
         fed.more |= hidden;
         fed.blocking = blocking.into_iter().filter(|(seq, _)| *seq <= fed.up_to).collect();
         Ok(fed)
-    }
-
-    /// The events at these places, in this order, as many as the page has room for.
-    async fn events(&self, session: &Session, wanted: &[i64]) -> Result<Vec<Row>, Fault> {
-        let select = format!(
-            "select {EVENT_COLUMNS} from (
-                 select e.*, w.number, sum(octet_length(e.body)) over (order by w.number) as bytes
-                 from unnest($1) with ordinality as w (seq, number) join events e on e.seq = w.seq
-             ) e join names n on n.id = e.endpoint where e.bytes <= $2 or e.number = 1 order by e.number"
-        );
-        let mut flight = Flight::new(&session.client);
-        let bytes_max = i64::try_from(self.page.bytes_max).unwrap_or(i64::MAX);
-        let parameters = vec![value(wanted, Type::INT8_ARRAY), value(bytes_max, Type::INT8)];
-        let events = (!wanted.is_empty()).then(|| flight.ask(&select, parameters));
-        flight.run("commit");
-        let mut answers = flight.land().await?;
-        Ok(events.map(|events| answers.take(events)).unwrap_or_default())
     }
 
     fn fill(&self, tried: Vec<Tried>, events: &[Row], last: Seq) -> Result<Fed, Fault> {
@@ -313,30 +302,18 @@ impl Wanted<'_> {
         let mut events = events.iter();
         let whole = tried.len() <= FEED_ROWS_MAX;
         for tried in tried.into_iter().take(FEED_ROWS_MAX) {
-            let wanted = self.is_wanted(&tried);
-            let Tried { seq, partition, attempts, due, key, replay, blocks } = tried;
+            let (wanted, seq) = (self.is_wanted(&tried), tried.seq.unsigned_abs());
             if fed.deliveries.len() >= self.page.deliveries_max {
                 return Ok(fed);
             }
             if wanted {
                 // Those that have no room are not there.
                 let Some(row) = events.next() else { return Ok(fed) };
-                let event = rows::event(row)?.event;
-                let (sink, ordered) = (self.sink.clone(), key.is_some());
-                fed.deliveries.push(Delivery {
-                    seq: seq.unsigned_abs(),
-                    sink,
-                    event,
-                    attempts,
-                    due,
-                    ordered,
-                    blocks,
-                    replay,
-                });
-            } else if attempts > 0 && self.of.contains(partition) {
-                fed.tried.extend(key.map(|key| (seq.unsigned_abs(), key)));
+                fed.deliveries.push(delivery(self.sink, tried, row)?);
+            } else if tried.attempts > 0 && self.of.contains(tried.partition) {
+                fed.tried.extend(tried.key.map(|key| (seq, key)));
             }
-            fed.up_to = seq.unsigned_abs();
+            fed.up_to = seq;
         }
         if whole {
             // There is nothing behind: everything that was stored at this moment was looked at.
@@ -386,7 +363,31 @@ fn parts(of: Partitions) -> Vec<i32> {
     of.iter().map(rows::part).collect()
 }
 
-fn tried_of(sink: &ObjectName, row: &Row) -> Result<Tried, Fault> {
+/// The events at these places, in this order, as many as the page has room for; ends the transaction.
+pub(super) async fn events(session: &Session, page: Page, wanted: &[i64]) -> Result<Vec<Row>, Fault> {
+    let select = format!(
+        "select {EVENT_COLUMNS} from (
+             select e.*, w.number, sum(octet_length(e.body)) over (order by w.number) as bytes
+             from unnest($1) with ordinality as w (seq, number) join events e on e.seq = w.seq
+         ) e join names n on n.id = e.endpoint where e.bytes <= $2 or e.number = 1 order by e.number"
+    );
+    let mut flight = Flight::new(&session.client);
+    let bytes_max = i64::try_from(page.bytes_max).unwrap_or(i64::MAX);
+    let parameters = vec![value(wanted, Type::INT8_ARRAY), value(bytes_max, Type::INT8)];
+    let events = (!wanted.is_empty()).then(|| flight.ask(&select, parameters));
+    flight.run("commit");
+    let mut answers = flight.land().await?;
+    Ok(events.map(|events| answers.take(events)).unwrap_or_default())
+}
+
+/// A delivery of these two rows.
+pub(super) fn delivery(sink: &ObjectName, tried: Tried, event: &Row) -> Result<Delivery, Fault> {
+    let Tried { seq, partition: _, attempts, due, key, replay, blocks } = tried;
+    let (sink, event, ordered) = (sink.clone(), rows::event(event)?.event, key.is_some());
+    Ok(Delivery { seq: seq.unsigned_abs(), sink, event, attempts, due, ordered, blocks, replay })
+}
+
+pub(super) fn tried_of(sink: &ObjectName, row: &Row) -> Result<Tried, Fault> {
     let seq: i64 = row.try_get(0)?;
     let key = row.try_get::<_, Option<&str>>(3)?.map(text::decode);
     Ok(Tried {
@@ -400,11 +401,11 @@ fn tried_of(sink: &ObjectName, row: &Row) -> Result<Tried, Fault> {
     })
 }
 
-fn blocking_of(row: &Row) -> Result<(Seq, Box<str>), Fault> {
+pub(super) fn blocking_of(row: &Row) -> Result<(Seq, Box<str>), Fault> {
     Ok((row.try_get::<_, i64>(0)?.unsigned_abs(), text::decode(row.try_get(1)?)))
 }
 
-fn first_number(rows: &[Row]) -> Result<u64, Fault> {
+pub(super) fn first_number(rows: &[Row]) -> Result<u64, Fault> {
     let number = rows.first().map(|row| row.try_get::<_, i64>(0)).transpose()?;
     Ok(number.unwrap_or(0).unsigned_abs())
 }

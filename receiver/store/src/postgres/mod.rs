@@ -24,6 +24,7 @@ mod sharing;
 mod tally;
 mod text;
 mod tls;
+mod turns;
 mod writer;
 
 use tokio_postgres::types::Type;

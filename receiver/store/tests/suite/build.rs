@@ -47,6 +47,7 @@ pub(crate) fn key_with_body(number: u8, body: u8) -> DedupeKey {
 pub(crate) struct Draft {
     pub(crate) uid: u64,
     pub(crate) endpoint: &'static str,
+    pub(crate) tenant: Option<String>,
     pub(crate) received: Timestamp,
     pub(crate) event_type: Option<String>,
     pub(crate) key: Option<&'static str>,
@@ -66,6 +67,7 @@ pub(crate) fn draft(uid: u64) -> Draft {
     Draft {
         uid,
         endpoint: "in",
+        tenant: None,
         received: START,
         event_type: Some("a.type".into()),
         key: None,
@@ -86,6 +88,10 @@ impl Draft {
 
     pub(crate) fn key(self, key: &'static str) -> Self {
         Self { key: Some(key), ..self }
+    }
+
+    pub(crate) fn of(self, endpoint: &'static str, tenant: Option<&str>) -> Self {
+        Self { endpoint, tenant: tenant.map(Into::into), ..self }
     }
 
     pub(crate) fn sinks(self, sinks: &[&'static str]) -> Self {
@@ -121,7 +127,7 @@ impl Draft {
             id: Some(format!("id-{}", self.uid).into()),
             event_type: self.event_type.as_deref().map(Into::into),
             key: self.key.map(Into::into),
-            tenant: None,
+            tenant: self.tenant.as_deref().map(Into::into),
             entity: Some("entity".into()),
             index: 3,
             head: Arc::new(Head {

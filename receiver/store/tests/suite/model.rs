@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use boathook_event::{Destination, Next, ParkReason, Record, Seq, Uid, Word};
-use boathook_store::traits::{Append, ArchivedDelivery, Batch, DeliveryState, Replay, Verdict};
+use boathook_store::traits::{Append, ArchivedDelivery, Batch, DeliveryState, Page, Replay, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -214,7 +214,8 @@ fn replay<E: Environment>(history: Vec<Act>, ends: impl Fn(&mut E, bool)) {
                     let dedupe = [body.map_or(key(id), |body| key_with_body(id, body))];
                     let sinks = [(1, "a"), (2, "b")].into_iter().filter(|(bit, _)| sinks & bit != 0);
                     let sinks = sinks.map(|(_, sink)| sink).collect::<Vec<_>>();
-                    draft(uids.next().unwrap()).dedupe(&dedupe).sinks(&sinks).append()
+                    let tenant = [None, Some("t"), Some("u")][usize::from(id % 3)];
+                    draft(uids.next().unwrap()).of("in", tenant).dedupe(&dedupe).sinks(&sinks).append()
                 };
                 let appends = appends.into_iter().map(&mut draft_of).collect::<Vec<_>>();
                 let outcomes = outcomes.into_iter().map(|(seq, first, kind)| {
@@ -302,6 +303,9 @@ fn assert_alike(environment: &impl Environment, model: &Model) {
         let seqs =
             |deliveries: &[boathook_event::Delivery]| deliveries.iter().map(|d| d.seq).collect::<Vec<_>>();
         assert_eq!(seqs(&feed.next(&totals.sink, 0, ALL).unwrap().deliveries), pending(false));
+        let mut turned = super::turns::all(&*feed, &totals.sink, Page { deliveries_max: 3, ..ALL });
+        turned.sort_unstable();
+        assert_eq!(turned, pending(false));
         assert_eq!(seqs(&feed.oldest(&totals.sink, 0, ALL).unwrap().deliveries), of_sink);
         let mut due = seqs(&feed.due(&totals.sink, Timestamp::MAX, ALL).unwrap().deliveries);
         due.sort_unstable();

@@ -66,8 +66,10 @@ pub(crate) struct Lane {
     rearmed: BTreeSet<Seq>,
     /// When the store may have a tried delivery that is not in memory.
     stored_due: Option<Duration>,
-    /// The next due time there is one that no clock as it is now has written: all behind it are, too.
+    /// The next due time there is one that the clock as it is now cannot have written: all behind it are, too.
     far: bool,
+    /// What is there was written by another process, maybe by another clock.
+    inherited: bool,
     retries_in_a_row: u32,
     /// What ends without another attempt.
     ending: Ending,
@@ -147,6 +149,7 @@ impl Lane {
             rearmed: BTreeSet::new(),
             stored_due: Some(now.monotonic),
             far: false,
+            inherited: true,
             retries_in_a_row: 0,
             ending: Ending::new(now),
             keys: Keys::default(),
@@ -225,7 +228,7 @@ impl Lane {
                 return;
             }
         };
-        let due_at = monotonic(due, now);
+        let due_at = now.monotonic + ahead(due, now);
         if let Some(known) = self.known.get_mut(&seq) {
             known.state = State::Waiting(due_at);
             known.delivery.due = Some(due);
@@ -398,6 +401,18 @@ impl Lane {
         self.known.insert(delivery.seq, Known { delivery, state });
     }
 
+    /// A stored time on the monotonic clock; one that is too far away is now.
+    fn monotonic(&self, due: Timestamp, now: Now) -> Duration {
+        if self.is_far(due, now) { now.monotonic } else { now.monotonic + ahead(due, now) }
+    }
+
+    /// Whether it is farther away than a pause can be, so that another clock has written it. Of what another process has
+    /// left that is told by the sink's own longest pause: one that the sink has asked for may be cut short by a start.
+    fn is_far(&self, due: Timestamp, now: Now) -> bool {
+        let longest = if self.inherited { self.settings.retry.max_delay } else { RETRY_DELAY_MAX };
+        ahead(due, now) > longest
+    }
+
     fn wait(&mut self, due: Duration, seq: Seq, bytes: usize) {
         if self.waiting.insert((due, seq)) {
             self.waiting_bytes += bytes;
@@ -430,16 +445,6 @@ impl Lane {
             self.stored_due = earlier(self.stored_due, Some(due));
         }
     }
-}
-
-/// A stored time on the monotonic clock; one that is too far away is now.
-fn monotonic(due: Timestamp, now: Now) -> Duration {
-    if is_far(due, now) { now.monotonic } else { now.monotonic + ahead(due, now) }
-}
-
-/// Whether it is farther away than the longest pause: an earlier process has written it, by another clock.
-fn is_far(due: Timestamp, now: Now) -> bool {
-    ahead(due, now) > RETRY_DELAY_MAX
 }
 
 fn ahead(due: Timestamp, now: Now) -> Duration {

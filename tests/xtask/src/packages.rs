@@ -1,6 +1,7 @@
 //! What tests need of the system: installed where we may, else named in one line.
 use std::{
     fs,
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -10,6 +11,8 @@ use crate::steps;
 
 /// PostgreSQL's server, by the name of its package; its programs are where [`boathook_testbed::postgres_programs`] says.
 pub(crate) const POSTGRES: &str = "postgresql";
+/// What moves a program's clock, by the name of its package; see [`faketime`].
+pub(crate) const FAKETIME: &str = "libfaketime";
 /// Where a package of PostgreSQL is told not to start a server by itself.
 const CLUSTERS: &str = "/etc/postgresql-common/createcluster.d";
 
@@ -41,9 +44,18 @@ pub(crate) fn ensure(programs: &[&str]) -> anyhow::Result<()> {
     steps::run("packages", "apt-get", &install)
 }
 
+/// The library that is loaded before a program to move its clock.
+pub(crate) fn faketime() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?;
+    let library = |folder: fs::DirEntry| folder.path().join("faketime/libfaketime.so.1");
+    folders.filter_map(Result::ok).map(library).find(|library| library.is_file())
+}
+
 fn is_there(program: &str) -> bool {
-    if program == POSTGRES {
-        return boathook_testbed::postgres_programs().is_some();
+    match program {
+        POSTGRES => return boathook_testbed::postgres_programs().is_some(),
+        FAKETIME => return faketime().is_some(),
+        _ => {}
     }
     let version = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     version.is_ok()

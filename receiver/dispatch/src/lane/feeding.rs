@@ -4,7 +4,7 @@ use std::time::Duration;
 use boathook_event::{Delivery, Seq};
 use jiff::Timestamp;
 
-use super::{Lane, Read, State, earlier, is_far, monotonic};
+use super::{Lane, Read, State, earlier};
 use crate::{
     Command, Now,
     keys::KeyRead,
@@ -91,7 +91,7 @@ impl Lane {
                     self.remember(delivery, State::Ready);
                     continue;
                 }
-                let due = delivery.due.map_or(now.monotonic, |due| monotonic(due, now));
+                let due = delivery.due.map_or(now.monotonic, |due| self.monotonic(due, now));
                 if let Some(key) = delivery.lane_key() {
                     self.keys.hold(key, delivery.seq);
                 }
@@ -102,8 +102,9 @@ impl Lane {
         self.read_ended();
         // What is due first may be in memory already, and stay there for a while: no read after read of the same.
         let earliest = if useless { now.monotonic + STORE_RETRY } else { Duration::ZERO };
-        self.far = next.is_some_and(|due| is_far(due, now));
-        let next = next.map(|due| monotonic(due, now).max(earliest));
+        self.far = next.is_some_and(|due| self.is_far(due, now));
+        let next = next.map(|due| self.monotonic(due, now).max(earliest));
+        self.inherited &= self.far;
         self.stored_due = earlier(self.stored_due, next);
     }
 
@@ -126,7 +127,8 @@ impl Lane {
             match (delivery.due.filter(|due| *due > now.wall), delivery.lane_key()) {
                 (Some(due), Some(key)) => {
                     self.keys.hold(key, delivery.seq);
-                    self.remember(delivery, State::Waiting(monotonic(due, now)));
+                    let due = self.monotonic(due, now);
+                    self.remember(delivery, State::Waiting(due));
                 }
                 _ => {
                     shown.push((delivery.seq, bytes));

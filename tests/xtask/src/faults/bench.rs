@@ -15,7 +15,7 @@ use super::{
     sender::{PATH, SECRET, Sender},
     sink::{Mood, Sink},
 };
-use crate::{addresses::Addresses, http, process::Process, receiver};
+use crate::{addresses::Addresses, http, packages, process::Process, receiver};
 
 const READY_POLL: Duration = Duration::from_millis(20);
 /// How long what waits may take to arrive, once nothing is broken any more.
@@ -35,6 +35,8 @@ pub(super) struct Bench {
     other: Option<(Process, Addresses)>,
     /// The URL of its database; else it has a local store.
     database: Option<String>,
+    /// The file that says how its clock is set.
+    clock: Option<PathBuf>,
 }
 
 impl Bench {
@@ -53,7 +55,30 @@ impl Bench {
     /// # Errors
     /// When one cannot be started.
     pub(super) fn start_in(program: &Path, folders: TempDir) -> anyhow::Result<Self> {
-        Self::start_with(program, folders, None)
+        Self::start_with(program, folders, None, None)
+    }
+
+    /// The same with a clock that can be set ([`Bench::set_clock`]).
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub(super) fn with_clock(program: &Path) -> anyhow::Result<Self> {
+        let folders = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let clock = folders.path().join("clock");
+        fs::write(&clock, "+0")?;
+        Self::start_with(program, folders, None, Some(clock))
+    }
+
+    /// Sets the receiver's clock to so many hours before or behind that of the machine. It sees that within a second.
+    ///
+    /// # Errors
+    /// When it cannot be set.
+    pub(super) fn set_clock(&self, hours: i32) -> anyhow::Result<()> {
+        let clock = self.clock.as_ref().context("this receiver has no clock that can be set")?;
+        // Whole, and then in its place: it may be read at any moment.
+        let draft = clock.with_extension("draft");
+        fs::write(&draft, format!("{hours:+}h"))?;
+        Ok(fs::rename(draft, clock)?)
     }
 
     /// Starts a receiver over this database.
@@ -62,16 +87,23 @@ impl Bench {
     /// When it cannot be started.
     pub(super) fn shared(program: &Path, database: &str) -> anyhow::Result<Self> {
         let folders = tempfile::tempdir().context("cannot make a temporary folder")?;
-        Self::start_with(program, folders, Some(database.into()))
+        Self::start_with(program, folders, Some(database.into()), None)
     }
 
-    fn start_with(program: &Path, folders: TempDir, database: Option<String>) -> anyhow::Result<Self> {
+    fn start_with(
+        program: &Path,
+        folders: TempDir,
+        database: Option<String>,
+        clock: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         let sink = Sink::start()?;
         fs::create_dir(folders.path().join("config"))?;
         fs::write(folders.path().join("config/all.yaml"), configuration(&sink))?;
         let addresses = Addresses::free()?;
-        let receiver = start(program, folders.path(), "data", &addresses, database.as_deref())?;
-        Ok(Self { program: program.to_owned(), folders, addresses, sink, receiver, other: None, database })
+        let to = (database.as_deref(), clock.as_deref());
+        let receiver = start(program, folders.path(), "data", &addresses, to)?;
+        let (program, other) = (program.to_owned(), None);
+        Ok(Self { program, folders, addresses, sink, receiver, other, database, clock })
     }
 
     /// Starts another receiver over the same database.
@@ -80,8 +112,7 @@ impl Bench {
     /// When it cannot be started.
     pub(super) fn another(&mut self) -> anyhow::Result<()> {
         let addresses = Addresses::free()?;
-        let receiver =
-            start(&self.program, self.folders.path(), "other-data", &addresses, self.database.as_deref())?;
+        let receiver = start(&self.program, self.folders.path(), "other-data", &addresses, self.to())?;
         self.other = Some((receiver, addresses));
         Ok(())
     }
@@ -97,9 +128,13 @@ impl Bench {
     /// # Errors
     /// When it does not get ready.
     pub(super) fn restart(&mut self) -> anyhow::Result<()> {
-        self.receiver =
-            start(&self.program, self.folders.path(), "data", &self.addresses, self.database.as_deref())?;
+        self.receiver = start(&self.program, self.folders.path(), "data", &self.addresses, self.to())?;
         Ok(())
+    }
+
+    /// Its database, and its clock.
+    fn to(&self) -> (Option<&str>, Option<&Path>) {
+        (self.database.as_deref(), self.clock.as_deref())
     }
 
     /// Waits until the receiver has ended by itself.
@@ -163,7 +198,7 @@ fn start(
     folders: &Path,
     data: &str,
     addresses: &Addresses,
-    database: Option<&str>,
+    (database, clock): (Option<&str>, Option<&Path>),
 ) -> anyhow::Result<Process> {
     let logs = folders.join("log");
     let into: File = OpenOptions::new().create(true).append(true).open(&logs)?;
@@ -180,6 +215,13 @@ fn start(
         .stderr(into);
     if let Some(database) = database {
         command.args(["--store", "postgres"]).env("BOATHOOK_POSTGRES_URL", database);
+    }
+    if let Some(clock) = clock {
+        let library = packages::faketime().context("libfaketime is not there")?;
+        command
+            .env("LD_PRELOAD", library)
+            .env("FAKETIME_TIMESTAMP_FILE", clock)
+            .envs([("FAKETIME_CACHE_DURATION", "1"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]);
     }
     let mut process = Process::start("receiver", &mut command)?;
     receiver::wait_until_ready(&mut process, addresses.private, READY_POLL)

@@ -25,7 +25,7 @@ pub(crate) fn run(only: Option<&str>, write: bool) -> anyhow::Result<()> {
     if write && only.is_some() {
         bail!("the table is kept whole: leave --only out");
     }
-    packages::ensure(&["strace", packages::POSTGRES])?;
+    packages::ensure(&["strace", packages::POSTGRES, packages::FAKETIME])?;
     let [program] = programs::build([RECEIVER], "dev")?;
     let mut rows = Vec::new();
     for trial in trials::ALL

@@ -23,7 +23,7 @@ pub(super) struct Trial {
 }
 
 /// Each of them.
-pub(super) const ALL: [Trial; 10] = [
+pub(super) const ALL: [Trial; 11] = [
     Trial { name: "none", run: |program| sink_is(program, Mood::Well, 5) },
     Trial { name: "receiver killed 100 times (SIGKILL)", run: killed },
     Trial { name: "receiver stopped and started 10 times (SIGTERM)", run: stopped },
@@ -37,6 +37,7 @@ pub(super) const ALL: [Trial; 10] = [
         run: |program| sink_is(program, Mood::Flapping, 10),
     },
     Trial { name: "sink crowded: 429, Retry-After 1", run: |program| sink_is(program, Mood::Crowded, 10) },
+    Trial { name: "clock set back 2 h, forth and back again, then restarted", run: clock_set },
     Trial { name: "disk full, then larger", run: full },
     Trial {
         name: "syncs fail (EIO), then restarted",
@@ -85,6 +86,25 @@ fn stopped(program: &Path) -> anyhow::Result<Verdict> {
         bench.receiver.stop()?;
         bench.restart()?;
     }
+    bench.verdict(sender)
+}
+
+/// What is tried again waits by the clock: for hours, if it believed that.
+fn clock_set(program: &Path) -> anyhow::Result<Verdict> {
+    let mut bench = Bench::with_clock(program)?;
+    let sender = bench.sender();
+    bench.sink.set(Mood::Flapping);
+    for hours in [0, -2, 2, -2] {
+        bench.set_clock(hours)?;
+        thread::sleep(2 * SOUND);
+    }
+    // It goes on in the middle of its retries, with what it had written before.
+    bench.sink.set(Mood::Away);
+    thread::sleep(SOUND);
+    bench.receiver.kill()?;
+    bench.restart()?;
+    bench.sink.set(Mood::Flapping);
+    thread::sleep(SOUND);
     bench.verdict(sender)
 }
 

@@ -184,6 +184,11 @@ pub struct EndpointReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub oldest_pending_time: Option<Timestamp>,
+    /// Since when repetitions are known here, where older deduplication keys were forgotten before their windows were over
+    /// because there was no room for more. Absent while all are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub keys_since_time: Option<Timestamp>,
     /// The usual time between two events, as far as they have come here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]

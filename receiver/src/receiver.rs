@@ -30,7 +30,9 @@ use crate::{
     report::Reporter,
     reporting::{Pod, Reporting},
     settings::{Settings, StoreKind},
-    term, upkeep,
+    term,
+    traffic::LastTime,
+    upkeep,
 };
 
 /// An open store, in the parts that the others use.
@@ -40,6 +42,15 @@ pub(crate) struct Stores {
     reader: Reader,
     brought: BroughtSecrets,
     kind: StoreKind,
+}
+
+/// How much a folder may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// Bytes of its files; none = as many as the disk has.
+    pub(crate) bytes_max: Option<u64>,
+    /// Bytes of memory for deduplication keys.
+    pub(crate) key_bytes_max: u64,
 }
 
 /// A running receiver.
@@ -89,10 +100,11 @@ impl Stores {
     /// Starts committing to a folder.
     pub(crate) fn local(
         store: &Local,
-        bytes_max: Option<u64>,
+        Room { bytes_max, key_bytes_max }: Room,
         brought: BroughtSecrets,
     ) -> Result<Self, Error> {
-        let reader = Reader::new(store.feed()?, store.archive()?, store.archive()?);
+        let keeper = store.archive()?.remembering(key_bytes_max);
+        let reader = Reader::new(store.feed()?, store.archive()?, keeper);
         let committer = store.committer().within(bytes_max.unwrap_or(u64::MAX));
         let (running, handed_over) = Running::start(committer)?;
         Ok(Self { running, handed_over, reader, brought, kind: StoreKind::Local })
@@ -145,6 +157,7 @@ impl Receiver {
             // Only those who share a store deliver what another has taken.
             looking: (kind == StoreKind::Postgres).then(|| Semaphore::new(STANDING_LOOKS)),
             keeps_nothing,
+            keys_since: LastTime::default(),
             rearmed: rearmed.clone(),
             published_keys,
             brought,

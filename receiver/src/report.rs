@@ -114,7 +114,8 @@ impl Reporter {
             .map(|served| {
                 let name = served.traffic.name();
                 let oldest_pending = waiting.get(name).copied();
-                endpoint(served, &serving, totals.get(name).copied(), oldest_pending)
+                let keys_since = self.ingress.keys_since.get();
+                endpoint(served, &serving, totals.get(name).copied(), (oldest_pending, keys_since))
             })
             .collect();
         endpoints.sort_by(|a, b| a.name.cmp(&b.name));
@@ -174,11 +175,11 @@ fn endpoint(
     served: &Served,
     serving: &Serving,
     totals: Option<&EndpointTotals>,
-    oldest_pending: Option<Timestamp>,
+    (oldest_pending, keys_since): (Option<Timestamp>, Option<Timestamp>),
 ) -> Endpoint {
     let Served { endpoint, traffic, gate: _, secrets: _ } = served;
     let now = Timestamp::now();
-    let checkup = check_up(&vitals(served, serving, oldest_pending), now);
+    let checkup = check_up(&vitals(served, serving, (oldest_pending, keys_since)), now);
     let number = |word| totals.map_or(0, |totals| totals.of(word));
     Endpoint {
         name: endpoint.name.to_string(),
@@ -203,7 +204,11 @@ fn endpoint(
 }
 
 /// What the endpoint's health is judged by.
-fn vitals<'s>(served: &'s Served, serving: &Serving, oldest_pending: Option<Timestamp>) -> Vitals<'s> {
+fn vitals<'s>(
+    served: &'s Served,
+    serving: &Serving,
+    (oldest_pending, keys_since): (Option<Timestamp>, Option<Timestamp>),
+) -> Vitals<'s> {
     let Served { endpoint, traffic, gate: _, secrets } = served;
     let fails = |sink: &ObjectName| {
         let traffic = serving.sink(sink).map(|served| &served.traffic);
@@ -218,6 +223,8 @@ fn vitals<'s>(served: &'s Served, serving: &Serving, oldest_pending: Option<Time
         refused_often: traffic.pulse.refused_often(),
         signed_refused: traffic.pulse.signed_refused(),
         oldest_pending,
+        dedupe_window: endpoint.dedupe_window,
+        keys_since,
         consecutive_failures: traffic.consecutive_failures(),
         failing_sinks: sinks.filter(|sink| fails(sink)).map(ObjectName::name).collect(),
         secrets: secrets

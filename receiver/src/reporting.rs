@@ -78,6 +78,7 @@ struct EndpointFacts {
     oldest_pending: Option<Timestamp>,
     /// For how many minutes it has waited: while it does, that is said again.
     pending_minutes: i64,
+    keys_since: Option<Timestamp>,
     usual_gap: Option<Duration>,
     secrets: Vec<(SecretRef, Option<Timestamp>)>,
     /// The secret that the provider has sent, sealed.
@@ -112,6 +113,7 @@ struct Vital<'f> {
     shut: bool,
     behind: bool,
     refused: [bool; 2],
+    forgets: bool,
     captured: Option<&'f str>,
 }
 
@@ -129,6 +131,7 @@ impl Facts for EndpointFacts {
             shut: false,
             behind: self.pending_minutes > 0,
             refused: [self.refused_often, self.signed_refused],
+            forgets: self.keys_since.is_some(),
             captured: self.captured.as_deref(),
         }
     }
@@ -197,7 +200,11 @@ impl Reporting {
         self.sinks.retain(|name, _| serving.observed.sinks.contains_key(name));
         self.sealed.look(&self.ingress.brought, &serving);
         self.ask_for_waiting(now).await;
-        let endpoints = due(endpoint_facts(&serving, &self.sealed, &self.waiting), &self.endpoints, now);
+        let endpoints = due(
+            endpoint_facts(&serving, &self.sealed, &self.waiting, self.ingress.keys_since.get()),
+            &self.endpoints,
+            now,
+        );
         let sinks = due(sink_facts(&serving), &self.sinks, now);
         if endpoints.is_empty() && sinks.is_empty() {
             return Ok(());
@@ -283,6 +290,7 @@ fn endpoint_facts<'s>(
     serving: &'s Serving,
     sealed: &'s Sealed,
     waiting: &'s HashMap<ObjectName, Timestamp>,
+    keys_since: Option<Timestamp>,
 ) -> impl Iterator<Item = (ObjectName, EndpointFacts)> + 's {
     let now = Timestamp::now();
     serving.observed.endpoints.iter().map(move |(name, generation)| {
@@ -302,6 +310,7 @@ fn endpoint_facts<'s>(
             signed_refused: pulse.is_some_and(Pulse::signed_refused),
             oldest_pending,
             pending_minutes: oldest_pending.map_or(0, |since| now.duration_since(since).as_mins()),
+            keys_since,
             usual_gap: pulse.and_then(Pulse::usual_gap),
             secrets: secrets.map(|secret| (secret.place.clone(), secret.last_match.get())).collect(),
             captured: sealed.of(name).map(str::to_owned),
@@ -345,6 +354,7 @@ fn endpoint_entry(
         refused_often: facts.refused_often,
         signed_refused: facts.signed_refused,
         oldest_pending_time: facts.oldest_pending.map(seconds),
+        keys_since_time: facts.keys_since.map(seconds),
         usual_gap_seconds: facts.usual_gap.map(|gap| number(gap.as_secs())),
         secrets: facts.secrets.iter().map(secret).collect(),
         captured_secret: facts.captured.clone(),

@@ -30,7 +30,7 @@ use crate::{
     listener::{Listener, connections_max},
     logs::Logs,
     metrics::Metrics,
-    receiver::{Hands, Listeners, Receiver, Stores},
+    receiver::{Hands, Listeners, Receiver, Room, Stores},
     settings::{Settings, StoreKind},
 };
 
@@ -152,11 +152,12 @@ async fn open(settings: &Settings, admin: &Admin) -> anyhow::Result<Stores> {
         StoreKind::Postgres => Some(database(settings, admin).await?),
         StoreKind::Local | StoreKind::None => None,
     };
-    let (patience, bytes_max) = (settings.lock_wait.std(), settings.data_bytes_max);
+    let patience = settings.lock_wait.std();
+    let room = Room { bytes_max: settings.data_bytes_max, key_bytes_max: settings.dedupe_bytes_max };
     let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<Stores> {
         let Some(store) = store else {
             let store = Local::open(&data, patience)?;
-            return Ok(Stores::local(&store, bytes_max, BroughtSecrets::open(&data)?)?);
+            return Ok(Stores::local(&store, room, BroughtSecrets::open(&data)?)?);
         };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&data);
         made.with_context(|| format!("cannot make the data folder {}", data.display()))?;

@@ -75,6 +75,15 @@ pub struct Settings {
     /// Default: as many as the disk has.
     #[arg(long, env = "BOATHOOK_DATA_BYTES_MAX", value_name = "BYTES")]
     pub data_bytes_max: Option<u64>,
+    /// With --store local: bytes of memory for deduplication keys, some 2 for each; on disk each takes 40. Where more come within
+    /// their windows, the oldest are forgotten early, and the endpoints' health says so. Room for 30 million unless told otherwise.
+    #[arg(
+        long,
+        env = "BOATHOOK_DEDUPE_BYTES_MAX",
+        value_name = "BYTES",
+        default_value_t = boathook_store::limits::DEDUPE_BYTES_MAX
+    )]
+    pub dedupe_bytes_max: u64,
     /// The address that providers call.
     #[arg(long, env = "BOATHOOK_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,

@@ -77,6 +77,11 @@ impl LastTime {
         Self::time(self.0.load(Relaxed))
     }
 
+    /// It is this from now on, whatever was known before.
+    pub(crate) fn set(&self, time: Option<Timestamp>) {
+        self.0.store(time.map_or(0, Timestamp::as_millisecond), Relaxed);
+    }
+
     fn time(millis: i64) -> Option<Timestamp> {
         (millis != 0).then(|| Timestamp::from_millisecond(millis).ok()).flatten()
     }

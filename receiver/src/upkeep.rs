@@ -91,6 +91,12 @@ async fn retain(ingress: &Ingress, reader: &Reader) {
         Ok(events) => tracing::info!(events, "deleted events past their retention"),
         Err(error) => tracing::warn!(%error, "cannot delete events past their retention; trying again later"),
     }
+    match reader.keys_since(Timestamp::now()).await {
+        Ok(since) => ingress.keys_since.set(since),
+        Err(error) => {
+            tracing::warn!(%error, "cannot read since when deduplication keys are known; trying again later")
+        }
+    }
 }
 
 /// Asks how much waits, where a sink has a bound for it.

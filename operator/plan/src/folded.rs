@@ -22,6 +22,7 @@ pub(crate) fn endpoint(reports: &[EndpointReport], keeps_nothing: bool) -> Optio
         signed_refused: reports
             .iter()
             .any(|report| report.signed_refused && nobody_takes_it(report, reports)),
+        keys_since_time: reports.iter().filter_map(|report| report.keys_since_time).max(),
         usual_gap_seconds: reports.iter().filter_map(|report| report.usual_gap_seconds).min(),
         secrets: secrets(reports),
         captured_secret: reports.iter().find_map(|report| report.captured_secret.clone()),

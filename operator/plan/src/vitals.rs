@@ -33,6 +33,8 @@ pub(crate) fn of<'w>(
         refused_often: report.is_some_and(|report| report.refused_often),
         signed_refused: report.is_some_and(|report| report.signed_refused),
         oldest_pending: report.and_then(|report| report.oldest_pending_time),
+        dedupe_window: served.map_or(Duration::ZERO, |served| served.dedupe_window),
+        keys_since: report.and_then(|report| report.keys_since_time),
         consecutive_failures: report.map_or(0, |report| reported(report.consecutive_failures)),
         failing_sinks: served.map_or_else(Vec::new, |served| failing_sinks(world, served)),
         secrets: object.spec.secrets.iter().map(secret_use).collect(),

@@ -49,6 +49,10 @@ pub struct Vitals<'v> {
     pub signed_refused: bool,
     /// Since when its oldest delivery waits.
     pub oldest_pending: Option<Timestamp>,
+    /// How long it should know a repetition.
+    pub dedupe_window: Duration,
+    /// Since when repetitions are known, where older keys were forgotten before their windows were over.
+    pub keys_since: Option<Timestamp>,
     /// Failed attempts since a sink last took an event of it.
     pub consecutive_failures: u64,
     /// Those of its sinks that are left alone, or fail again and again.
@@ -84,6 +88,11 @@ pub enum Finding {
     Behind,
     /// Many requests are refused.
     RefusedOften,
+    /// Repetitions are not known for as long as they should be.
+    KeysForgotten {
+        /// Since when they are.
+        since: Timestamp,
+    },
     /// Nothing comes any more.
     Silent {
         /// Since when.
@@ -128,7 +137,9 @@ impl Finding {
     pub fn health(&self) -> Health {
         match self {
             Self::DeliveriesFail | Self::SignedRefused => Health::Failed,
-            Self::SinkFails { .. } | Self::Behind | Self::RefusedOften => Health::Degraded,
+            Self::SinkFails { .. } | Self::Behind | Self::RefusedOften | Self::KeysForgotten { .. } => {
+                Health::Degraded
+            }
             Self::Silent { .. } => Health::Idle,
             Self::SecretExpires { .. } | Self::SecretUnused { .. } => Health::Healthy,
         }
@@ -154,6 +165,11 @@ impl fmt::Display for Finding {
             ),
             Self::RefusedOften => f.write_str(
                 "more than one in a hundred requests of the last hour was refused: the receiver's log names the reasons",
+            ),
+            Self::KeysForgotten { since } => write!(
+                f,
+                "repetitions are known since {since} only, which is shorter than the window: more keys have come than the \
+                 receiver has room for (--dedupe-bytes-max): raise that, or shorten spec.dedupe.window"
             ),
             Self::Silent { since } => {
                 write!(f, "nothing genuine has come since {since}: is the webhook still there at the provider?")
@@ -186,6 +202,10 @@ pub fn check_up(vitals: &Vitals<'_>, now: Timestamp) -> Checkup {
     let behind = vitals.oldest_pending.map(|since| later(since, BEHIND_AFTER));
     findings.extend(behind.filter(|at| *at <= now).map(|_| Finding::Behind));
     findings.extend(vitals.refused_often.then_some(Finding::RefusedOften));
+    let remembered = vitals.keys_since.map(|since| (since, later(since, vitals.dedupe_window)));
+    let forgotten = remembered.filter(|(_, whole)| *whole > now);
+    findings.extend(forgotten.map(|(since, _)| Finding::KeysForgotten { since }));
+    times.extend(remembered.map(|(_, whole)| whole));
     let silent = vitals.last_event.map(|since| (since, silent_at(since, vitals.usual_gap)));
     let silence = silent.filter(|(_, at)| *at <= now);
     findings.extend(silence.map(|(since, _)| Finding::Silent { since }));

@@ -26,6 +26,19 @@ fn secret(name: &'static str) -> SecretUse<'static> {
 }
 
 #[test]
+fn keys_that_were_forgotten_matter_while_they_should_be_known() {
+    let since = |seconds| Vitals {
+        keys_since: Some(ago(seconds)),
+        dedupe_window: Duration::from_secs(60),
+        ..sound()
+    };
+    let checkup = check_up(&since(59), NOW);
+    assert_eq!((checkup.health, checkup.look_again), (Health::Degraded, Some(ahead(1))));
+    assert!(checkup.recommendations()[0].starts_with("repetitions are known since"));
+    assert_eq!(check_up(&since(60), NOW).health, Health::Healthy);
+}
+
+#[test]
 fn an_endpoint_is_what_its_worst_finding_makes_it() {
     let usual_gap = Some(Duration::from_secs(7 * 86_400));
     for (case, vitals, health, told) in [

@@ -31,7 +31,7 @@ use self::{
 use crate::{
     awaited::Awaited, backlog::Backlog, brought::BroughtSecrets, config::Configuration, flood::Flood,
     held::BodiesHeld, limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, published_keys::PublishedKeys,
-    serving::Live,
+    serving::Live, traffic::LastTime,
 };
 
 /// Everything that a request meets.
@@ -48,6 +48,8 @@ pub(crate) struct Ingress {
     pub(crate) looking: Option<Semaphore>,
     /// The store lets go of events when their deliveries have ended.
     pub(crate) keeps_nothing: bool,
+    /// Since when repetitions are known, where the store had no room for all keys.
+    pub(crate) keys_since: LastTime,
     /// Parked deliveries that a repetition has made pending again.
     pub(crate) rearmed: mpsc::Sender<Seq>,
     /// The keys that senders publish.

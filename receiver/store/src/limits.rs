@@ -45,6 +45,8 @@ pub const ROWS_AT_ONCE: usize = 16;
 pub const GENERATION_KEYS: u32 = 16_384;
 /// Events whose places are one span: an event of an endpoint that has few is looked for among so many. Part of what is stored.
 pub const SPAN_EVENTS: i64 = 256;
+/// Bytes of memory for the keys of the local store, where nobody says otherwise: 30 million keys, which take 40 bytes each on disk.
+pub const DEDUPE_BYTES_MAX: u64 = 64 << 20;
 /// Keys that a transaction must bring for them to be packed, many to a row: few would make many small rows to look in.
 pub const PACKED_KEYS_MIN: usize = 1_024;
 /// Rows that the keys of one transaction are packed into: of 4,000 keys, some 2 KiB each.

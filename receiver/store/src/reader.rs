@@ -170,6 +170,11 @@ impl Reader {
         off_the_runtime(&self.keeper, move |keeper| keeper.retain(&retentions, now)).await
     }
 
+    /// See [`Archive::keys_since`].
+    pub async fn keys_since(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        off_the_runtime(&self.keeper, move |keeper| keeper.keys_since(now)).await
+    }
+
     /// See [`Archive::replay`].
     pub async fn replay(&self, events: Vec<Seq>, replay: Replay) -> Result<Replayed, Error> {
         off_the_runtime(&self.archive, move |archive| archive.replay(&events, &replay)).await

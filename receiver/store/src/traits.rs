@@ -384,6 +384,12 @@ pub trait Archive {
     /// pending deliveries keep their event.
     fn retain(&mut self, retentions: &Retentions, now: Timestamp) -> Result<u64, Error>;
 
+    /// Since when deduplication keys are known, where older ones were forgotten before their windows were over, for want of room;
+    /// none while all are known that should be. By default a store has room for all.
+    fn keys_since(&self, _now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        Ok(None)
+    }
+
     /// Makes deliveries of these events pending once more, due at once, and durably: a parked one starts anew under its own
     /// number, and so does a skipped one; a delivered one under the next ([`Delivery::replay`]). What is pending stays as it is. At most
     /// [`crate::limits::REPLAY_SLICE`] events. Nothing hands them over.

@@ -351,6 +351,37 @@ fn keys_that_came_many_at_a_time_are_known_after_a_start_and_forgotten_after_the
 }
 
 #[test]
+fn the_oldest_keys_are_forgotten_early_where_there_is_no_room_and_that_is_told_for_as_long_as_it_matters() {
+    let folder = Folder::new();
+    let mut archive = folder.store().archive().unwrap().remembering(1);
+    let retentions = Retentions {
+        default: Retention { delivered: build::WINDOW, parked: build::WINDOW, rejected: build::WINDOW },
+        endpoints: HashMap::new(),
+    };
+    let events = |first: u64| {
+        let drafts = first..first + 16_400;
+        drafts.map(|number| draft(number).sinks(&[]).dedupe(&[digest(number)])).collect::<Vec<_>>()
+    };
+    // Each is a generation.
+    for (second, first) in [(0, 0), (10, 20_000), (20, 40_000)] {
+        folder.set_time(build::at(second));
+        folder.append(&events(first));
+        archive.statistics().unwrap();
+    }
+    assert_eq!(archive.keys_since(build::at(20)).unwrap(), None);
+    archive.retain(&retentions, build::at(20)).unwrap();
+    assert_eq!(archive.keys_since(build::at(20)).unwrap(), Some(build::at(20)));
+    let again = |first: u64| folder.append(&events(first)[..1]).remove(0);
+    assert!(matches!(again(0), Verdict::Stored { .. }));
+    assert!(matches!(again(20_000), Verdict::Stored { .. }));
+    assert!(matches!(again(40_000), Verdict::Duplicate { .. }));
+    // The windows of the last of those that were forgotten end then.
+    let end = build::at(10) + build::WINDOW;
+    assert!(archive.keys_since(end - Duration::from_micros(1)).unwrap().is_some());
+    assert_eq!(archive.keys_since(end).unwrap(), None);
+}
+
+#[test]
 fn events_of_one_endpoint_are_found_among_many_others_both_ways_until_they_are_gone() {
     let mut folder = Folder::new();
     let of = |uid: u64| if uid.is_multiple_of(300) { "rare" } else { "in" };

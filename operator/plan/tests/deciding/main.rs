@@ -177,6 +177,8 @@ fn health_follows_what_receivers_say() {
         (and(json!({ "signedRefused": true })), Health::Failed),
         (and(json!({ "refusedOften": true })), Health::Degraded),
         (and(json!({ "oldestPendingTime": RECENT })), Health::Degraded),
+        (and(json!({ "keysSinceTime": RECENT })), Health::Degraded),
+        (and(json!({ "keysSinceTime": "2025-12-15T00:00:00Z" })), Health::Healthy),
         (json!({ "lastEventTime": "2026-12-15T00:00:00Z" }), Health::Idle),
         (json!({ "lastEventTime": "2026-12-15T00:00:00Z", "usualGapSeconds": 30 * 86_400 }), Health::Healthy),
     ] {

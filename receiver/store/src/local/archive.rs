@@ -8,11 +8,11 @@ use rusqlite::{Connection, Row, params};
 use crate::{
     Error,
     columns::{self, place},
-    limits::LIST_MAX,
+    limits::{DEDUPE_BYTES_MAX, LIST_MAX},
     local::{
         Shared,
         at_once::AtOnce,
-        names, oldest, question, rejected, removal,
+        dedupe, names, oldest, question, rejected, removal,
         rows::{self, EVENT_COLUMNS, EVENT_TABLES, EventRow, FAILURE_COLUMNS},
         schema, series,
         snapshot::Snapshot,
@@ -29,11 +29,19 @@ use crate::{
 pub struct LocalArchive {
     connection: Connection,
     shared: Arc<Shared>,
+    key_bytes_max: u64,
 }
 
 impl LocalArchive {
     pub(super) fn open(shared: &Arc<Shared>) -> Result<Self, Error> {
-        Ok(Self { connection: schema::open_reader(&shared.file)?, shared: Arc::clone(shared) })
+        let connection = schema::open_reader(&shared.file)?;
+        Ok(Self { connection, shared: Arc::clone(shared), key_bytes_max: DEDUPE_BYTES_MAX })
+    }
+
+    /// The same, whose [`Archive::retain`] leaves keys so many bytes of memory: the oldest ones are forgotten before their windows
+    /// are over where they take more.
+    pub fn remembering(self, key_bytes_max: u64) -> Self {
+        Self { key_bytes_max, ..self }
     }
 
     fn snapshot(&self) -> Result<Snapshot<'_>, Error> {
@@ -108,7 +116,11 @@ impl Archive for LocalArchive {
     }
 
     fn retain(&mut self, retentions: &Retentions, now: Timestamp) -> Result<u64, Error> {
-        removal::retain(&self.connection, &self.shared, retentions, now)
+        removal::retain(&self.connection, &self.shared, retentions, self.key_bytes_max, now)
+    }
+
+    fn keys_since(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        dedupe::known_since(&*self.snapshot()?, now)
     }
 
     fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error> {

@@ -11,6 +11,7 @@ use crate::{
     local::{
         Shared,
         at_once::{self, AtOnce},
+        dedupe::{self, WhyForgotten},
         journal::Kept,
         rows::{self, KEPT_COLUMNS},
         schema, segments, series, spans,
@@ -33,6 +34,7 @@ pub(super) fn retain(
     read: &Connection,
     shared: &Shared,
     retentions: &Retentions,
+    key_bytes_max: u64,
     now: Timestamp,
 ) -> Result<u64, Error> {
     let mut deleted = 0;
@@ -42,7 +44,7 @@ pub(super) fn retain(
         deleted += retain_of(read, shared, endpoint, cuts)?;
         forget_rejected(read, shared, endpoint, cuts.rejected)?;
     }
-    forget(read, shared, now)?;
+    forget(read, shared, key_bytes_max, now)?;
     segments::give_up(read, shared)?;
     series::forget(read, shared, Hour::of(now).first_kept())?;
     Ok(deleted)
@@ -186,15 +188,18 @@ impl Work<'_> {
     }
 }
 
-/// Forgets the generations all of whose keys are past their windows.
-fn forget(read: &Connection, shared: &Shared, now: Timestamp) -> Result<(), Error> {
+/// Forgets the generations all of whose keys are past their windows, and the oldest ones for which there is no room.
+fn forget(read: &Connection, shared: &Shared, key_bytes_max: u64, now: Timestamp) -> Result<(), Error> {
     let past = "select number from generations where expires <= ?1";
     let past = read
         .prepare_cached(past)?
         .query_map([now.as_microsecond()], |row| row.get(0))?
         .collect::<Result<Vec<i64>, _>>()?;
     for generation in past {
-        while yielding(|| shared.writer().forget(generation, now))? {}
+        while yielding(|| shared.writer().forget(generation, WhyForgotten::Past, now))? {}
+    }
+    for generation in dedupe::without_room(read, key_bytes_max)? {
+        while yielding(|| shared.writer().forget(generation, WhyForgotten::Room, now))? {}
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The schema that this program reads and writes.
-const VERSION: i64 = 8;
+const VERSION: i64 = 9;
 
 /// Times are Unix microseconds. `names` holds endpoints and sinks. `pending.due` is null until the first attempt has
 /// failed. A completed delivery has one row, whose `outcome` is `delivered`, `already_there`, `skipped` or the reason it was
@@ -161,7 +161,8 @@ const FROM_5: &str = "
 
 /// Adds what schema 6 does not have: few rows in place of many. Events are found by spans of 256 places
 /// ([`super::spans`]), with no index for each; the first delivery to a sink that ended well at once stands in `events.at_once`
-/// ([`super::at_once`]) and has no row; what nothing is looked for by is one column ([`super::facts`]); keys that come many at a time are in `packed_keys` ([`super::dedupe`]).
+/// ([`super::at_once`]) and has no row; what nothing is looked for by is one column ([`super::facts`]);
+/// keys that come many at a time are in `packed_keys` ([`super::dedupe`]).
 const FROM_6: &str = "
     alter table events rename to old_events;
     create table events (
@@ -195,8 +196,20 @@ const FROM_7: &str = "
     update meta set value = 8 where key = 'schema';
 ";
 
+/// Adds what schema 8 does not have: that keys may be forgotten for want of room. `generations.since` is when the first key came;
+/// `keys_missing_until` is when the last window is over of keys that were forgotten so.
+const FROM_8: &str = "
+    alter table generations add column since integer not null default 0;
+    update generations set since = coalesce((
+        select min(e.received) from dedupe d join events e on e.seq = d.seq where d.generation = generations.number
+    ), 0);
+    insert into meta (key, value) values ('keys_missing_until', 0);
+    update meta set value = 9 where key = 'schema';
+";
+
 /// What brings a schema from 3 on up to the next one.
-const STEPS: [(i64, &str); 5] = [(3, FROM_3), (4, FROM_4), (5, FROM_5), (6, FROM_6), (7, FROM_7)];
+const STEPS: [(i64, &str); 6] =
+    [(3, FROM_3), (4, FROM_4), (5, FROM_5), (6, FROM_6), (7, FROM_7), (8, FROM_8)];
 
 /// Opens the writing connection; makes the tables where there are none.
 pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {

@@ -15,7 +15,7 @@ use crate::{
         Clock,
         checkpoint::Checkpoints,
         decide::{self, Deciding, Decision},
-        dedupe::{self, Dedupe, Forgotten, Row},
+        dedupe::{self, Dedupe, Forgotten, Row, WhyForgotten},
         fresh::Fresh,
         journal::{Frame, Journal, Position, Segments},
         names::Names,
@@ -183,12 +183,17 @@ impl Writer {
         if self.tail.is_empty() { Ok(()) } else { self.transaction(Sync::Later, |_| Ok(())) }
     }
 
-    /// Forgets a slice of this generation's keys, which are past their windows, and then the generation. Returns whether there
-    /// are more.
-    pub(super) fn forget(&mut self, generation: i64, now: Timestamp) -> Result<bool, Error> {
+    /// Forgets a slice of this generation's keys, and then the generation. Returns whether there are more.
+    pub(super) fn forget(
+        &mut self,
+        generation: i64,
+        why: WhyForgotten,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         // Keys of the journal's may belong to it.
         self.settle()?;
-        let forgotten = self.transaction(Sync::Later, |work| dedupe::forget(work.sql, generation, now))?;
+        let forgotten =
+            self.transaction(Sync::Later, |work| dedupe::forget(work.sql, generation, why, now))?;
         if forgotten == Forgotten::All {
             self.dedupe.forgotten(generation);
         }
@@ -277,7 +282,7 @@ impl Writer {
         tally.write(&transaction)?;
         segments.write(&transaction)?;
         spans.write(&transaction)?;
-        let generation = self.dedupe.write(&transaction, &mut keys)?;
+        let generation = self.dedupe.write(&transaction, &mut keys, now)?;
         let mut set = transaction.prepare_cached("update meta set value = ?2 where key = ?1")?;
         if last_seq != 0 {
             set.execute(params!["last_seq", place(last_seq)])?;

@@ -14,6 +14,9 @@ pub(super) struct Filter {
 const SIDE_BY_SIDE: i64 = 64;
 
 impl Filter {
+    /// What a generation takes of it: a bit of each row.
+    pub(super) const BYTES_OF_GENERATION: u64 = FILTER_ROWS as u64 / 8;
+
     /// From now on the generation may know the key.
     pub(super) fn insert(&mut self, generation: i64, hash: &Digest) {
         let bit = 1 << generation.rem_euclid(SIDE_BY_SIDE);

@@ -7,14 +7,14 @@ use std::collections::HashMap;
 
 use boathook_event::{DedupeKey, Digest, Seq};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use self::filter::Filter;
 use crate::{
     Error,
     columns::place,
     limits::{FORGET_SLICE, GENERATION_KEYS, PACKED_KEYS_MIN, RUNS_MAX},
-    local::insert::insert_all,
+    local::{insert::insert_all, rows::timestamp, schema},
 };
 
 /// What the keys of an append say.
@@ -145,7 +145,12 @@ impl Dedupe {
 
     /// Writes keys, and puts them in order where that makes it cheaper. What is given is to be handed to [`Dedupe::written`]
     /// once it is committed.
-    pub(super) fn write(&self, sql: &Connection, keys: &mut [Row]) -> Result<Generation, Error> {
+    pub(super) fn write(
+        &self,
+        sql: &Connection,
+        keys: &mut [Row],
+        now: Timestamp,
+    ) -> Result<Generation, Error> {
         let mut newest = self.newest;
         if newest.keys >= GENERATION_KEYS {
             newest = Generation { number: newest.number + 1, keys: 0, runs: 0 };
@@ -161,10 +166,10 @@ impl Dedupe {
         let added = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         newest.keys = newest.keys.saturating_add(added);
         sql.prepare_cached(
-            "insert into generations (number, keys, expires) values (?1, ?2, ?3)
+            "insert into generations (number, keys, expires, since) values (?1, ?2, ?3, ?4)
              on conflict do update set keys = keys + excluded.keys, expires = max(expires, excluded.expires)",
         )?
-        .execute(params![newest.number, added, expires])?;
+        .execute(params![newest.number, added, expires, now.as_microsecond()])?;
         Ok(newest)
     }
 
@@ -193,6 +198,35 @@ fn write_rows(sql: &Connection, generation: i64, keys: &[Row]) -> Result<(), Err
     })
 }
 
+/// The generations beside the newest of which so many bytes of memory do not have room, oldest first.
+pub(super) fn without_room(sql: &Connection, bytes_max: u64) -> Result<Vec<i64>, Error> {
+    let room = i64::try_from(bytes_max / Filter::BYTES_OF_GENERATION).unwrap_or(i64::MAX).max(1);
+    let mut select =
+        sql.prepare_cached("select number from generations order by number desc limit -1 offset ?1")?;
+    let mut numbers = select.query_map([room], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    numbers.reverse();
+    Ok(numbers)
+}
+
+/// See [`crate::traits::Archive::keys_since`].
+pub(super) fn known_since(sql: &Connection, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    if schema::meta(sql, "keys_missing_until")? <= now.as_microsecond() {
+        return Ok(None);
+    }
+    let select = "select coalesce(min(since), ?1) from generations";
+    let since = sql.prepare_cached(select)?.query_row([now.as_microsecond()], |row| timestamp(row, 0))?;
+    Ok(Some(since))
+}
+
+/// Why keys are forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhyForgotten {
+    /// Their windows are over.
+    Past,
+    /// There are too many.
+    Room,
+}
+
 /// How much of a generation was forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Forgotten {
@@ -204,11 +238,27 @@ pub(super) enum Forgotten {
     All,
 }
 
-/// Deletes a slice of the generation, if all its keys are past their windows still.
-pub(super) fn forget(sql: &Connection, generation: i64, now: Timestamp) -> Result<Forgotten, Error> {
-    let past = "select 1 from generations where number = ?1 and expires <= ?2";
-    if !sql.prepare_cached(past)?.exists([generation, now.as_microsecond()])? {
-        return Ok(Forgotten::None);
+/// Deletes a slice of the generation, if all its keys are past their windows still, or for want of room.
+pub(super) fn forget(
+    sql: &Connection,
+    generation: i64,
+    why: WhyForgotten,
+    now: Timestamp,
+) -> Result<Forgotten, Error> {
+    let now = now.as_microsecond();
+    let past = sql
+        .prepare_cached("select expires <= ?2 from generations where number = ?1")?
+        .query_row([generation, now], |row| row.get(0))
+        .optional()?;
+    match (past, why) {
+        (Some(true), _) => {}
+        (Some(false), WhyForgotten::Room) => {
+            let until =
+                "update meta set value = max(value, (select expires from generations where number = ?1))
+                         where key = 'keys_missing_until'";
+            sql.prepare_cached(until)?.execute([generation])?;
+        }
+        (Some(false), WhyForgotten::Past) | (None, _) => return Ok(Forgotten::None),
     }
     let deleted = sql
         .prepare_cached(

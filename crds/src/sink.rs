@@ -98,6 +98,13 @@ pub struct RateLimit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000000))]
     pub per_minute: Option<u32>,
+    /// Attempts a minute for each tenant (`events.tenant` of the endpoint; of one name at several endpoints, all together), spread
+    /// evenly like `perMinute`, which counts beside it. A tenant at its limit waits, and the others go on. Retries and what is
+    /// delivered once more count, too. Events without a tenant are not limited by it. Receivers that share a store share it.
+    /// Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000000))]
+    pub per_tenant_per_minute: Option<u32>,
 }
 
 /// An HTTP server that gets each event as a POST.

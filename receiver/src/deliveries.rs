@@ -233,6 +233,7 @@ impl Deliveries {
                 u32::try_from(part).ok().and_then(NonZeroU32::new).unwrap_or(all)
             };
             settings.attempts_per_minute = settings.attempts_per_minute.map(part);
+            settings.attempts_per_tenant_per_minute = settings.attempts_per_tenant_per_minute.map(part);
             settings
         });
         let settings = settings.collect();

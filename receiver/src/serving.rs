@@ -118,6 +118,7 @@ impl Serving {
                 retry: sink.retry.clone(),
                 concurrency: sink.concurrency,
                 attempts_per_minute: sink.attempts_per_minute,
+                attempts_per_tenant_per_minute: sink.attempts_per_tenant_per_minute,
                 suspend: sink.suspend,
                 skip: sink.suspend && sink.skip_when_suspended,
                 paused: false,

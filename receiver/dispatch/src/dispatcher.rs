@@ -90,10 +90,10 @@ impl Dispatcher {
                 self.lanes.values_mut().for_each(|lane| lane.own(partitions, now));
                 Concerned::All
             }
-            Input::Stored(handover) => self.stored(handover),
+            Input::Stored(handover) => self.stored(handover, now),
             Input::Fed { sink, ticket, deliveries, tried, blocking, up_to, more } => {
                 let passed = Passed { deliveries, tried, blocking, up_to, more };
-                self.with(sink, |lane| lane.fed(ticket, passed))
+                self.with(sink, |lane| lane.fed(ticket, passed, now))
             }
             Input::FedTurns { sink, ticket, deliveries, blocking, places, reached, more, last } => {
                 let shown = Shown { deliveries, blocking, places, reached, more, last };
@@ -180,14 +180,14 @@ impl Dispatcher {
         }
     }
 
-    fn stored(&mut self, Handover { first, last, deliveries }: Handover) -> Concerned {
+    fn stored(&mut self, Handover { first, last, deliveries }: Handover, now: Now) -> Concerned {
         self.committed = self.committed.max(last);
         self.lanes.values_mut().for_each(|lane| lane.committed(first, last));
         let mut concerned = BTreeSet::new();
         for delivery in deliveries {
             if let Some(lane) = self.lanes.get_mut(&delivery.sink) {
                 concerned.insert(delivery.sink.clone());
-                lane.fresh(delivery);
+                lane.fresh(delivery, now);
             }
         }
         for (sink, lane) in &mut self.lanes {

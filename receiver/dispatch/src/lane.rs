@@ -8,7 +8,7 @@ mod starting;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
     time::Duration,
 };
 
@@ -26,6 +26,7 @@ use crate::{
         STORE_RETRY,
     },
     rate::Rate,
+    tenants::Tenants,
     turns::Turns,
 };
 
@@ -41,7 +42,7 @@ pub(crate) struct Lane {
     /// Never tried, or the next of their keys, by flow.
     fresh: Turns,
     /// Armed again: delivered or parked before, and not tried since. They go when nothing else does.
-    armed: VecDeque<Seq>,
+    armed: Turns,
     /// Tried, by the monotonic time from which they may go.
     waiting: BTreeSet<(Duration, Seq)>,
     /// Their bytes.
@@ -79,6 +80,7 @@ pub(crate) struct Lane {
     blocking: Blocking,
     breaker: Breaker,
     rate: Rate,
+    tenants: Tenants,
     /// What was told of it last.
     told: BreakerState,
     /// When [`Lane::act`] was called last.
@@ -133,7 +135,7 @@ impl Lane {
             known: BTreeMap::new(),
             bytes: 0,
             fresh: Turns::default(),
-            armed: VecDeque::new(),
+            armed: Turns::default(),
             waiting: BTreeSet::new(),
             waiting_bytes: 0,
             unrecorded: BinaryHeap::new(),
@@ -156,6 +158,7 @@ impl Lane {
             blocking: Blocking::default(),
             breaker: Breaker::default(),
             rate: Rate::default(),
+            tenants: Tenants::default(),
             told: BreakerState::Closed,
             acted_at: Duration::ZERO,
         }
@@ -176,12 +179,13 @@ impl Lane {
     }
 
     /// A freshly committed delivery. It is left to the store when something before it is, or there is no room.
-    pub(crate) fn fresh(&mut self, delivery: Delivery) {
+    pub(crate) fn fresh(&mut self, delivery: Delivery, now: Now) {
         if delivery.seq <= self.cursor || self.known.contains_key(&delivery.seq) || !self.owns(&delivery) {
             return;
         }
         let room = self.known.len() < LANE_FRESH_MAX
             && self.bytes.saturating_add(delivery.event.body.len()) <= LANE_BYTES_FRESH_MAX;
+        let room = room && self.admit(&delivery, now).is_ok();
         self.spilled = self.spilled || !room || !self.take_fresh(delivery);
     }
 
@@ -253,10 +257,12 @@ impl Lane {
 
     /// When [`Lane::act`] may have something to do without anything happening.
     pub(crate) fn wake_at(&self) -> Option<Duration> {
-        let ready = !self.fresh.is_empty() || !self.armed.is_empty();
+        let ready = self.fresh.is_awake() || self.armed.is_awake();
         let starts_at = self.starts_at();
         let retry = starts_at.zip(self.waiting.first()).map(|(at, (due, _))| at.max(*due));
-        let attempts = [starts_at.filter(|_| ready), retry].into_iter().flatten();
+        let rests = [self.fresh.wakes_at(), self.armed.wakes_at()].into_iter().flatten().min();
+        let rested = starts_at.zip(rests).map(|(at, rests)| at.max(rests));
+        let attempts = [starts_at.filter(|_| ready), rested, retry].into_iter().flatten();
         // What could go when it was looked at last has gone then, or waits for something else.
         let attempt = attempts.filter(|at| *at > self.acted_at).min();
         let record = self.unrecorded.peek().map(|Reverse((at, _))| *at);
@@ -288,7 +294,7 @@ impl Lane {
             self.known.iter().filter(|(_, known)| idle(known)).map(|(seq, _)| *seq).collect();
         seqs.into_iter().for_each(|seq| self.forget(seq));
         self.fresh = Turns::default();
-        self.armed.clear();
+        self.armed = Turns::default();
         self.waiting.clear();
         self.waiting_bytes = 0;
         self.keys.retire(|seq| self.known.contains_key(&seq));
@@ -334,6 +340,16 @@ impl Lane {
 
     fn has_room(&self, bytes: usize) -> bool {
         self.known.len() < LANE_DELIVERIES_MAX && self.bytes.saturating_add(bytes) <= LANE_BYTES_MAX
+    }
+
+    /// Whether it may come into memory as far as the rate of its tenant goes; else when it may.
+    fn admit(&self, delivery: &Delivery, now: Now) -> Result<(), Duration> {
+        let per_minute = self.settings.attempts_per_tenant_per_minute;
+        if per_minute.is_none() {
+            return Ok(());
+        }
+        let flow = delivery.flow();
+        self.tenants.admit(flow, self.fresh.len_of(flow), per_minute, now.monotonic)
     }
 
     /// Takes one that was never tried. An ordered one takes its key at once, or waits for it, whichever flow has its turn first.

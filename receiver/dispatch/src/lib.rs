@@ -17,6 +17,7 @@ pub mod limits;
 mod message;
 mod rate;
 mod sharing;
+mod tenants;
 mod turns;
 
 pub use breaker::BreakerState;

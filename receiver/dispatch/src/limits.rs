@@ -19,6 +19,12 @@ pub const FLOW_ENOUGH: usize = 8;
 pub const PLACES_MAX: usize = 16_384;
 /// Pause after all flows were looked at in turn: so late may what comes to a new flow be noticed, while another has a backlog.
 pub const TURN_PAUSE: Duration = Duration::from_millis(10);
+/// Tenants of a sink whose rates are known by themselves; one costs some forty bytes. A rate that is not used is forgotten.
+pub const TENANTS_MAX: usize = 100_000;
+/// How often those are looked for that are not used, while there are so many: that goes through all of them.
+pub const TENANTS_FORGET_PAUSE: Duration = Duration::from_secs(1);
+/// Beyond that many tenants share a rate, by a part of their number: too little for them, and never too much for the sink.
+pub const TENANT_GROUPS: u64 = 1_024;
 /// Deliveries of one key that wait in memory behind the one that goes: so many go one after the other without a read.
 pub const KEY_QUEUE_MAX: usize = 16;
 /// Deliveries that wait so in one lane, of all keys: those of a few hot keys must leave room for what can go.

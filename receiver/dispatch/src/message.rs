@@ -28,6 +28,8 @@ pub struct SinkSettings {
     pub concurrency: usize,
     /// Attempts a minute; `None` = no limit.
     pub attempts_per_minute: Option<NonZeroU32>,
+    /// Of each tenant; what has none is not limited. `None` = no limit.
+    pub attempts_per_tenant_per_minute: Option<NonZeroU32>,
     /// Deliveries wait, and do not age.
     pub suspend: bool,
     /// Nothing begins for now, and nothing ends without an attempt: this process may not.

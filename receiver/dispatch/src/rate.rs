@@ -16,6 +16,20 @@ impl Rate {
         Some(self.paid_at.saturating_sub(between(per_minute) * burst))
     }
 
+    /// How many attempts may be made now.
+    pub(crate) fn room(&self, now: Duration, per_minute: NonZeroU32) -> usize {
+        let next_at = self.next_at(Some(per_minute)).unwrap_or_default();
+        let Some(since) = now.checked_sub(next_at) else { return 0 };
+        let refilled = since.as_nanos() / between(per_minute).as_nanos().max(1);
+        let burst = per_minute.get().div_ceil(60);
+        usize::try_from(refilled.saturating_add(1).min(u128::from(burst))).unwrap_or(usize::MAX)
+    }
+
+    /// Whether everything is paid for: then it is as if there had been no attempt.
+    pub(crate) fn is_idle(&self, now: Duration) -> bool {
+        self.paid_at <= now
+    }
+
     /// An attempt is made.
     pub(crate) fn spend(&mut self, now: Duration, per_minute: Option<NonZeroU32>) {
         if let Some(per_minute) = per_minute {
@@ -24,7 +38,7 @@ impl Rate {
     }
 }
 
-fn between(per_minute: NonZeroU32) -> Duration {
+pub(crate) fn between(per_minute: NonZeroU32) -> Duration {
     Duration::from_secs(60) / per_minute.get()
 }
 
@@ -52,6 +66,19 @@ mod tests {
         assert_eq!(made(6_000, 1), 199, "a burst, and as many as that second allows");
         assert_eq!(made(6_000, 60), 6_099);
         assert_eq!(Rate::default().next_at(None), None);
+    }
+
+    #[test]
+    fn there_is_room_for_as_many_as_may_go_at_once() {
+        let (mut rate, limit) = (Rate::default(), NonZeroU32::new(120).unwrap());
+        let at = |millis: u64| Duration::from_millis(100_000 + millis);
+        assert_eq!(rate.room(at(0), limit), 2);
+        rate.spend(at(0), Some(limit));
+        assert_eq!(rate.room(at(0), limit), 1);
+        rate.spend(at(0), Some(limit));
+        let rooms = [0, 499, 500, 999, 1_000, 9_000].map(|millis: u64| rate.room(at(millis), limit));
+        assert_eq!(rooms, [0, 0, 1, 1, 2, 2]);
+        assert_eq!((rate.is_idle(at(999)), rate.is_idle(at(1_000))), (false, true));
     }
 
     #[test]

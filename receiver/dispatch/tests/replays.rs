@@ -29,6 +29,7 @@ fn settings(suspend: bool) -> Input {
         retry,
         concurrency: 1,
         attempts_per_minute: None,
+        attempts_per_tenant_per_minute: None,
         suspend,
         paused: false,
         skip: false,

@@ -1,4 +1,6 @@
 //! Whose deliveries take turns at a sink: those of one endpoint and tenant are one flow.
+use std::num::NonZeroU64;
+
 use crate::{
     Delivery, ObjectName,
     partition::{FNV_START, fnv},
@@ -21,6 +23,11 @@ impl Flow {
         // No tenant has the number of none.
         let tenant = tenant.map_or(0, |tenant| (spread(tenant.as_bytes()) & TENANT_MASK).max(1));
         Self(endpoint | tenant)
+    }
+
+    /// A number for the tenant, whatever the endpoint; `None` = it has none.
+    pub fn tenant(self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.0 & TENANT_MASK)
     }
 
     /// The one with this number; numbers above those of signed ones have none.
@@ -71,6 +78,8 @@ mod tests {
         assert!(a.last() < b.first() || b.last() < a.first());
         let endpoints = (0..1_000).map(|endpoint| of(&endpoint.to_string(), None)).collect::<BTreeSet<_>>();
         assert_eq!(endpoints.len(), 1_000);
+        let tenant = |endpoint, tenant| of(endpoint, tenant).tenant();
+        assert_eq!((tenant("a", None), tenant("a", Some("t"))), (None, tenant("b", Some("t"))));
         assert!(a.iter().all(|flow| Flow::numbered(flow.number()) == *flow));
     }
 }

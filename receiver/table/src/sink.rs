@@ -39,6 +39,8 @@ pub struct Sink {
     pub concurrency: usize,
     /// Attempts a minute; `None` = no limit.
     pub attempts_per_minute: Option<NonZeroU32>,
+    /// The same for each tenant.
+    pub attempts_per_tenant_per_minute: Option<NonZeroU32>,
     /// Bytes of bodies that may wait for it; `None` = no bound.
     pub backlog_bytes_max: Option<u64>,
     /// Nothing is delivered.
@@ -121,6 +123,7 @@ pub(crate) fn compile(
         retry: retry(spec.retry.as_ref().unwrap_or(&Retry::default()), &mut problems),
         concurrency: concurrency(spec.concurrency, &mut problems),
         attempts_per_minute: attempts_per_minute(spec, &mut problems),
+        attempts_per_tenant_per_minute: attempts_per_tenant_per_minute(spec, &mut problems),
         backlog_bytes_max: backlog_bytes_max(spec, &mut problems),
         suspend: spec.suspend,
         skip_when_suspended: spec.when_suspended == Some(WhenSuspended::Skip),
@@ -214,6 +217,12 @@ fn retry(retry: &Retry, problems: &mut Problems<'_>) -> RetryPolicy {
 fn attempts_per_minute(spec: &WebhookSinkSpec, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
     let written = spec.rate_limit.and_then(|limit| limit.per_minute)?;
     problems.within("spec.rateLimit.perMinute", written, 1..=RATE_PER_MINUTE_MAX);
+    NonZeroU32::new(written)
+}
+
+fn attempts_per_tenant_per_minute(spec: &WebhookSinkSpec, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
+    let written = spec.rate_limit.and_then(|limit| limit.per_tenant_per_minute)?;
+    problems.within("spec.rateLimit.perTenantPerMinute", written, 1..=RATE_PER_MINUTE_MAX);
     NonZeroU32::new(written)
 }
 

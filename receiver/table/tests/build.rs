@@ -391,6 +391,7 @@ fn sinks_with_mistakes_name_their_field() {
         (json!({ "log": {}, "retry": { "multiplier": 0.5 } }), "spec.retry.multiplier"),
         (json!({ "log": {}, "concurrency": 0 }), "spec.concurrency"),
         (json!({ "log": {}, "rateLimit": { "perMinute": 0 } }), "spec.rateLimit.perMinute"),
+        (json!({ "log": {}, "rateLimit": { "perTenantPerMinute": 0 } }), "spec.rateLimit.perTenantPerMinute"),
     ] {
         let (table, problems) = build(&Objects { endpoints: vec![], sinks: vec![sink("s", &spec)] }, &keys());
         let fields: Vec<&str> = problems.iter().map(|problem| &*problem.field).collect();

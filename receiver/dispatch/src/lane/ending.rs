@@ -56,6 +56,9 @@ impl Lane {
         if self.settings.suspend && !settings.suspend {
             self.ending.resumed_at = now.wall;
         }
+        if settings.attempts_per_tenant_per_minute != self.settings.attempts_per_tenant_per_minute {
+            self.rates_have_changed();
+        }
         if settings.skip && !self.settings.skip {
             (self.ending.at, self.ending.after) = (now.monotonic, 0);
         }
@@ -70,7 +73,7 @@ impl Lane {
         if self.settings.skip && !self.settings.paused {
             // Nothing else takes them.
             let Self { fresh, armed, .. } = self;
-            for seq in fresh.drain().into_iter().chain(armed.drain(..)).collect::<Vec<_>>() {
+            for seq in fresh.drain().into_iter().chain(armed.drain()) {
                 self.end_if_over(seq, now, out);
             }
         }

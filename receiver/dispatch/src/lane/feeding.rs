@@ -29,12 +29,13 @@ impl Lane {
         &mut self,
         ticket: u64,
         Passed { deliveries, tried, blocking, mut up_to, mut more }: Passed,
+        now: Now,
     ) {
         if self.feed != Read::UnderWay(ticket) {
             return;
         }
         self.held(ticket, blocking);
-        let mut tried = tried.into_iter().peekable();
+        let (mut tried, mut next) = (tried.into_iter().peekable(), Read::Idle);
         for delivery in deliveries {
             while let Some((seq, key)) = tried.next_if(|(seq, _)| *seq < delivery.seq) {
                 self.hold_tried(ticket, seq, &key);
@@ -45,14 +46,22 @@ impl Lane {
                 break;
             }
             let seq = delivery.seq;
-            let takes = seq > self.cursor && self.is_new(seq, ticket) && self.owns(&delivery);
-            if takes && !self.take_fresh(delivery) {
+            if seq <= self.cursor || !self.is_new(seq, ticket) || !self.owns(&delivery) {
+                continue;
+            }
+            if let Err(until) = self.admit(&delivery, now) {
+                // The cursor waits for its tenant; the others overtake it.
+                self.overtaking.rests(delivery.flow(), until);
+                (up_to, more, next) = (seq.saturating_sub(1), true, Read::NotBefore(until));
+                break;
+            }
+            if !self.take_fresh(delivery) {
                 (up_to, more) = (seq.saturating_sub(1), true);
                 break;
             }
         }
         tried.for_each(|(seq, key)| self.hold_tried(ticket, seq, &key));
-        self.feed = Read::Idle;
+        self.feed = next;
         self.read_ended();
         self.cursor = self.cursor.max(up_to);
         self.committed = self.committed.max(up_to);
@@ -87,7 +96,7 @@ impl Lane {
             if self.is_new(delivery.seq, ticket) && self.owns(&delivery) {
                 useless = false;
                 if delivery.attempts == 0 {
-                    self.armed.push_back(delivery.seq);
+                    self.armed.push(delivery.flow(), delivery.seq);
                     self.remember(delivery, State::Ready);
                     continue;
                 }

@@ -2,8 +2,13 @@
 //!
 //! While something is spilled, the store is read in turns, too: of each flow of which few are in memory a little, behind the place
 //! up to which it was read ahead. The cursor passes all of that later: what is in memory is not taken twice, what has ended is
-//! gone, what was left to its key is left again. So a place that is forgotten costs a read, and no more.
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+//! gone, what was left to its key is left again. So a place that is forgotten costs a read, and no more. Of a tenant that is at its
+//! rate nothing more comes into memory: its flows are passed over, and the cursor waits where it meets one.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use boathook_event::{Delivery, Flow, Seq};
 
@@ -32,6 +37,33 @@ pub(super) struct Overtaking {
     passed: Vec<Flow>,
     /// Up to where flows are read ahead of the cursor.
     places: Arc<BTreeMap<Flow, Seq>>,
+    /// Flows of tenants that are at their rates, and until when: they are passed over. One that is forgotten is read in vain.
+    resting: BTreeMap<Flow, Duration>,
+    /// The same by time.
+    wakes: BTreeSet<(Duration, Flow)>,
+}
+
+impl Overtaking {
+    /// The tenant of this flow is at its rate until then.
+    pub(super) fn rests(&mut self, flow: Flow, until: Duration) {
+        if self.resting.len() >= PLACES_MAX && !self.resting.contains_key(&flow) {
+            return;
+        }
+        if let Some(before) = self.resting.insert(flow, until) {
+            self.wakes.remove(&(before, flow));
+        }
+        self.wakes.insert((until, flow));
+    }
+
+    /// Those that have rested are looked at again.
+    fn wake(&mut self, now: Duration) {
+        while self.wakes.first().is_some_and(|(until, _)| *until <= now) {
+            if let Some((_, flow)) = self.wakes.pop_first() {
+                self.resting.remove(&flow);
+                self.more = true;
+            }
+        }
+    }
 }
 
 /// What a read in turns has shown.
@@ -47,12 +79,8 @@ pub(crate) struct Shown {
 
 impl Lane {
     pub(super) fn ask_for_turns(&mut self, now: Now, out: &mut Vec<Command>) {
-        let may = match self.overtaking.read {
-            Read::Idle => true,
-            Read::UnderWay(_) => false,
-            Read::NotBefore(at) => at <= now.monotonic,
-        };
-        if !may || !self.wants_turns() {
+        self.overtaking.wake(now.monotonic);
+        if self.turns_at().is_none_or(|at| at > now.monotonic) {
             return;
         }
         if self.overtaking.after.is_none() {
@@ -62,6 +90,10 @@ impl Lane {
         for flow in self.fresh.flows_with(FLOW_ENOUGH) {
             Arc::make_mut(&mut places).insert(flow, Seq::MAX);
             self.overtaking.passed.push(flow);
+        }
+        if !self.overtaking.resting.is_empty() {
+            let resting = self.overtaking.resting.keys().map(|flow| (*flow, Seq::MAX));
+            Arc::make_mut(&mut places).extend(resting);
         }
         self.ticket += 1;
         self.overtaking.read = Read::UnderWay(self.ticket);
@@ -76,25 +108,33 @@ impl Lane {
         });
     }
 
-    pub(super) fn wants_turns(&self) -> bool {
-        let Overtaking { after, looked_at, more, passed, .. } = &self.overtaking;
+    /// When [`Lane::ask_for_turns`] has something to ask for, unless something happens; a time that has passed: now.
+    pub(super) fn turns_at(&self) -> Option<Duration> {
+        let Overtaking { read, after, looked_at, more, passed, wakes, .. } = &self.overtaking;
+        let not_before = match read {
+            Read::UnderWay(_) => return None,
+            Read::Idle => Duration::ZERO,
+            Read::NotBefore(at) => *at,
+        };
         let SinkSettings { suspend, paused, .. } = self.settings;
         let goes = !suspend && !paused && !matches!(self.breaker.state(), BreakerState::Open { .. });
         let room = self.known.len() <= LANE_FRESH_MAX && self.bytes <= LANE_BYTES_FRESH_MAX;
+        if !self.spilled || !goes || !room || self.owned.is_empty() || self.keys.len() >= KEYS_TAKEN_MAX {
+            return None;
+        }
         let drained = || passed.iter().any(|flow| self.fresh.len_of(*flow) < FLOW_ENOUGH);
-        self.spilled
-            && goes
-            && room
-            && !self.owned.is_empty()
-            && self.keys.len() < KEYS_TAKEN_MAX
-            && (after.is_some() || *more || *looked_at < self.committed || drained())
+        let at_once = after.is_some() || *more || *looked_at < self.committed || drained();
+        let wanted = if at_once { Some(Duration::ZERO) } else { wakes.first().map(|(until, _)| *until) };
+        wanted.map(|at| at.max(not_before))
     }
 
-    /// When [`Lane::ask_for_turns`] has something to ask for without anything happening.
-    pub(super) fn turns_at(&self) -> Option<Duration> {
-        match self.overtaking.read {
-            Read::NotBefore(at) if self.wants_turns() => Some(at),
-            _ => None,
+    /// All may go that were at their rates.
+    pub(super) fn rates_have_changed(&mut self) {
+        self.fresh.wake_all();
+        self.armed.wake_all();
+        self.overtaking.wake(Duration::MAX);
+        if matches!(self.feed, Read::NotBefore(_)) {
+            self.feed = Read::Idle;
         }
     }
 
@@ -102,9 +142,9 @@ impl Lane {
         if self.overtaking.read != Read::UnderWay(ticket) {
             return;
         }
-        let Shown { deliveries, blocking, places, reached, more, last } = shown;
+        let Shown { deliveries, blocking, mut places, reached, more, last } = shown;
         self.held(ticket, blocking);
-        let mut whole = true;
+        let (mut whole, mut rests) = (true, BTreeSet::new());
         for (delivery, earlier) in deliveries {
             if !self.has_room(delivery.event.body.len()) && !self.known.is_empty() {
                 whole = false;
@@ -113,7 +153,17 @@ impl Lane {
             if delivery.seq <= self.cursor || !self.is_new(delivery.seq, ticket) || !self.owns(&delivery) {
                 continue;
             }
-            if !self.follows(&delivery, earlier) {
+            let flow = delivery.flow();
+            if rests.contains(&flow) || !self.follows(&delivery, earlier) {
+                continue;
+            }
+            if let Err(until) = self.admit(&delivery, now) {
+                places
+                    .iter_mut()
+                    .filter(|(of, _)| *of == flow)
+                    .for_each(|(_, up_to)| *up_to = delivery.seq - 1);
+                self.overtaking.rests(flow, until);
+                rests.insert(flow);
                 continue;
             }
             if !self.take_fresh(delivery) {

@@ -1,7 +1,7 @@
 //! Which delivery of a lane goes next, and whether one may.
 use std::time::Duration;
 
-use boathook_event::Seq;
+use boathook_event::{Flow, Seq};
 
 use super::{Known, Lane, State};
 use crate::{BreakerState, Command, Now, keys::Turn, limits::RETRIES_IN_A_ROW_MAX};
@@ -19,6 +19,10 @@ impl Lane {
             self.in_flight += 1;
             self.breaker.started();
             self.rate.spend(now.monotonic, self.settings.attempts_per_minute);
+            let per_tenant = self.settings.attempts_per_tenant_per_minute;
+            if per_tenant.is_some() {
+                self.tenants.spend(known.delivery.flow(), per_tenant, now.monotonic);
+            }
             out.push(Command::Deliver {
                 delivery: known.delivery.clone(),
                 attempt: known.delivery.attempts + 1,
@@ -57,30 +61,46 @@ impl Lane {
         None
     }
 
-    /// Due retries before fresh ones, but no more than a few in a row; what is armed again after both.
+    /// Due retries before fresh ones, but no more than a few in a row; what is armed again after both. What is of a tenant that is at
+    /// its rate is put off.
     fn candidate(&mut self, now: Now) -> Option<Seq> {
-        let due = self.waiting.first().copied().filter(|(due, _)| *due <= now.monotonic);
-        // A probe tries another one than those that have failed, where there is one.
-        let probes = self.breaker.state() == BreakerState::HalfOpen;
-        let fresh_turn = (self.retries_in_a_row >= RETRIES_IN_A_ROW_MAX || probes) && !self.fresh.is_empty();
-        match due.filter(|_| !fresh_turn) {
-            Some(entry) => {
-                self.waiting.remove(&entry);
-                self.waiting_bytes -= self.bytes_of(entry.1);
-                self.retries_in_a_row += 1;
-                Some(entry.1)
-            }
-            None => {
-                self.retries_in_a_row = 0;
-                loop {
-                    let seq = self.fresh.pop().or_else(|| self.armed.pop_front())?;
-                    // A read of its key may have shown it meanwhile.
-                    if self.is_ready(seq) {
-                        return Some(seq);
-                    }
+        loop {
+            let due = self.waiting.first().copied().filter(|(due, _)| *due <= now.monotonic);
+            // A probe tries another one than those that have failed, where there is one.
+            let probes = self.breaker.state() == BreakerState::HalfOpen;
+            let fresh_turn = (self.retries_in_a_row >= RETRIES_IN_A_ROW_MAX || probes)
+                && self.fresh.has_turn(now.monotonic);
+            if let Some((due, seq)) = due.filter(|_| !fresh_turn) {
+                self.waits_no_more(due, seq);
+                let Some((_, until)) = self.rests(seq, now) else {
+                    self.retries_in_a_row += 1;
+                    return Some(seq);
+                };
+                if let Some(known) = self.known.get_mut(&seq) {
+                    known.state = State::Waiting(until);
+                    let bytes = known.delivery.event.body.len();
+                    self.wait(until, seq, bytes);
                 }
+                continue;
             }
+            self.retries_in_a_row = 0;
+            let fresh = self.fresh.pop(now.monotonic);
+            let (seq, is_fresh) = (fresh.or_else(|| self.armed.pop(now.monotonic))?, fresh.is_some());
+            // A read of its key may have shown it meanwhile.
+            if !self.is_ready(seq) {
+                continue;
+            }
+            let Some((flow, until)) = self.rests(seq, now) else { return Some(seq) };
+            if is_fresh { &mut self.fresh } else { &mut self.armed }.rest(flow, seq, until);
         }
+    }
+
+    /// Until when it must wait, since its tenant is at its rate.
+    fn rests(&self, seq: Seq, now: Now) -> Option<(Flow, Duration)> {
+        let per_minute = self.settings.attempts_per_tenant_per_minute;
+        per_minute?;
+        let flow = self.known.get(&seq)?.delivery.flow();
+        Some((flow, self.tenants.rests_until(flow, per_minute, now.monotonic)?))
     }
 
     pub(super) fn is_ready(&self, seq: Seq) -> bool {

@@ -78,3 +78,72 @@ fn while_a_sink_is_down_nobody_reads_in_turns_again_and_again() {
     world.down = false;
     world.settle();
 }
+
+/// How many of a flow were attempted at the first sink.
+fn begun_of(world: &World, flow: u64) -> usize {
+    let of_sink = world.begun.iter().filter(|(of, _)| *of == sinks()[0]);
+    of_sink.filter(|(_, seq)| world.flow_number(*seq) == flow).count()
+}
+
+#[test]
+fn a_tenant_at_its_rate_waits_and_the_others_go_on() {
+    for per_minute in [60, 600] {
+        let mut world = world(false);
+        world.per_tenant_per_minute = per_minute;
+        world.configure();
+        world.commit_of(1, 3_000);
+        world.commit_of(0, 3_000);
+        world.commit_of(2, 1_500);
+        world.commit_of(3, 5);
+        while world.elapsed.as_secs() < 60 && world.advance() {
+            let ready = world.dispatcher.snapshot()[0].ready;
+            assert!(world.elapsed.as_secs() < 50 || ready <= 64, "{ready} wait in memory");
+        }
+        let begun = [0, 1, 2, 3].map(|flow| begun_of(&world, flow));
+        let limit = usize::try_from(per_minute).unwrap_or(usize::MAX);
+        assert!(begun[0] == 3_000 && begun[3] == 5, "{begun:?}");
+        let burst = limit.div_ceil(60) + 1;
+        for flow in [1, 2] {
+            assert!((limit - 2 * burst..=limit + burst).contains(&begun[flow]), "{per_minute}: {begun:?}");
+        }
+        let reads = world.feeds + world.turn_feeds;
+        assert!(reads < 4_000, "{reads}");
+        (world.per_tenant_per_minute, world.attempts_per_minute) = (0, 0);
+        world.configure();
+        world.settle();
+    }
+}
+
+#[test]
+fn a_thousand_tenants_at_their_rates_leave_room_for_one_that_is_not() {
+    let mut world = world(false);
+    world.per_tenant_per_minute = 1;
+    world.configure();
+    (1..=1_000).for_each(|flow| world.commit_of(flow, 3));
+    let at_first = |world: &World| world.begun.iter().filter(|(of, _)| *of == sinks()[0]).count();
+    while at_first(&world) < 1_000 && world.advance() {}
+    assert_eq!((1..=1_000).filter(|flow| begun_of(&world, *flow) == 1).count(), 1_000);
+    let (since, ready) = (world.begun.len(), world.dispatcher.snapshot()[0].ready);
+    assert!(ready <= 8, "{ready} wait in memory");
+    world.commit_of(5_000, 1);
+    let seqs = [world.committed];
+    let others = world.others_before(&sinks()[0], since, &seqs);
+    assert!(others <= MEANWHILE && world.elapsed.as_secs() < 50, "{others}, {:?}", world.elapsed);
+    world.per_tenant_per_minute = 0;
+    world.configure();
+    world.settle();
+}
+
+#[test]
+fn whatever_fails_what_waits_for_a_rate_goes_in_the_end_in_the_order_of_its_key() {
+    for seed in 5000..5006 {
+        let mut world = World::new(seed);
+        (world.mixed, world.keyed, world.per_tenant_per_minute) = (true, seed % 2 == 0, 120);
+        world.configure();
+        for _ in 0..800 {
+            world.disturb();
+            world.advance();
+        }
+        world.settle();
+    }
+}

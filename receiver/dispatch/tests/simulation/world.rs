@@ -82,6 +82,7 @@ pub(crate) struct World {
     pub(crate) large: bool,
     /// 0 = no limit.
     pub(crate) attempts_per_minute: u32,
+    pub(crate) per_tenant_per_minute: u32,
     /// Events get too old, and suspended sinks may skip.
     pub(crate) ages: bool,
     /// A key waits behind what was parked.
@@ -166,6 +167,7 @@ impl World {
             attempts: 0,
             large: false,
             attempts_per_minute: 0,
+            per_tenant_per_minute: 0,
             ages: false,
             blocks: false,
             blocking: BTreeSet::new(),
@@ -213,6 +215,7 @@ impl World {
             },
             concurrency: CONCURRENCY,
             attempts_per_minute: NonZeroU32::new(self.attempts_per_minute),
+            attempts_per_tenant_per_minute: NonZeroU32::new(self.per_tenant_per_minute),
             suspend: self.suspended,
             paused: self.paused,
             skip: self.suspended && self.skip,

@@ -120,7 +120,7 @@ fn counts_survive_a_stop() {
 fn a_receiver_that_waits_for_the_data_folder_can_be_told_to_stop() {
     let program = Program::start(&configuration(GITHUB, LOG));
     let mut second = command(program.folders.path(), &["--lock-wait", "1h"]).spawn().unwrap();
-    let lives = || second_is_listening(second.id());
+    let lives = || has_its_signals_in_hand(second.id());
     until("the second one to wait", || lives().then_some(()));
     let kill = format!("kill -TERM {}", second.id());
     assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -129,10 +129,10 @@ fn a_receiver_that_waits_for_the_data_folder_can_be_told_to_stop() {
     assert_eq!(program.send("1", "push", "{}").status, 200);
 }
 
-/// Whether the process has a socket, and so has its signals in hand.
-fn second_is_listening(pid: u32) -> bool {
-    let links = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    links
-        .filter_map(|entry| fs::read_link(entry.path()).ok())
-        .any(|link| link.to_string_lossy().starts_with("socket:"))
+/// Whether the process handles SIGTERM already; before that the signal would end it as it is.
+fn has_its_signals_in_hand(pid: u32) -> bool {
+    const SIGTERM: u64 = 1 << 14;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).is_some_and(|set| set & SIGTERM != 0)
 }

@@ -171,6 +171,8 @@ pub const STATISTICS_DEFAULT: SignedDuration = SignedDuration::from_hours(24);
 pub const JOBS_RUNNING_MAX: usize = 4;
 /// Replays that are remembered, and erasures; of more the oldest that have ended are forgotten.
 pub const JOBS_KEPT_MAX: usize = 100;
+/// Slices a second of a replay that has a rate: more would sync more often, fewer would make commits wait for each.
+pub const REPLAY_SLICES_A_SECOND: u32 = 100;
 /// Bytes of bodies above which an erasure looks at fewer events at a time.
 pub const ERASE_BYTES: usize = 4 << 20;
 /// How often an erasure asks whether the bytes that it has erased are in no file any more,

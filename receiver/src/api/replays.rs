@@ -17,6 +17,7 @@ use super::{
     events, invalid,
     jobs::{Job, new_id},
 };
+use crate::limits::REPLAY_SLICES_A_SECOND;
 
 /// A replay, as it runs.
 struct Walk {
@@ -117,10 +118,12 @@ impl Walk {
         }
     }
 
-    /// Slices that a rate allows to be small are small, a tenth of a second's: it is kept evenly, and commits wait shortly.
+    /// Slices that a rate allows to be small are small: it is kept evenly, and commits wait shortly.
     fn slice_max(&self) -> usize {
-        let a_tenth = |per_minute: u32| usize::try_from(per_minute.div_ceil(600)).unwrap_or(REPLAY_SLICE);
-        self.per_minute.map_or(REPLAY_SLICE, a_tenth).min(REPLAY_SLICE)
+        let slice = |per_minute: u32| {
+            usize::try_from(per_minute.div_ceil(60 * REPLAY_SLICES_A_SECOND)).unwrap_or(REPLAY_SLICE)
+        };
+        self.per_minute.map_or(REPLAY_SLICE, slice).min(REPLAY_SLICE)
     }
 
     /// How long the store is left alone: as long as it was busy, or until the rate allows more.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use boathook_event::{Attempt, Delivery, Next, Partition, Partitions, Record, Seq, limits::RETRY_DELAY_MAX};
+use boathook_event::{Attempt, Delivery, Next, Partition, Partitions, Record, Seq};
 use jiff::Timestamp;
 
 use self::{blocking::Blocking, ending::Ending, overtaking::Overtaking};
@@ -69,8 +69,8 @@ pub(crate) struct Lane {
     stored_due: Option<Duration>,
     /// The next due time there is one that the clock as it is now cannot have written: all behind it are, too.
     far: bool,
-    /// What is there was written by another process, maybe by another clock.
-    inherited: bool,
+    /// The latest due time that was written here: a later one is another process's, and maybe of another clock.
+    latest_due: Timestamp,
     retries_in_a_row: u32,
     /// What ends without another attempt.
     ending: Ending,
@@ -151,7 +151,7 @@ impl Lane {
             rearmed: BTreeSet::new(),
             stored_due: Some(now.monotonic),
             far: false,
-            inherited: true,
+            latest_due: Timestamp::MIN,
             retries_in_a_row: 0,
             ending: Ending::new(now),
             keys: Keys::default(),
@@ -207,6 +207,9 @@ impl Lane {
         let known = self.known.get_mut(&seq).filter(|known| matches!(known.state, State::InFlight))?;
         let since = self.ending.since(known.delivery.event.received_at);
         let record = record(&self.settings, &known.delivery, since);
+        if let Next::Retry { due } = record.next {
+            self.latest_due = self.latest_due.max(due);
+        }
         known.delivery.attempts = attempt.number;
         known.state = State::Recording(record.clone());
         self.in_flight = self.in_flight.saturating_sub(1);
@@ -303,8 +306,8 @@ impl Lane {
     /// The sink is back: `fresh` reads everything from the store again, but for what is under way here.
     pub(crate) fn revived(mut self, fresh: Self) -> Self {
         self.retire();
-        let Self { known, bytes, unrecorded, in_flight, keys, rearmed, .. } = self;
-        Self { known, bytes, unrecorded, in_flight, keys, rearmed, ..fresh }
+        let Self { known, bytes, unrecorded, in_flight, keys, rearmed, latest_due, .. } = self;
+        Self { known, bytes, unrecorded, in_flight, keys, rearmed, latest_due, ..fresh }
     }
 
     /// Whether something never tried is in the store alone.
@@ -422,11 +425,10 @@ impl Lane {
         if self.is_far(due, now) { now.monotonic } else { now.monotonic + ahead(due, now) }
     }
 
-    /// Whether it is farther away than a pause can be, so that another clock has written it. Of what another process has
-    /// left that is told by the sink's own longest pause: one that the sink has asked for may be cut short by a start.
+    /// Whether it is farther away than a pause can be, so that another clock has written it. That is told by the sink's own longest
+    /// pause: a longer one that the sink has asked for is waited for by the process that was asked, and ends with it.
     fn is_far(&self, due: Timestamp, now: Now) -> bool {
-        let longest = if self.inherited { self.settings.retry.max_delay } else { RETRY_DELAY_MAX };
-        ahead(due, now) > longest
+        due > self.latest_due && ahead(due, now) > self.settings.retry.max_delay
     }
 
     fn wait(&mut self, due: Duration, seq: Seq, bytes: usize) {

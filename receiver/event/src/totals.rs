@@ -81,6 +81,19 @@ pub struct EndpointTotals {
 }
 
 impl EndpointTotals {
+    /// Those of an endpoint that nothing has reached yet.
+    pub fn none_yet(endpoint: ObjectName) -> Self {
+        Self {
+            endpoint,
+            words: [0; Word::ALL.len()],
+            delivered: 0,
+            parked: 0,
+            skipped: 0,
+            pending: 0,
+            erased: 0,
+        }
+    }
+
     /// The number of one word.
     pub fn of(&self, word: Word) -> u64 {
         Word::ALL.iter().zip(self.words).find(|(w, _)| **w == word).map_or(0, |(_, number)| number)
@@ -107,4 +120,20 @@ pub struct SinkTotals {
     pub erased: u64,
     /// Attempts that failed.
     pub failed_attempts: u64,
+}
+
+impl SinkTotals {
+    /// Those of a sink for which nothing was meant yet.
+    pub fn none_yet(sink: ObjectName) -> Self {
+        Self {
+            sink,
+            delivered: 0,
+            parked: 0,
+            skipped: 0,
+            pending: 0,
+            pending_bytes: 0,
+            erased: 0,
+            failed_attempts: 0,
+        }
+    }
 }

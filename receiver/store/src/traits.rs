@@ -219,15 +219,21 @@ pub trait Feed {
     fn join(&mut self, lease: Duration) -> Result<Joined, Error>;
 
     /// Takes those of these partitions that nobody holds who lives; earlier epochs of them are fenced off from then on. None
-    /// while this process itself is not known to live.
-    fn claim(&mut self, wanted: Partitions) -> Result<BTreeMap<Partition, Epoch>, Error>;
+    /// while this process itself is not known to live, and none where it has the store alone ([`Joined::Sole`]).
+    fn claim(&mut self, _wanted: Partitions) -> Result<BTreeMap<Partition, Epoch>, Error> {
+        Ok(BTreeMap::new())
+    }
 
     /// Gives partitions back before their time, so that another process need not wait. What was attempted of them must be
     /// recorded.
-    fn release(&mut self, given: Partitions) -> Result<(), Error>;
+    fn release(&mut self, _given: Partitions) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Gives everything back, and lives no longer.
-    fn leave(&mut self) -> Result<(), Error>;
+    fn leave(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// What is new.
     fn news(&self) -> Result<News, Error>;

@@ -7,20 +7,23 @@ use super::{
 };
 
 /// Longer than a test waits for anything: whoever is answered was not late.
-const FAR: &str = "30s";
+pub(crate) const FAR: &str = "30s";
 
-fn endpoint(deadline: &str) -> String {
+/// An endpoint that waits so long for its sinks.
+pub(crate) fn endpoint(deadline: &str) -> String {
     format!("{GITHUB}\nacknowledge: {{ mode: OnDelivered, deadline: {deadline} }}")
 }
 
-fn sink(server: &Server, more: &str) -> String {
+/// A sink that is soon tried again.
+pub(crate) fn sink(server: &Server, more: &str) -> String {
     format!(
         "http: {{ url: \"http://{}/take\" }}\nretry: {{ initialDelay: 50ms, multiplier: 1.0, jitter: None }}\n{more}",
         server.address
     )
 }
 
-fn not_delivered() -> (u16, String) {
+/// How what is late or parked is answered.
+pub(crate) fn not_delivered() -> (u16, String) {
     (503, "not_delivered".into())
 }
 

@@ -4,25 +4,13 @@ use std::{fs, process::Command, process::Stdio, sync::Arc, thread};
 use tempfile::TempDir;
 
 use super::{
+    acknowledge::{FAR, endpoint, not_delivered, sink},
     program::{Answer, GITHUB, Program, Request, configuration, folders, until},
     sink::Server,
 };
 
-/// Longer than a test waits for anything.
-const FAR: &str = "30s";
 /// The token of the data API.
 const TOKEN: &str = "0123456789abcdef";
-
-fn endpoint(deadline: &str) -> String {
-    format!("{GITHUB}\nacknowledge: {{ mode: OnDelivered, deadline: {deadline} }}")
-}
-
-fn sink(server: &Server, more: &str) -> String {
-    format!(
-        "http: {{ url: \"http://{}/take\" }}\nretry: {{ initialDelay: 50ms, multiplier: 1.0, jitter: None }}\n{more}",
-        server.address
-    )
-}
 
 fn command(folders: &TempDir) -> Command {
     let tokens = folders.path().join("tokens");
@@ -55,10 +43,6 @@ fn call(program: &Program, method: &str, path: &str, body: &str) -> Answer {
     let mut request = Request::new(method, path);
     request.body = body.into();
     request.header("Authorization", &format!("Bearer {TOKEN}")).send(program.api)
-}
-
-fn not_delivered() -> (u16, String) {
-    (503, "not_delivered".into())
 }
 
 /// Accepted and duplicate events.

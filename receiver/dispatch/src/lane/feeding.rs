@@ -113,7 +113,6 @@ impl Lane {
         let earliest = if useless { now.monotonic + STORE_RETRY } else { Duration::ZERO };
         self.far = next.is_some_and(|due| self.is_far(due, now));
         let next = next.map(|due| self.monotonic(due, now).max(earliest));
-        self.inherited &= self.far;
         self.stored_due = earlier(self.stored_due, next);
     }
 

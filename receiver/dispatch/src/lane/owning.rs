@@ -17,7 +17,6 @@ impl Lane {
             self.cursor = 0;
             self.spilled = true;
             self.stored_due = Some(now.monotonic);
-            self.inherited = true;
             // A read that is under way may have left out what is new.
             (self.feed, self.due_feed) = (Read::Idle, Read::Idle);
             self.overtaking = Overtaking::default();

@@ -1,7 +1,7 @@
 //! What is still to be delivered, read page by page.
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use boathook_event::{Delivery, ObjectName, Partition, Partitions, Seq};
+use boathook_event::{Delivery, ObjectName, Seq};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
@@ -18,7 +18,7 @@ use crate::{
         snapshot::Snapshot,
         turns,
     },
-    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing, Turned, Turns},
+    traits::{Fed, Feed, Joined, News, Page, Standing, Turned, Turns},
 };
 
 /// The feed of a [`super::Local`] store.
@@ -40,18 +40,6 @@ impl LocalFeed {
 impl Feed for LocalFeed {
     fn join(&mut self, _: Duration) -> Result<Joined, Error> {
         self.shared.writer().claim().map(Joined::Sole)
-    }
-
-    fn claim(&mut self, _: Partitions) -> Result<BTreeMap<Partition, Epoch>, Error> {
-        Ok(BTreeMap::new())
-    }
-
-    fn release(&mut self, _: Partitions) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn leave(&mut self) -> Result<(), Error> {
-        Ok(())
     }
 
     fn news(&self) -> Result<News, Error> {

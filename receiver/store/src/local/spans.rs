@@ -10,11 +10,13 @@ use crate::{Error, columns::place, limits::SPAN_EVENTS};
 /// The events of one endpoint: `s.endpoint` names it, `s.span` must lie behind [`span`] of a place, and what is ordered by
 /// `s.span` and `e.seq` is ordered by place.
 pub(super) fn of_endpoint() -> String {
+    format!("endpoint_spans s cross join events e on e.endpoint = s.endpoint and {}", within())
+}
+
+/// The events `e` of a span `s`.
+fn within() -> String {
     let last = SPAN_EVENTS - 1;
-    format!(
-        "endpoint_spans s cross join events e
-         on e.endpoint = s.endpoint and e.seq between s.span * {SPAN_EVENTS} and s.span * {SPAN_EVENTS} + {last}"
-    )
+    format!("e.seq between s.span * {SPAN_EVENTS} and s.span * {SPAN_EVENTS} + {last}")
 }
 
 /// The span of a place.
@@ -24,11 +26,10 @@ pub(super) fn span(seq: Seq) -> i64 {
 
 /// The place of the event with this uid.
 pub(super) fn find(sql: &Connection, uid: &Uid) -> Result<Option<Seq>, Error> {
-    let last = SPAN_EVENTS - 1;
     let select = format!(
-        "select e.seq from spans s cross join events e
-         on e.seq between s.span * {SPAN_EVENTS} and s.span * {SPAN_EVENTS} + {last}
-         where s.lowest <= ?1 and s.highest >= ?1 and substr(e.facts, 1, 16) = ?1"
+        "select e.seq from spans s cross join events e on {}
+         where s.lowest <= ?1 and s.highest >= ?1 and substr(e.facts, 1, 16) = ?1",
+        within()
     );
     let found =
         sql.prepare_cached(&select)?.query_row([uid.as_bytes()], |row| row.get::<_, i64>(0)).optional()?;

@@ -130,16 +130,7 @@ impl Counts {
         for ((_, sink), of) in &self.all.routes {
             let RouteDelta { delivered, parked, skipped, pending, pending_bytes, failed_attempts, erased } =
                 *of;
-            let total = totals.entry(*sink).or_insert_with(|| SinkTotals {
-                sink: self.name(*sink),
-                delivered: 0,
-                parked: 0,
-                skipped: 0,
-                pending: 0,
-                pending_bytes: 0,
-                erased: 0,
-                failed_attempts: 0,
-            });
+            let total = totals.entry(*sink).or_insert_with(|| SinkTotals::none_yet(self.name(*sink)));
             total.delivered += number(delivered);
             total.parked += number(parked);
             total.skipped += number(skipped);

@@ -1,7 +1,7 @@
 //! What is still to be delivered, page by page.
-use std::{collections::BTreeMap, fmt, ops::Bound, sync::Arc, time::Duration};
+use std::{fmt, ops::Bound, sync::Arc, time::Duration};
 
-use boathook_event::{Delivery, ObjectName, Partition, Partitions, Seq};
+use boathook_event::{Delivery, ObjectName, Seq};
 use jiff::Timestamp;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Error,
     limits::FEED_ROWS_MAX,
-    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing, Turned, Turns},
+    traits::{Fed, Feed, Joined, News, Page, Standing, Turned, Turns},
 };
 
 /// The feed of a [`super::Memory`].
@@ -21,18 +21,6 @@ pub struct MemoryFeed(pub(super) Arc<Shared>);
 impl Feed for MemoryFeed {
     fn join(&mut self, _: Duration) -> Result<Joined, Error> {
         Ok(Joined::Sole(self.0.state().claim()))
-    }
-
-    fn claim(&mut self, _: Partitions) -> Result<BTreeMap<Partition, Epoch>, Error> {
-        Ok(BTreeMap::new())
-    }
-
-    fn release(&mut self, _: Partitions) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn leave(&mut self) -> Result<(), Error> {
-        Ok(())
     }
 
     fn news(&self) -> Result<News, Error> {

@@ -237,7 +237,7 @@ async fn statistics(session: &Session) -> Result<Statistics, Fault> {
     let mut endpoints: BTreeMap<ObjectName, EndpointTotals> = BTreeMap::new();
     for row in answers.take(words) {
         let endpoint = ObjectName::from_stored(row.try_get(0)?);
-        let totals = endpoints.entry(endpoint.clone()).or_insert_with(|| none_yet(endpoint));
+        let totals = endpoints.entry(endpoint.clone()).or_insert_with(|| EndpointTotals::none_yet(endpoint));
         let word: &str = row.try_get(1)?;
         let known = Word::ALL.iter().zip(&mut totals.words).find(|(known, _)| known.as_str() == word);
         if let Some((_, total)) = known {
@@ -256,17 +256,7 @@ async fn statistics(session: &Session) -> Result<Statistics, Fault> {
             totals.erased += erased;
         }
         let sink = ObjectName::from_stored(row.try_get(1)?);
-        let none = SinkTotals {
-            sink: sink.clone(),
-            delivered: 0,
-            parked: 0,
-            skipped: 0,
-            pending: 0,
-            pending_bytes: 0,
-            erased: 0,
-            failed_attempts: 0,
-        };
-        let totals = sinks.entry(sink).or_insert(none);
+        let totals = sinks.entry(sink.clone()).or_insert_with(|| SinkTotals::none_yet(sink));
         totals.delivered += delivered;
         totals.parked += parked;
         totals.skipped += skipped;
@@ -278,18 +268,6 @@ async fn statistics(session: &Session) -> Result<Statistics, Fault> {
     statistics.endpoints = endpoints.into_values().collect();
     statistics.sinks = sinks.into_values().collect();
     Ok(statistics)
-}
-
-fn none_yet(endpoint: ObjectName) -> EndpointTotals {
-    EndpointTotals {
-        endpoint,
-        words: [0; Word::ALL.len()],
-        delivered: 0,
-        parked: 0,
-        skipped: 0,
-        pending: 0,
-        erased: 0,
-    }
 }
 
 /// A total.

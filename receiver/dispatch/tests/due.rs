@@ -1,12 +1,17 @@
-//! What is delivered again goes after everything else, and in the lane of its key.
-use std::{sync::Arc, time::Duration};
+//! What the store has as due: what is delivered again goes after everything else, and in the lane of its key; and nothing waits for
+//! a time that another clock has written.
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
-use boathook_dispatch::{Command, Dispatcher, Handover, Input, Now, SinkSettings};
+use boathook_dispatch::{Command, Dispatcher, Handover, Input, Now, SinkSettings, limits::LANE_FRESH_MAX};
 use boathook_event::{
     Attempt, Delivered, Delivery, Event, EventParts, Head, Jitter, ObjectName, RetryPolicy, Seq, Uid,
 };
 use http::{HeaderMap, Method};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 const NOW: Now = Now { monotonic: Duration::from_secs(1), wall: Timestamp::constant(1_800_000_000, 0) };
 
@@ -128,4 +133,76 @@ fn what_is_armed_again_joins_its_key_behind_what_goes_already() {
     let again = delivery(1, 0, Some(NOW.wall), Some("k"));
     let live = [4, 5].map(|seq| delivery(seq, 0, None, Some("k")));
     assert_eq!(order(vec![again], live.to_vec()), [4, 1, 5]);
+}
+
+/// What a sink gets within a minute of what a store has as due, while `fresh` come between the first read beyond now and its answer.
+fn of_stored(mut stored: BTreeMap<Seq, Delivery>, fresh: Vec<Delivery>) -> BTreeSet<Seq> {
+    let (mut dispatcher, mut out, mut delivered) = (Dispatcher::new(1), VecDeque::new(), BTreeSet::new());
+    let (mut now, mut wake_at, mut fresh) = (NOW, None, Some(fresh));
+    let mut step = |now, input| {
+        let mut commands = Vec::new();
+        dispatcher.step(now, input, &mut commands);
+        commands
+    };
+    out.extend(step(now, settings(true)));
+    while now.monotonic <= NOW.monotonic + Duration::from_secs(60) {
+        let Some(command) = out.pop_front() else {
+            let Some(at) = Option::take(&mut wake_at) else { break };
+            now = Now { monotonic: at, wall: NOW.wall + (at - NOW.monotonic) };
+            out.extend(step(now, Input::Tick));
+            continue;
+        };
+        let answer = match command {
+            Command::Feed { sink, ticket, .. } => {
+                let key = |(seq, delivery): (&Seq, &Delivery)| Some((*seq, delivery.event.key.clone()?));
+                let tried: Vec<_> = stored.iter().filter_map(key).collect();
+                let up_to = stored.last_key_value().map_or(0, |(seq, _)| *seq);
+                let (deliveries, blocking) = (Vec::new(), Vec::new());
+                Input::Fed { sink, ticket, deliveries, tried, blocking, up_to, more: false }
+            }
+            Command::FeedDue { sink, ticket, until, deliveries_max, .. } => {
+                if until > now.wall
+                    && let Some(deliveries) = fresh.take()
+                {
+                    let [first, last] =
+                        [deliveries.first(), deliveries.last()].map(|one| one.map_or(0, |one| one.seq));
+                    out.extend(step(now, Input::Stored(Handover { first, last, deliveries })));
+                    out.extend(step(now, settings(false)));
+                }
+                let (due, later): (Vec<&Delivery>, Vec<&Delivery>) =
+                    stored.values().partition(|delivery| delivery.due.is_some_and(|due| due <= until));
+                let next_due =
+                    due.iter().skip(deliveries_max).chain(&later).filter_map(|next| next.due).min();
+                let deliveries = due.into_iter().take(deliveries_max).cloned().collect();
+                Input::FedDue { sink, ticket, deliveries, next_due }
+            }
+            Command::Deliver { delivery, attempt } => {
+                delivered.insert(delivery.seq);
+                let result = Ok(Delivered { already_there: false, status: None });
+                let attempt = Attempt { number: attempt, started_at: now.wall, duration_millis: 1, result };
+                Input::Finished { sink: sink(), seq: delivery.seq, attempt }
+            }
+            Command::Record { record, .. } => {
+                stored.remove(&record.seq);
+                Input::Recorded { sink: record.sink, seq: record.seq, written: true }
+            }
+            Command::WakeAt(at) => {
+                wake_at = Some(at);
+                continue;
+            }
+            _ => continue,
+        };
+        out.extend(step(now, answer));
+    }
+    delivered
+}
+
+#[test]
+fn times_of_another_clock_are_not_waited_for_where_they_do_not_fit_into_memory_at_once() {
+    let ahead = NOW.wall + SignedDuration::from_hours(4);
+    let tried = (1..=200).map(|seq| (seq, delivery(seq, 1, Some(ahead), Some(&format!("k{seq}")))));
+    let fresh: Vec<Delivery> = (201..).take(LANE_FRESH_MAX).map(|seq| delivery(seq, 0, None, None)).collect();
+    let delivered = of_stored(tried.collect(), fresh);
+    let missing: Vec<Seq> = (1..=200).filter(|seq| !delivered.contains(seq)).collect();
+    assert_eq!(missing, Vec::<Seq>::new());
 }

@@ -19,7 +19,7 @@ use boathook_event::{Attempt, Delivery, Event, Next, ObjectName, Partition, Part
 use boathook_sinks::Sending;
 use boathook_store::{
     Handover, Reader, StoreHandle,
-    traits::{Epoch, News, Page, Turns},
+    traits::{DueTurns, Epoch, News, Page, Turns},
 };
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -320,8 +320,12 @@ impl Deliveries {
                 Command::FeedKey { sink, ticket, key, after, deliveries_max, bytes_max } => {
                     self.feed_key(sink, ticket, key, after, Page { deliveries_max, bytes_max });
                 }
-                Command::FeedDue { sink, ticket, until, deliveries_max, bytes_max } => {
-                    self.feed_due(sink, ticket, until, Page { deliveries_max, bytes_max });
+                Command::FeedDue { sink, ticket, until, behind, deliveries_max, bytes_max } => {
+                    self.feed_due(sink, ticket, (until, behind), Page { deliveries_max, bytes_max });
+                }
+                Command::FeedDueTurns { sink, ticket, until, after, places, deliveries_max, bytes_max } => {
+                    let turns = DueTurns { until, after, places };
+                    self.feed_due_turns(sink, ticket, turns, Page { deliveries_max, bytes_max });
                 }
                 Command::FeedOldest { sink, ticket, after, deliveries_max, bytes_max } => {
                     self.feed_oldest(sink, ticket, after, Page { deliveries_max, bytes_max });

@@ -100,13 +100,16 @@ impl Dispatcher {
                 self.with(sink, |lane| lane.fed_turns(ticket, shown, now))
             }
             Input::FedBlocking { sink, ticket, seqs } => {
-                self.with(sink, |lane| lane.fed_blocking(ticket, &seqs, now))
+                self.with(sink, |lane| lane.fed_blocking(ticket, &seqs))
             }
             Input::FedKey { sink, ticket, deliveries, more } => {
                 self.with(sink, |lane| lane.fed_key(ticket, deliveries, more, now))
             }
-            Input::FedDue { sink, ticket, deliveries, next_due } => {
-                self.with(sink, |lane| lane.fed_due(ticket, deliveries, next_due, now))
+            Input::FedDue { sink, ticket, deliveries, more, next_due } => {
+                self.with(sink, |lane| lane.fed_due(ticket, deliveries, more, next_due, now))
+            }
+            Input::FedDueTurns { sink, ticket, deliveries, places, reached } => {
+                self.with(sink, |lane| lane.fed_due_turns(ticket, deliveries, places, reached, now))
             }
             Input::FedOldest { sink, ticket, deliveries, up_to, more } => {
                 self.with(sink, |lane| lane.fed_oldest(ticket, deliveries, up_to, more, now))

@@ -193,14 +193,14 @@ impl Keys {
         last: Option<Seq>,
         more: bool,
     ) -> Heir {
-        let Some((key, _)) = self.reads.remove(&ticket) else { return Heir::None };
+        let Some((key, after)) = self.reads.remove(&ticket) else { return Heir::None };
         let Some(taken) = self.taken.get_mut(&key) else { return Heir::None };
         taken.reading = false;
-        // What was left while the read was under way may be among them.
-        taken.behind = taken.behind.filter(|behind| last.is_none_or(|last| *behind > last));
-        if let Some(last) = last.filter(|_| more) {
-            taken.behind = Some(last + 1);
-        }
+        // What was left while the read was under way may be among them, unless it is before all that the read has looked at.
+        let is_left = |behind: &Seq| *behind <= after || last.is_none_or(|last| *behind > last);
+        let left = taken.behind.filter(is_left);
+        let next = last.filter(|_| more).map(|last| last + 1);
+        taken.behind = [left, next].into_iter().flatten().min();
         for (seq, bytes) in shown {
             self.enqueue(&key, *seq, *bytes);
         }
@@ -294,5 +294,26 @@ impl Keys {
             }
         }
         Heir::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_before_the_place_of_a_read_under_way_is_read_too() {
+        let (mut keys, mut ticket) = (Keys::default(), 0);
+        assert_eq!(keys.turn("k", 5, 1, false), Turn::Go);
+        keys.left("k", 8);
+        assert_eq!(keys.release("k", 5), Heir::None);
+        let asked = keys.ask(Duration::ZERO, &mut ticket);
+        assert_eq!(asked, [(1, KeyRead { key: "k".into(), after: 7 })]);
+        // It was armed again.
+        assert_eq!(keys.turn("k", 2, 1, true), Turn::Leave);
+        assert_eq!(keys.read(1, &[(8, 1)], Some(8), true), Heir::None);
+        assert_eq!(keys.ask(Duration::ZERO, &mut ticket), [(2, KeyRead { key: "k".into(), after: 1 })]);
+        assert_eq!(keys.read(2, &[(2, 1), (8, 1)], Some(8), false), Heir::Goes(2));
+        assert_eq!(keys.release("k", 2), Heir::Goes(8));
     }
 }

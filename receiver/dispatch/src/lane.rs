@@ -1,5 +1,6 @@
 //! One sink's deliveries: which are in memory, which wait, which are under way, and what is still in the store.
 mod blocking;
+mod due;
 mod ending;
 mod feeding;
 mod overtaking;
@@ -12,10 +13,10 @@ use std::{
     time::Duration,
 };
 
-use boathook_event::{Attempt, Delivery, Next, Partition, Partitions, Record, Seq};
+use boathook_event::{Attempt, Delivery, Flow, Next, Partition, Partitions, Record, Seq};
 use jiff::Timestamp;
 
-use self::{blocking::Blocking, ending::Ending, overtaking::Overtaking};
+use self::{blocking::Blocking, due::Due, ending::Ending, overtaking::Overtaking};
 pub(crate) use self::{feeding::Passed, overtaking::Shown};
 use crate::{
     BreakerState, Command, LaneSnapshot, Now, SinkSettings,
@@ -43,6 +44,8 @@ pub(crate) struct Lane {
     fresh: Turns,
     /// Armed again: delivered or parked before, and not tried since. They go when nothing else does.
     armed: Turns,
+    /// Tried, and due.
+    retries: Turns,
     /// Tried, by the monotonic time from which they may go.
     waiting: BTreeSet<(Duration, Seq)>,
     /// Their bytes.
@@ -56,7 +59,8 @@ pub(crate) struct Lane {
     committed: Seq,
     spilled: bool,
     feed: Read,
-    due_feed: Read,
+    /// What is read of what was tried, or is armed again.
+    due: Due,
     /// What is read ahead of the cursor.
     overtaking: Overtaking,
     /// The last ticket given out.
@@ -65,12 +69,6 @@ pub(crate) struct Lane {
     ended: BTreeMap<Seq, u64>,
     /// What is pending anew, but is in memory as it was before.
     rearmed: BTreeSet<Seq>,
-    /// When the store may have a tried delivery that is not in memory.
-    stored_due: Option<Duration>,
-    /// The next due time there is one that the clock as it is now cannot have written: all behind it are, too.
-    far: bool,
-    /// The latest due time that was written here: a later one is another process's, and maybe of another clock.
-    latest_due: Timestamp,
     retries_in_a_row: u32,
     /// What ends without another attempt.
     ending: Ending,
@@ -121,6 +119,22 @@ enum Read {
     NotBefore(Duration),
 }
 
+impl Read {
+    /// From when on it may be asked for; `None` = it was.
+    fn may_at(self) -> Option<Duration> {
+        match self {
+            Self::Idle => Some(Duration::ZERO),
+            Self::UnderWay(_) => None,
+            Self::NotBefore(at) => Some(at),
+        }
+    }
+
+    /// Whether it may be asked for now.
+    fn may(self, now: Duration) -> bool {
+        self.may_at().is_some_and(|at| at <= now)
+    }
+}
+
 impl Lane {
     /// A lane that knows nothing: it reads the store from the beginning.
     pub(crate) fn new(
@@ -136,6 +150,7 @@ impl Lane {
             bytes: 0,
             fresh: Turns::default(),
             armed: Turns::default(),
+            retries: Turns::default(),
             waiting: BTreeSet::new(),
             waiting_bytes: 0,
             unrecorded: BinaryHeap::new(),
@@ -144,14 +159,11 @@ impl Lane {
             committed,
             spilled: true,
             feed: Read::Idle,
-            due_feed: Read::Idle,
+            due: Due::new(now),
             overtaking: Overtaking::default(),
             ticket: u64::from(incarnation) << 32,
             ended: BTreeMap::new(),
             rearmed: BTreeSet::new(),
-            stored_due: Some(now.monotonic),
-            far: false,
-            latest_due: Timestamp::MIN,
             retries_in_a_row: 0,
             ending: Ending::new(now),
             keys: Keys::default(),
@@ -185,7 +197,7 @@ impl Lane {
         }
         let room = self.known.len() < LANE_FRESH_MAX
             && self.bytes.saturating_add(delivery.event.body.len()) <= LANE_BYTES_FRESH_MAX;
-        let room = room && self.admit(&delivery, now).is_ok();
+        let room = room && self.admits(&delivery, now).is_ok();
         self.spilled = self.spilled || !room || !self.take_fresh(delivery);
     }
 
@@ -208,7 +220,7 @@ impl Lane {
         let since = self.ending.since(known.delivery.event.received_at);
         let record = record(&self.settings, &known.delivery, since);
         if let Next::Retry { due } = record.next {
-            self.latest_due = self.latest_due.max(due);
+            self.due.writes(due);
         }
         known.delivery.attempts = attempt.number;
         known.state = State::Recording(record.clone());
@@ -231,7 +243,7 @@ impl Lane {
             Next::Parked(_) if owns && self.block(seq) => return,
             // What is another process's by now is read by that one.
             Next::Retry { .. } | Next::Parked(_) | Next::Delivered { .. } | Next::Skipped => {
-                self.end(seq, now);
+                self.end(seq);
                 return;
             }
         };
@@ -260,10 +272,11 @@ impl Lane {
 
     /// When [`Lane::act`] may have something to do without anything happening.
     pub(crate) fn wake_at(&self) -> Option<Duration> {
-        let ready = self.fresh.is_awake() || self.armed.is_awake();
+        let turns = [&self.retries, &self.fresh, &self.armed];
+        let ready = turns.iter().any(|turns| turns.is_awake());
         let starts_at = self.starts_at();
         let retry = starts_at.zip(self.waiting.first()).map(|(at, (due, _))| at.max(*due));
-        let rests = [self.fresh.wakes_at(), self.armed.wakes_at()].into_iter().flatten().min();
+        let rests = turns.iter().filter_map(|turns| turns.wakes_at()).min();
         let rested = starts_at.zip(rests).map(|(at, rests)| at.max(rests));
         let attempts = [starts_at.filter(|_| ready), rested, retry].into_iter().flatten();
         // What could go when it was looked at last has gone then, or waits for something else.
@@ -273,15 +286,10 @@ impl Lane {
             Read::NotBefore(at) if self.wants_feed() => Some(at),
             _ => None,
         };
-        let due_feed = match self.due_feed {
-            Read::UnderWay(_) => None,
-            Read::Idle => self.stored_due,
-            Read::NotBefore(at) => self.stored_due.map(|due| due.max(at)),
-        };
-        let due_feed = due_feed.filter(|_| self.half_empty());
-        let key_feed = self.keys.wake_at().filter(|_| self.half_empty());
-        let (sweep, unblocked, turns) = (self.sweeps_at(), self.unblocked_at(), self.turns_at());
-        [attempt, record, feed, due_feed, key_feed, sweep, unblocked, turns].into_iter().flatten().min()
+        let key_feed = self.keys.wake_at().filter(|_| self.has_room_for_keys());
+        let reads =
+            [feed, self.turns_at(), self.due_at(), self.due_turns_at(), key_feed, self.unblocked_at()];
+        [attempt, record, self.sweeps_at()].into_iter().chain(reads).flatten().min()
     }
 
     /// Whether attempts or records are still under way.
@@ -298,6 +306,7 @@ impl Lane {
         seqs.into_iter().for_each(|seq| self.forget(seq));
         self.fresh = Turns::default();
         self.armed = Turns::default();
+        self.retries = Turns::default();
         self.waiting.clear();
         self.waiting_bytes = 0;
         self.keys.retire(|seq| self.known.contains_key(&seq));
@@ -306,8 +315,9 @@ impl Lane {
     /// The sink is back: `fresh` reads everything from the store again, but for what is under way here.
     pub(crate) fn revived(mut self, fresh: Self) -> Self {
         self.retire();
-        let Self { known, bytes, unrecorded, in_flight, keys, rearmed, latest_due, .. } = self;
-        Self { known, bytes, unrecorded, in_flight, keys, rearmed, latest_due, ..fresh }
+        let Self { known, bytes, unrecorded, in_flight, keys, rearmed, due, .. } = self;
+        let due = due.begun_anew(fresh.due);
+        Self { known, bytes, unrecorded, in_flight, keys, rearmed, due, ..fresh }
     }
 
     /// Whether something never tried is in the store alone.
@@ -318,7 +328,7 @@ impl Lane {
     pub(crate) fn snapshot(&self) -> LaneSnapshot {
         LaneSnapshot {
             sink: self.settings.sink.clone(),
-            ready: self.fresh.len() + self.armed.len(),
+            ready: self.retries.len() + self.fresh.len() + self.armed.len(),
             waiting: self.waiting.len(),
             in_flight: self.in_flight,
             keys: self.keys.len(),
@@ -341,18 +351,28 @@ impl Lane {
         }
     }
 
+    /// Deliveries and bytes of a page that is read now: there is room for two.
+    fn page(&self) -> (usize, usize) {
+        let deliveries = LANE_DELIVERIES_MAX.saturating_sub(self.known.len()) / 2;
+        (deliveries, LANE_BYTES_MAX.saturating_sub(self.bytes) / 2)
+    }
+
     fn has_room(&self, bytes: usize) -> bool {
         self.known.len() < LANE_DELIVERIES_MAX && self.bytes.saturating_add(bytes) <= LANE_BYTES_MAX
     }
 
-    /// Whether it may come into memory as far as the rate of its tenant goes; else when it may.
-    fn admit(&self, delivery: &Delivery, now: Now) -> Result<(), Duration> {
-        let per_minute = self.settings.attempts_per_tenant_per_minute;
-        if per_minute.is_none() {
+    /// Whether one that was never tried may come into memory as far as the rate of its tenant goes; else when it may.
+    fn admits(&self, delivery: &Delivery, now: Now) -> Result<(), Duration> {
+        if self.settings.attempts_per_tenant_per_minute.is_none() {
             return Ok(());
         }
         let flow = delivery.flow();
-        self.tenants.admit(flow, self.fresh.len_of(flow), per_minute, now.monotonic)
+        self.admit(flow, self.fresh.len_of(flow), now)
+    }
+
+    /// The same of any of a flow of which so many wait.
+    fn admit(&self, flow: Flow, waiting: usize, now: Now) -> Result<(), Duration> {
+        self.tenants.admit(flow, waiting, self.settings.attempts_per_tenant_per_minute, now.monotonic)
     }
 
     /// Takes one that was never tried. An ordered one takes its key at once, or waits for it, whichever flow has its turn first.
@@ -378,16 +398,16 @@ impl Lane {
     }
 
     /// It is delivered, or put aside: the next of its key may go.
-    fn end(&mut self, seq: Seq, now: Now) {
+    fn end(&mut self, seq: Seq) {
         let key = self.known.get(&seq).and_then(|known| known.delivery.lane_key());
         let heir = key.map_or(Heir::None, |key| self.keys.release(key, seq));
-        self.inherits(heir, now);
+        self.inherits(heir);
         self.blocks_no_more(seq);
         self.forget(seq);
     }
 
     /// A key was passed on.
-    fn inherits(&mut self, heir: Heir, now: Now) {
+    fn inherits(&mut self, heir: Heir) {
         match heir {
             Heir::Goes(seq) => {
                 let flow = self.known.get(&seq).map(|known| known.delivery.flow());
@@ -395,7 +415,7 @@ impl Lane {
             }
             // It is in the store alone: whatever was planned, it is looked for.
             Heir::Waits(seq) if !self.known.contains_key(&seq) => {
-                self.stored_due = earlier(self.stored_due, Some(now.monotonic));
+                self.due.look_at_once();
             }
             Heir::Waits(_) | Heir::None => {}
         }
@@ -406,7 +426,7 @@ impl Lane {
         let Some(known) = self.known.remove(&seq) else { return false };
         self.bytes = self.bytes.saturating_sub(known.delivery.event.body.len());
         if self.rearmed.remove(&seq) {
-            self.stored_due = Some(Duration::ZERO);
+            self.due.look_at_once();
         }
         true
     }
@@ -418,17 +438,6 @@ impl Lane {
         }
         self.bytes += bytes;
         self.known.insert(delivery.seq, Known { delivery, state });
-    }
-
-    /// A stored time on the monotonic clock; one that is too far away is now.
-    fn monotonic(&self, due: Timestamp, now: Now) -> Duration {
-        if self.is_far(due, now) { now.monotonic } else { now.monotonic + ahead(due, now) }
-    }
-
-    /// Whether it is farther away than a pause can be, so that another clock has written it. That is told by the sink's own longest
-    /// pause: a longer one that the sink has asked for is waited for by the process that was asked, and ends with it.
-    fn is_far(&self, due: Timestamp, now: Now) -> bool {
-        due > self.latest_due && ahead(due, now) > self.settings.retry.max_delay
     }
 
     fn wait(&mut self, due: Duration, seq: Seq, bytes: usize) {
@@ -456,11 +465,13 @@ impl Lane {
 
     /// Leaves the latest retries to the store when too many wait, or too many bytes: their times are written there.
     fn evict(&mut self) {
-        while self.waiting.len() > LANE_WAITING_MAX / 2 || self.waiting_bytes > LANE_BYTES_MAX / 4 {
+        while self.waiting.len() + self.retries.len() > LANE_WAITING_MAX / 2
+            || self.waiting_bytes > LANE_BYTES_MAX / 4
+        {
             let Some((due, seq)) = self.waiting.pop_last() else { return };
             self.waiting_bytes -= self.bytes_of(seq);
             self.forget(seq);
-            self.stored_due = earlier(self.stored_due, Some(due));
+            self.due.look(due);
         }
     }
 }

@@ -17,6 +17,8 @@ pub const FLOW_ENOUGH: usize = 8;
 /// Flows that are read ahead of the others, about; those of which nothing is in memory are forgotten above it, and read again. One
 /// costs some fifty bytes.
 pub const PLACES_MAX: usize = 16_384;
+/// How long the places up to which flows were read stay at most, while there is always more: what has come before them is read then.
+pub const PLACES_FORGET_PAUSE: Duration = Duration::from_secs(60);
 /// Pause after all flows were looked at in turn: so late may what comes to a new flow be noticed, while another has a backlog.
 pub const TURN_PAUSE: Duration = Duration::from_millis(10);
 /// Tenants of a sink whose rates are known by themselves; one costs some forty bytes. A rate that is not used is forgotten.

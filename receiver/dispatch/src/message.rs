@@ -2,7 +2,7 @@
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use boathook_event::{
-    Attempt, Delivery, Event, Flow, ObjectName, Partition, Partitions, Record, RetryPolicy, Seq,
+    Attempt, Delivery, DuePlace, Event, Flow, ObjectName, Partition, Partitions, Record, RetryPolicy, Seq,
 };
 use jiff::Timestamp;
 
@@ -107,10 +107,25 @@ pub enum Input {
         sink: ObjectName,
         /// That of the command.
         ticket: u64,
-        /// Tried deliveries that are due, by due time.
+        /// Tried deliveries that are due, by due time and place.
         deliveries: Vec<Delivery>,
-        /// When the next tried delivery of the store is due that was not given.
+        /// There is more that is due behind them.
+        more: bool,
+        /// When the next one is due, if there is no more.
         next_due: Option<Timestamp>,
+    },
+    /// The answer to [`Command::FeedDueTurns`].
+    FedDueTurns {
+        /// The lane.
+        sink: ObjectName,
+        /// That of the command.
+        ticket: u64,
+        /// Tried deliveries that are due, flow by flow, and by due time and place in each.
+        deliveries: Vec<Delivery>,
+        /// Up to where flows were looked at.
+        places: Vec<(Flow, DuePlace)>,
+        /// The last flow that was looked at; `None` = there is none behind it.
+        reached: Option<Flow>,
     },
     /// The answer to [`Command::FeedKey`].
     FedKey {
@@ -244,6 +259,25 @@ pub enum Command {
         ticket: u64,
         /// Due by then.
         until: Timestamp,
+        /// Only what is behind this due time and place.
+        behind: DuePlace,
+        /// How many deliveries at most.
+        deliveries_max: usize,
+        /// How many bytes of bodies at most.
+        bytes_max: usize,
+    },
+    /// Read tried deliveries that are due in turns, some of each flow; answer with [`Input::FedDueTurns`].
+    FeedDueTurns {
+        /// The lane.
+        sink: ObjectName,
+        /// To be given back with the answer.
+        ticket: u64,
+        /// Due by then.
+        until: Timestamp,
+        /// With the first flow behind this one; `None` = with the first of all.
+        after: Option<Flow>,
+        /// Of these flows only what is behind another place; none is behind [`Timestamp::MAX`].
+        places: Arc<BTreeMap<Flow, DuePlace>>,
         /// How many deliveries at most.
         deliveries_max: usize,
         /// How many bytes of bodies at most.

@@ -96,7 +96,8 @@ fn order(due: Vec<Delivery>, fresh: Vec<Delivery>) -> Vec<Seq> {
             }
             Command::FeedDue { sink, ticket, .. } => {
                 let deliveries = due.take().unwrap_or_default();
-                dispatcher.step(NOW, Input::FedDue { sink, ticket, deliveries, next_due: None }, &mut out);
+                let fed = Input::FedDue { sink, ticket, deliveries, more: false, next_due: None };
+                dispatcher.step(NOW, fed, &mut out);
             }
             Command::Deliver { delivery, attempt } => {
                 order.push(delivery.seq);
@@ -160,7 +161,7 @@ fn of_stored(mut stored: BTreeMap<Seq, Delivery>, fresh: Vec<Delivery>) -> BTree
                 let (deliveries, blocking) = (Vec::new(), Vec::new());
                 Input::Fed { sink, ticket, deliveries, tried, blocking, up_to, more: false }
             }
-            Command::FeedDue { sink, ticket, until, deliveries_max, .. } => {
+            Command::FeedDue { sink, ticket, until, behind, deliveries_max, .. } => {
                 if until > now.wall
                     && let Some(deliveries) = fresh.take()
                 {
@@ -169,12 +170,15 @@ fn of_stored(mut stored: BTreeMap<Seq, Delivery>, fresh: Vec<Delivery>) -> BTree
                     out.extend(step(now, Input::Stored(Handover { first, last, deliveries })));
                     out.extend(step(now, settings(false)));
                 }
-                let (due, later): (Vec<&Delivery>, Vec<&Delivery>) =
-                    stored.values().partition(|delivery| delivery.due.is_some_and(|due| due <= until));
-                let next_due =
-                    due.iter().skip(deliveries_max).chain(&later).filter_map(|next| next.due).min();
-                let deliveries = due.into_iter().take(deliveries_max).cloned().collect();
-                Input::FedDue { sink, ticket, deliveries, next_due }
+                let mut all: Vec<(Timestamp, Seq)> =
+                    stored.values().filter_map(|delivery| Some((delivery.due?, delivery.seq))).collect();
+                all.sort_unstable();
+                let (due, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|(due, _)| *due <= until);
+                let mut due = due.into_iter().filter(|place| *place > behind);
+                let page = due.by_ref().take(deliveries_max);
+                let deliveries = page.filter_map(|(_, seq)| stored.get(&seq).cloned()).collect();
+                let next_due = later.first().map(|(due, _)| *due);
+                Input::FedDue { sink, ticket, deliveries, more: due.next().is_some(), next_due }
             }
             Command::Deliver { delivery, attempt } => {
                 delivered.insert(delivery.seq);

@@ -8,6 +8,9 @@ use crate::{Event, ObjectName};
 /// The place of an event in its store: rises by one with each stored event; order is by it, never by time.
 pub type Seq = u64;
 
+/// When something is due, and its place: the order of what was tried, or is armed again.
+pub type DuePlace = (Timestamp, Seq);
+
 /// An event on its way to a sink.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -41,6 +44,11 @@ pub struct Destination {
 }
 
 impl Delivery {
+    /// Its place among those that are due, before all of them if it was never tried.
+    pub fn due_place(&self) -> DuePlace {
+        (self.due.unwrap_or(Timestamp::MIN), self.seq)
+    }
+
     /// The key whose order it keeps.
     pub fn lane_key(&self) -> Option<&str> {
         self.event.key.as_deref().filter(|_| self.ordered)

@@ -2,8 +2,8 @@
 use std::sync::Arc;
 
 use boathook_dispatch::Input;
-use boathook_event::{ObjectName, Seq};
-use boathook_store::traits::{Fed, Page, Turned, Turns};
+use boathook_event::{DuePlace, ObjectName, Seq};
+use boathook_store::traits::{DueTurns, Fed, Page, Turned, TurnedDue, Turns};
 use jiff::Timestamp;
 
 use super::Deliveries;
@@ -50,13 +50,26 @@ impl Deliveries {
         });
     }
 
-    pub(super) fn feed_due(&self, sink: ObjectName, ticket: u64, until: Timestamp, page: Page) {
+    pub(super) fn feed_due(
+        &self,
+        sink: ObjectName,
+        ticket: u64,
+        (until, behind): (Timestamp, DuePlace),
+        page: Page,
+    ) {
         let (reader, of) = (self.parts.reader.clone(), sink.clone());
         self.answer(sink, ticket, "what is to be tried again", async move {
-            let Fed { deliveries, more, .. } = reader.due(&of, until, page).await?;
-            // What was not given is due when the next is: at once, if the page was full.
-            let next_due = if more { Some(until) } else { reader.earliest_due(&of, until).await? };
-            Ok(Input::FedDue { sink: of, ticket, deliveries, next_due })
+            let Fed { deliveries, more, .. } = reader.due(&of, until, behind, page).await?;
+            let next_due = if more { None } else { reader.earliest_due(&of, until).await? };
+            Ok(Input::FedDue { sink: of, ticket, deliveries, more, next_due })
+        });
+    }
+
+    pub(super) fn feed_due_turns(&self, sink: ObjectName, ticket: u64, turns: DueTurns, page: Page) {
+        let (reader, of) = (self.parts.reader.clone(), sink.clone());
+        self.answer(sink, ticket, "what is to be tried again in turns", async move {
+            let TurnedDue { deliveries, places, reached } = reader.due_turns(&of, turns, page).await?;
+            Ok(Input::FedDueTurns { sink: of, ticket, deliveries, places, reached })
         });
     }
 

@@ -116,6 +116,8 @@ pub const FEED_ROWS_MAX: usize = 1_024;
 pub const TURN_FLOWS_MAX: usize = 128;
 /// Rows that it looks at for each delivery it may give of a flow: the others are another process's.
 pub const TURN_ROWS_FOR_ONE: usize = 4;
+/// Due deliveries of each flow that a read in turns gives.
+pub const DUE_TURN: usize = 16;
 /// Parked deliveries that hold one key of which such a read tells: one is enough to hold it up.
 pub const TURN_BLOCKING_MAX: i64 = 4;
 /// Due deliveries of each partition that one page reads in PostgreSQL at least: with few of them a page is still worth reading.

@@ -1,15 +1,15 @@
 //! Asking a store from asynchronous code, over few connections.
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use boathook_event::{ObjectName, Partition, Partitions, Rejected, Seq, Uid};
+use boathook_event::{DuePlace, ObjectName, Partition, Partitions, Rejected, Seq, Uid};
 use jiff::Timestamp;
 use tokio::{sync::Mutex, task};
 
 use crate::{
     Error,
     traits::{
-        Archive, Archived, Epoch, Erased, Fed, Feed, Found, Joined, News, Page, Question, Replay, Replayed,
-        Retentions, Series, Span, Standing, Statistics, Turned, Turns,
+        Archive, Archived, DueTurns, Epoch, Erased, Fed, Feed, Found, Joined, News, Page, Question, Replay,
+        Replayed, Retentions, Series, Span, Standing, Statistics, Turned, TurnedDue, Turns,
     },
 };
 
@@ -73,9 +73,26 @@ impl Reader {
     }
 
     /// See [`Feed::due`].
-    pub async fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
+    pub async fn due(
+        &self,
+        sink: &ObjectName,
+        until: Timestamp,
+        behind: DuePlace,
+        page: Page,
+    ) -> Result<Fed, Error> {
         let sink = sink.clone();
-        off_the_runtime(&self.feed, move |feed| feed.due(&sink, until, page)).await
+        off_the_runtime(&self.feed, move |feed| feed.due(&sink, until, behind, page)).await
+    }
+
+    /// See [`Feed::due_turns`].
+    pub async fn due_turns(
+        &self,
+        sink: &ObjectName,
+        turns: DueTurns,
+        page: Page,
+    ) -> Result<TurnedDue, Error> {
+        let sink = sink.clone();
+        off_the_runtime(&self.feed, move |feed| feed.due_turns(&sink, &turns, page)).await
     }
 
     /// See [`Feed::earliest_due`].

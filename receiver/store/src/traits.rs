@@ -7,8 +7,8 @@ use std::{
 };
 
 use boathook_event::{
-    Attempt, Count, DedupeKey, Delivery, Destination, EndpointTotals, Event, Flow, ObjectName, ParkReason,
-    Partition, Partitions, Record, Rejected, Retention, Seq, SinkTotals, Uid,
+    Attempt, Count, DedupeKey, Delivery, Destination, DuePlace, EndpointTotals, Event, Flow, ObjectName,
+    ParkReason, Partition, Partitions, Record, Rejected, Retention, Seq, SinkTotals, Uid,
 };
 use jiff::Timestamp;
 
@@ -183,6 +183,36 @@ impl Turns {
     }
 }
 
+/// Where a read in turns of what is due begins ([`Feed::due_turns`]).
+#[derive(Debug, Clone)]
+pub struct DueTurns {
+    /// Due by then.
+    pub until: Timestamp,
+    /// With the first flow behind this one; `None` = with the first of all.
+    pub after: Option<Flow>,
+    /// Of these flows only what is behind another place; none is behind [`Timestamp::MAX`].
+    pub places: Arc<BTreeMap<Flow, DuePlace>>,
+}
+
+impl DueTurns {
+    /// Behind which place this flow is to be read; `None` = it is passed over.
+    pub fn behind(&self, flow: Flow) -> Option<DuePlace> {
+        let place = self.places.get(&flow).copied().unwrap_or((Timestamp::MIN, 0));
+        Some(place).filter(|(due, _)| *due <= self.until)
+    }
+}
+
+/// What such a read gives.
+#[derive(Debug, Clone, Default)]
+pub struct TurnedDue {
+    /// Tried deliveries that are due, flow by flow, and by due time and place in each.
+    pub deliveries: Vec<Delivery>,
+    /// Up to where flows were looked at, in the order of the flows.
+    pub places: Vec<(Flow, DuePlace)>,
+    /// The last flow that was looked at; `None` = there is none behind it.
+    pub reached: Option<Flow>,
+}
+
 /// What a read in turns gives.
 #[derive(Debug, Clone)]
 pub struct Turned {
@@ -245,8 +275,11 @@ pub trait Feed {
     /// A page has room for as many of each; the first delivery is always given.
     fn turns(&self, sink: &ObjectName, turns: &Turns, page: Page) -> Result<Turned, Error>;
 
-    /// Tried deliveries of one sink that are due by `until`, by due time.
-    fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error>;
+    /// Tried deliveries of one sink that are due by `until`, by due time and place, behind this one.
+    fn due(&self, sink: &ObjectName, until: Timestamp, behind: DuePlace, page: Page) -> Result<Fed, Error>;
+
+    /// The same in turns: of some flows up to [`DUE_TURN`](crate::limits::DUE_TURN) each, flow by flow, and by due time in each.
+    fn due_turns(&self, sink: &ObjectName, turns: &DueTurns, page: Page) -> Result<TurnedDue, Error>;
 
     /// The earliest due time, later than `after`, of the sink's tried deliveries.
     fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error>;

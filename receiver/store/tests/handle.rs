@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::suite::{
     LEASE,
-    build::{ALL, at, delivered, draft, key, name, retry, uid},
+    build::{ALL, FIRST, at, delivered, draft, key, name, retry, uid},
 };
 
 fn open() -> (TempDir, Local) {
@@ -224,7 +224,7 @@ async fn a_reader_asks_feed_and_archive_from_asynchronous_code() {
     let sink = name("a");
     let page = Page { deliveries_max: 10, bytes_max: 1 << 20 };
     assert_eq!(reader.next(&sink, 0, page).await.unwrap().deliveries.len(), 1);
-    assert_eq!(reader.due(&sink, at(60), page).await.unwrap().deliveries.len(), 1);
+    assert_eq!(reader.due(&sink, at(60), FIRST, page).await.unwrap().deliveries.len(), 1);
     assert_eq!(reader.earliest_due(&sink, Timestamp::MIN).await.unwrap(), Some(at(60)));
     assert_eq!(reader.by_key(&sink, "k", 0, page).await.unwrap().deliveries.len(), 1);
     assert_eq!(reader.list(Some(&name("in")), 1, 10).await.unwrap().len(), 2);

@@ -273,7 +273,7 @@ fn a_feed_gives_the_deliveries_of_the_partitions_that_its_process_holds() {
         loop {
             let page = Page { deliveries_max: 16, ..build::ALL };
             let fed = match due {
-                true => feed.due(&name("a"), build::at(100), build::ALL).unwrap(),
+                true => feed.due(&name("a"), build::at(100), build::FIRST, build::ALL).unwrap(),
                 false => feed.next(&name("a"), after, page).unwrap(),
             };
             given.extend(fed.deliveries.iter().map(|delivery| delivery.seq));
@@ -299,7 +299,9 @@ fn a_feed_gives_the_deliveries_of_the_partitions_that_its_process_holds() {
     let outcomes = (1..=EVENTS).map(|seq| (*epochs.values().next().unwrap(), failed(seq))).collect();
     one.committer().unwrap().commit(&Batch { outcomes, ..Batch::default() }).unwrap();
     assert_eq!([all(&of_one, true), all(&of_other, true)], of_each);
-    let first = of_one.due(&name("a"), build::at(100), Page { deliveries_max: 5, ..build::ALL }).unwrap();
+    let first = of_one
+        .due(&name("a"), build::at(100), build::FIRST, Page { deliveries_max: 5, ..build::ALL })
+        .unwrap();
     let latest: Vec<u64> = of_each[0].iter().rev().take(5).copied().collect();
     assert_eq!(
         (first.deliveries.iter().map(|delivery| delivery.seq).collect::<Vec<_>>(), first.more),
@@ -309,6 +311,32 @@ fn a_feed_gives_the_deliveries_of_the_partitions_that_its_process_holds() {
     let expected =
         of_each[0].iter().map(|seq| 50 - i64::try_from(*seq).unwrap()).filter(|due| *due > 40).min();
     assert_eq!(due, expected.map(build::at));
+}
+
+#[test]
+fn what_is_due_at_the_same_time_is_read_whole_where_most_of_it_is_in_one_partition() {
+    const EVENTS: u64 = 256;
+    let store = open(&database(), "one");
+    let of_key = |seq| seq % 2 == 1 && seq < 200;
+    let events = (1..=EVENTS).map(|seq| if of_key(seq) { draft(seq).key("k") } else { draft(seq) });
+    store.committer().unwrap().commit(&batch(&events.collect::<Vec<_>>())).unwrap();
+    let mut feed = store.feed().unwrap();
+    shares(&mut feed, LEASE);
+    let epochs = feed.claim(Partitions::ALL).unwrap();
+    let failed = |seq| build::retry(seq, "a", 1, build::at(0), build::at(10));
+    let outcomes = (1..=EVENTS).map(|seq| (*epochs.values().next().unwrap(), failed(seq))).collect();
+    store.committer().unwrap().commit(&Batch { outcomes, ..Batch::default() }).unwrap();
+    let (mut given, mut behind) = (BTreeSet::new(), build::FIRST);
+    loop {
+        let page = Page { deliveries_max: 40, ..build::ALL };
+        let fed = feed.due(&name("a"), build::at(100), behind, page).unwrap();
+        given.extend(fed.deliveries.iter().map(|delivery| delivery.seq));
+        if !fed.more {
+            break;
+        }
+        behind = fed.deliveries.last().unwrap().due_place();
+    }
+    assert_eq!(given, (1..=EVENTS).collect());
 }
 
 /// A server that does not know yet how large its tables are, as in the first minute, would read all of them for each commit.

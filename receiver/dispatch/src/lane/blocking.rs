@@ -93,11 +93,7 @@ impl Lane {
     }
 
     pub(super) fn ask_for_blocking(&mut self, now: Now, out: &mut Vec<Command>) {
-        let may = match self.blocking.read {
-            Read::Idle => true,
-            Read::UnderWay(_) => false,
-            Read::NotBefore(at) => at <= now.monotonic,
-        };
+        let may = self.blocking.read.may(now.monotonic);
         let Some(after) = self.blocking.ask_after.filter(|_| may) else { return };
         let behind = self.blocking.held.range((Excluded(after), Unbounded));
         let seqs: Vec<Seq> = behind.map(|(seq, _)| *seq).take(BLOCKING_PAGE).collect();
@@ -112,7 +108,7 @@ impl Lane {
     }
 
     /// Of those that were asked of, these still hold their keys. What is in memory is armed again, and ends by itself.
-    pub(crate) fn fed_blocking(&mut self, ticket: u64, holding: &[Seq], now: Now) {
+    pub(crate) fn fed_blocking(&mut self, ticket: u64, holding: &[Seq]) {
         if self.blocking.read != Read::UnderWay(ticket) {
             return;
         }
@@ -123,7 +119,7 @@ impl Lane {
             }
             if let Some(key) = self.blocking.held.remove(&seq) {
                 let heir = self.keys.release(&key, seq);
-                self.inherits(heir, now);
+                self.inherits(heir);
                 self.disbelieve(seq);
             }
         }

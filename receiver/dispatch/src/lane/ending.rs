@@ -9,6 +9,7 @@ use super::{Known, Lane, Read, State};
 use crate::{
     Command, Now, SinkSettings,
     limits::{KEY_READ_BYTES_MAX, SWEEP_MAX, SWEEP_MIN, SWEEP_PAGE},
+    turns::Turns,
 };
 
 /// When a lane is looked through, and how far it is.
@@ -72,8 +73,8 @@ impl Lane {
         }
         if self.settings.skip && !self.settings.paused {
             // Nothing else takes them.
-            let Self { fresh, armed, .. } = self;
-            for seq in fresh.drain().into_iter().chain(armed.drain()) {
+            let Self { retries, fresh, armed, .. } = self;
+            for seq in [retries, fresh, armed].into_iter().flat_map(Turns::drain).collect::<Vec<_>>() {
                 self.end_if_over(seq, now, out);
             }
         }
@@ -84,10 +85,9 @@ impl Lane {
             let seqs: Vec<Seq> = self.known.keys().copied().collect();
             let ended = seqs.into_iter().filter(|seq| self.end_if_over(*seq, now, out)).count();
             if ended > 0 {
-                let Self { fresh, armed, known, .. } = self;
+                let Self { retries, fresh, armed, known, .. } = self;
                 let is_ready = |seq: &Seq| known.get(seq).is_some_and(Known::is_ready);
-                fresh.retain(is_ready);
-                armed.retain(is_ready);
+                [retries, fresh, armed].into_iter().for_each(|turns| turns.retain(is_ready));
             }
         }
         self.ticket += 1;
@@ -104,14 +104,9 @@ impl Lane {
     /// When it is to be looked through without anything happening; not while nothing is to be delivered, or nothing ages.
     pub(super) fn sweeps_at(&self) -> Option<Duration> {
         let SinkSettings { suspend, skip, paused, .. } = self.settings;
-        let read = match self.ending.read {
-            Read::Idle => Duration::ZERO,
-            Read::UnderWay(_) => return None,
-            Read::NotBefore(at) => at,
-        };
-        let pending =
-            !self.known.is_empty() || self.spilled || self.stored_due.is_some() || self.keys.len() > 0;
-        (pending && (!suspend || skip) && !paused && !self.owned.is_empty() && self.half_empty())
+        let read = self.ending.read.may_at()?;
+        let pending = !self.known.is_empty() || self.spilled || self.due.is_open() || self.keys.len() > 0;
+        (pending && (!suspend || skip) && !paused && !self.owned.is_empty() && self.has_room_for_keys())
             .then_some(self.ending.at.max(read))
     }
 

@@ -1,16 +1,13 @@
 //! What a lane reads from the store, and what it makes of the answers.
-use std::time::Duration;
-
 use boathook_event::{Delivery, Seq};
-use jiff::Timestamp;
 
-use super::{Lane, Read, State, earlier};
+use super::{Lane, Read, State};
 use crate::{
     Command, Now,
     keys::KeyRead,
     limits::{
         KEY_QUEUE_MAX, KEY_READ_BYTES_MAX, KEYS_TAKEN_MAX, LANE_BYTES_MAX, LANE_DELIVERIES_MAX,
-        LANE_WAITING_MAX, STORE_RETRY,
+        LANE_FRESH_MAX, LANE_WAITING_MAX, STORE_RETRY,
     },
 };
 
@@ -49,7 +46,7 @@ impl Lane {
             if seq <= self.cursor || !self.is_new(seq, ticket) || !self.owns(&delivery) {
                 continue;
             }
-            if let Err(until) = self.admit(&delivery, now) {
+            if let Err(until) = self.admits(&delivery, now) {
                 // The cursor waits for its tenant; the others overtake it.
                 self.overtaking.rests(delivery.flow(), until);
                 (up_to, more, next) = (seq.saturating_sub(1), true, Read::NotBefore(until));
@@ -77,47 +74,13 @@ impl Lane {
         }
     }
 
-    pub(crate) fn fed_due(
-        &mut self,
-        ticket: u64,
-        deliveries: Vec<Delivery>,
-        next: Option<Timestamp>,
-        now: Now,
-    ) {
-        if self.due_feed != Read::UnderWay(ticket) {
-            return;
-        }
-        let mut useless = true;
-        for delivery in deliveries {
-            if !self.has_room(delivery.event.body.len()) && !self.known.is_empty() {
-                self.stored_due = Some(now.monotonic);
-                break;
-            }
-            if self.is_new(delivery.seq, ticket) && self.owns(&delivery) {
-                useless = false;
-                if delivery.attempts == 0 {
-                    self.armed.push(delivery.flow(), delivery.seq);
-                    self.remember(delivery, State::Ready);
-                    continue;
-                }
-                let due = delivery.due.map_or(now.monotonic, |due| self.monotonic(due, now));
-                if let Some(key) = delivery.lane_key() {
-                    self.keys.hold(key, delivery.seq);
-                }
-                self.remember(delivery, State::Waiting(due));
-            }
-        }
-        self.due_feed = Read::Idle;
-        self.read_ended();
-        // What is due first may be in memory already, and stay there for a while: no read after read of the same.
-        let earliest = if useless { now.monotonic + STORE_RETRY } else { Duration::ZERO };
-        self.far = next.is_some_and(|due| self.is_far(due, now));
-        let next = next.map(|due| self.monotonic(due, now).max(earliest));
-        self.stored_due = earlier(self.stored_due, next);
-    }
-
     pub(crate) fn fed_key(&mut self, ticket: u64, deliveries: Vec<Delivery>, more: bool, now: Now) {
         if !self.keys.awaits(ticket) {
+            return;
+        }
+        if self.known.len() + deliveries.len() > LANE_DELIVERIES_MAX {
+            self.keys.failed(ticket, now.monotonic);
+            self.read_ended();
             return;
         }
         let last = deliveries.last().map(|delivery| delivery.seq);
@@ -145,7 +108,7 @@ impl Lane {
             }
         }
         let heir = self.keys.read(ticket, &shown, last, more);
-        self.inherits(heir, now);
+        self.inherits(heir);
         self.read_ended();
     }
 
@@ -155,7 +118,7 @@ impl Lane {
             Some(seq) if self.known.contains_key(&seq) && self.rearmed.len() < LANE_DELIVERIES_MAX => {
                 self.rearmed.insert(seq);
             }
-            _ => self.stored_due = earlier(self.stored_due, Some(now.monotonic)),
+            _ => self.due.has_news(now.monotonic),
         }
         if rearmed.is_none() {
             self.look_for_unblocked();
@@ -166,9 +129,10 @@ impl Lane {
         let again = now.monotonic + STORE_RETRY;
         if self.feed == Read::UnderWay(ticket) {
             self.feed = Read::NotBefore(again);
-        } else if self.due_feed == Read::UnderWay(ticket) {
-            self.due_feed = Read::NotBefore(again);
-            self.stored_due = earlier(self.stored_due, Some(again));
+        } else if self.due.read == Read::UnderWay(ticket) {
+            self.due.read = Read::NotBefore(again);
+        } else if self.due.turns == Read::UnderWay(ticket) {
+            self.due.turns = Read::NotBefore(again);
         } else if self.overtaking.read == Read::UnderWay(ticket) {
             self.overtaking.read = Read::NotBefore(again);
         } else if self.ending.read == Read::UnderWay(ticket) {
@@ -183,15 +147,9 @@ impl Lane {
     }
 
     pub(super) fn ask(&mut self, now: Now, out: &mut Vec<Command>) {
-        let may = |read: Read| match read {
-            Read::Idle => true,
-            Read::UnderWay(_) => false,
-            Read::NotBefore(at) => at <= now.monotonic,
-        };
         let sink = self.settings.sink.clone();
-        let deliveries_max = LANE_DELIVERIES_MAX.saturating_sub(self.known.len()) / 2;
-        let bytes_max = LANE_BYTES_MAX.saturating_sub(self.bytes) / 2;
-        if may(self.feed) && self.wants_feed() {
+        let (deliveries_max, bytes_max) = self.page();
+        if self.feed.may(now.monotonic) && self.wants_feed() {
             self.ticket += 1;
             self.feed = Read::UnderWay(self.ticket);
             out.push(Command::Feed {
@@ -203,7 +161,7 @@ impl Lane {
             });
         }
         self.ask_for_turns(now, out);
-        if self.half_empty() {
+        if self.has_room_for_keys() {
             for (ticket, KeyRead { key, after }) in self.keys.ask(now.monotonic, &mut self.ticket) {
                 out.push(Command::FeedKey {
                     sink: sink.clone(),
@@ -216,19 +174,7 @@ impl Lane {
             }
         }
         self.ask_for_blocking(now, out);
-        if may(self.due_feed) && self.half_empty() && self.stored_due.is_some_and(|due| due <= now.monotonic)
-        {
-            self.ticket += 1;
-            self.due_feed = Read::UnderWay(self.ticket);
-            self.stored_due = None;
-            out.push(Command::FeedDue {
-                sink,
-                ticket: self.ticket,
-                until: if std::mem::take(&mut self.far) { Timestamp::MAX } else { now.wall },
-                deliveries_max,
-                bytes_max,
-            });
-        }
+        self.ask_for_due(now, out);
     }
 
     pub(super) fn wants_feed(&self) -> bool {
@@ -238,8 +184,17 @@ impl Lane {
     /// Room for a whole page of each read: read in pages, not one by one. What waits behind others of its key has room of its
     /// own: it goes only when those have gone, which may have to be read first.
     pub(super) fn half_empty(&self) -> bool {
+        self.holds_at_most(LANE_WAITING_MAX)
+    }
+
+    /// The same for the few of a key, or of the oldest: they need not wait while reads in turns fill the memory.
+    pub(super) fn has_room_for_keys(&self) -> bool {
+        self.holds_at_most(LANE_FRESH_MAX)
+    }
+
+    fn holds_at_most(&self, deliveries: usize) -> bool {
         let (queued, queued_bytes) = self.keys.queued();
-        self.known.len().saturating_sub(queued) <= LANE_WAITING_MAX
+        self.known.len().saturating_sub(queued) <= deliveries
             && self.bytes.saturating_sub(queued_bytes) <= LANE_BYTES_MAX / 2
     }
 
@@ -271,7 +226,8 @@ impl Lane {
         };
         [
             of(self.feed),
-            of(self.due_feed),
+            of(self.due.read),
+            of(self.due.turns),
             of(self.overtaking.read),
             of(self.ending.read),
             of(self.blocking.read),

@@ -15,10 +15,8 @@ use boathook_event::{Delivery, Flow, Seq};
 use super::{Known, Lane, Read, State};
 use crate::{
     BreakerState, Command, Now, SinkSettings,
-    limits::{
-        FLOW_ENOUGH, KEYS_TAKEN_MAX, LANE_BYTES_FRESH_MAX, LANE_BYTES_MAX, LANE_DELIVERIES_MAX,
-        LANE_FRESH_MAX, PLACES_MAX, TURN_PAUSE,
-    },
+    limits::{FLOW_ENOUGH, KEYS_TAKEN_MAX, LANE_BYTES_FRESH_MAX, LANE_FRESH_MAX, PLACES_MAX, TURN_PAUSE},
+    turns::Turns,
 };
 
 /// How far the store is read in turns.
@@ -95,6 +93,7 @@ impl Lane {
             let resting = self.overtaking.resting.keys().map(|flow| (*flow, Seq::MAX));
             Arc::make_mut(&mut places).extend(resting);
         }
+        let (deliveries_max, bytes_max) = self.page();
         self.ticket += 1;
         self.overtaking.read = Read::UnderWay(self.ticket);
         out.push(Command::FeedTurns {
@@ -103,23 +102,21 @@ impl Lane {
             after: self.overtaking.after,
             floor: self.cursor,
             places,
-            deliveries_max: LANE_DELIVERIES_MAX.saturating_sub(self.known.len()) / 2,
-            bytes_max: LANE_BYTES_MAX.saturating_sub(self.bytes) / 2,
+            deliveries_max,
+            bytes_max,
         });
     }
 
     /// When [`Lane::ask_for_turns`] has something to ask for, unless something happens; a time that has passed: now.
     pub(super) fn turns_at(&self) -> Option<Duration> {
         let Overtaking { read, after, looked_at, more, passed, wakes, .. } = &self.overtaking;
-        let not_before = match read {
-            Read::UnderWay(_) => return None,
-            Read::Idle => Duration::ZERO,
-            Read::NotBefore(at) => *at,
-        };
-        let SinkSettings { suspend, paused, .. } = self.settings;
-        let goes = !suspend && !paused && !matches!(self.breaker.state(), BreakerState::Open { .. });
-        let room = self.known.len() <= LANE_FRESH_MAX && self.bytes <= LANE_BYTES_FRESH_MAX;
-        if !self.spilled || !goes || !room || self.owned.is_empty() || self.keys.len() >= KEYS_TAKEN_MAX {
+        let not_before = read.may_at()?;
+        if !self.spilled
+            || !self.goes()
+            || !self.has_room_for_turns()
+            || self.owned.is_empty()
+            || self.keys.len() >= KEYS_TAKEN_MAX
+        {
             return None;
         }
         let drained = || passed.iter().any(|flow| self.fresh.len_of(*flow) < FLOW_ENOUGH);
@@ -128,13 +125,26 @@ impl Lane {
         wanted.map(|at| at.max(not_before))
     }
 
+    /// Whether anything goes, as far as the sink is concerned.
+    pub(super) fn goes(&self) -> bool {
+        let SinkSettings { suspend, paused, .. } = self.settings;
+        !suspend && !paused && !matches!(self.breaker.state(), BreakerState::Open { .. })
+    }
+
+    pub(super) fn has_room_for_turns(&self) -> bool {
+        self.known.len() <= LANE_FRESH_MAX && self.bytes <= LANE_BYTES_FRESH_MAX
+    }
+
     /// All may go that were at their rates.
     pub(super) fn rates_have_changed(&mut self) {
-        self.fresh.wake_all();
-        self.armed.wake_all();
+        let Self { retries, fresh, armed, .. } = self;
+        [retries, fresh, armed].into_iter().for_each(Turns::wake_all);
         self.overtaking.wake(Duration::MAX);
-        if matches!(self.feed, Read::NotBefore(_)) {
-            self.feed = Read::Idle;
+        self.due.rates_have_changed();
+        for read in [&mut self.feed, &mut self.due.read] {
+            if matches!(read, Read::NotBefore(_)) {
+                *read = Read::Idle;
+            }
         }
     }
 
@@ -157,7 +167,7 @@ impl Lane {
             if rests.contains(&flow) || !self.follows(&delivery, earlier) {
                 continue;
             }
-            if let Err(until) = self.admit(&delivery, now) {
+            if let Err(until) = self.admits(&delivery, now) {
                 places
                     .iter_mut()
                     .filter(|(of, _)| *of == flow)

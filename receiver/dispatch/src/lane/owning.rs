@@ -1,7 +1,7 @@
 //! Which of the sink's deliveries are this process's, where several share a store.
 use boathook_event::{Delivery, Partition, Partitions, Seq};
 
-use super::{Lane, Read, State, overtaking::Overtaking};
+use super::{Lane, Read, State, due::Due, overtaking::Overtaking};
 use crate::Now;
 
 impl Lane {
@@ -16,9 +16,9 @@ impl Lane {
         if !gained.is_empty() {
             self.cursor = 0;
             self.spilled = true;
-            self.stored_due = Some(now.monotonic);
             // A read that is under way may have left out what is new.
-            (self.feed, self.due_feed) = (Read::Idle, Read::Idle);
+            self.feed = Read::Idle;
+            self.due = self.due.begun_anew(Due::new(now));
             self.overtaking = Overtaking::default();
         }
     }
@@ -52,6 +52,7 @@ impl Lane {
         }
         self.fresh.retain(|seq| self.known.contains_key(seq));
         self.armed.retain(|seq| self.known.contains_key(seq));
+        self.retries.retain(|seq| self.known.contains_key(seq));
         let sink = self.settings.sink.clone();
         let is_lost = |key: &str| lost.contains(Partition::of(&sink, Some(key), 0));
         self.keys.let_go(is_lost, |seq| self.known.contains_key(&seq));

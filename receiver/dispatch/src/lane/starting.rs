@@ -4,11 +4,22 @@ use std::time::Duration;
 use boathook_event::{Flow, Seq};
 
 use super::{Known, Lane, State};
-use crate::{BreakerState, Command, Now, keys::Turn, limits::RETRIES_IN_A_ROW_MAX};
+use crate::{BreakerState, Command, Now, keys::Turn, limits::RETRIES_IN_A_ROW_MAX, turns::Turns};
+
+/// What may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It was tried before.
+    Retry,
+    Fresh,
+    /// It was armed again.
+    Armed,
+}
 
 impl Lane {
     /// Starts what may go.
     pub(super) fn start(&mut self, now: Now, out: &mut Vec<Command>) {
+        self.fall_due(now);
         while self.may_start(now.monotonic) {
             let Some(seq) = self.next(now) else { break };
             if self.end_if_over(seq, now, out) {
@@ -61,37 +72,42 @@ impl Lane {
         None
     }
 
-    /// Due retries before fresh ones, but no more than a few in a row; what is armed again after both. What is of a tenant that is at
-    /// its rate is put off.
+    /// The next whose turn it is. What is of a tenant that is at its rate is put off.
     fn candidate(&mut self, now: Now) -> Option<Seq> {
         loop {
-            let due = self.waiting.first().copied().filter(|(due, _)| *due <= now.monotonic);
-            // A probe tries another one than those that have failed, where there is one.
-            let probes = self.breaker.state() == BreakerState::HalfOpen;
-            let fresh_turn = (self.retries_in_a_row >= RETRIES_IN_A_ROW_MAX || probes)
-                && self.fresh.has_turn(now.monotonic);
-            if let Some((due, seq)) = due.filter(|_| !fresh_turn) {
-                self.waits_no_more(due, seq);
-                let Some((_, until)) = self.rests(seq, now) else {
-                    self.retries_in_a_row += 1;
-                    return Some(seq);
-                };
-                if let Some(known) = self.known.get_mut(&seq) {
-                    known.state = State::Waiting(until);
-                    let bytes = known.delivery.event.body.len();
-                    self.wait(until, seq, bytes);
-                }
-                continue;
-            }
-            self.retries_in_a_row = 0;
-            let fresh = self.fresh.pop(now.monotonic);
-            let (seq, is_fresh) = (fresh.or_else(|| self.armed.pop(now.monotonic))?, fresh.is_some());
+            let kind = self.next_kind(now.monotonic);
+            let seq = self.turns(kind).pop(now.monotonic)?;
             // A read of its key may have shown it meanwhile.
             if !self.is_ready(seq) {
                 continue;
             }
-            let Some((flow, until)) = self.rests(seq, now) else { return Some(seq) };
-            if is_fresh { &mut self.fresh } else { &mut self.armed }.rest(flow, seq, until);
+            let Some((flow, until)) = self.rests(seq, now) else {
+                let retries = self.retries_in_a_row.saturating_add(1);
+                self.retries_in_a_row = if kind == Kind::Retry { retries } else { 0 };
+                return Some(seq);
+            };
+            self.turns(kind).rest(flow, seq, until);
+        }
+    }
+
+    /// Due retries before fresh ones, but no more than a few in a row; what is armed again after both.
+    fn next_kind(&mut self, now: Duration) -> Kind {
+        // A probe tries another one than those that have failed, where there is one.
+        let probes = self.breaker.state() == BreakerState::HalfOpen;
+        let enough = probes || self.retries_in_a_row >= RETRIES_IN_A_ROW_MAX;
+        match (self.retries.has_turn(now), self.fresh.has_turn(now)) {
+            (true, true) if enough => Kind::Fresh,
+            (true, _) => Kind::Retry,
+            (false, true) => Kind::Fresh,
+            (false, false) => Kind::Armed,
+        }
+    }
+
+    fn turns(&mut self, kind: Kind) -> &mut Turns {
+        match kind {
+            Kind::Retry => &mut self.retries,
+            Kind::Fresh => &mut self.fresh,
+            Kind::Armed => &mut self.armed,
         }
     }
 

@@ -1,4 +1,6 @@
 //! Flows take turns: how many deliveries of others go before one that has just come.
+use std::{collections::BTreeMap, time::Duration};
+
 use boathook_event::Seq;
 
 use super::world::{World, key_of, sinks};
@@ -131,6 +133,112 @@ fn a_thousand_tenants_at_their_rates_leave_room_for_one_that_is_not() {
     assert!(others <= MEANWHILE && world.elapsed.as_secs() < 50, "{others}, {:?}", world.elapsed);
     world.per_tenant_per_minute = 0;
     world.configure();
+    world.settle();
+}
+
+/// The first sink has had `pile` of one flow and twenty of another; all of the first is armed again, and of the other when so many
+/// of those have gone.
+fn replayed(pile: u64, meanwhile: usize, per_tenant_per_minute: u32) -> World {
+    let mut world = world(false);
+    world.commit_of(1, pile);
+    world.commit_of(2, 20);
+    drain(&mut world);
+    world.per_tenant_per_minute = per_tenant_per_minute;
+    world.configure();
+    (world.tries, world.due_feeds) = (BTreeMap::new(), 0);
+    world.replay_of(1);
+    let until = world.elapsed + Duration::from_secs(5);
+    while tries_of(&world, 1) < meanwhile && world.elapsed < until && world.advance() {}
+    world.replay_of(2);
+    world
+}
+
+/// Until nothing waits for the first sink.
+fn drain(world: &mut World) {
+    while !world.pending[&sinks()[0]].is_empty() && world.advance() {}
+}
+
+/// Attempts of a flow at the first sink, each of them.
+fn tries_of(world: &World, flow: u64) -> usize {
+    world.tries.get(&flow).copied().unwrap_or_default()
+}
+
+#[test]
+fn what_is_armed_again_of_one_flow_does_not_wait_for_what_is_of_another() {
+    let mut world = replayed(8_000, 3_000, 0);
+    let before = tries_of(&world, 1);
+    while tries_of(&world, 2) < 20 && world.advance() {}
+    let others = tries_of(&world, 1) - before;
+    assert!(others <= 20 + 2 * MEANWHILE, "{others} of the other flow went before");
+    world.settle();
+}
+
+#[test]
+fn what_is_armed_again_of_a_tenant_at_its_rate_does_not_hold_up_that_of_others() {
+    let mut world = replayed(5_000, 3_000, 60);
+    let begun = world.elapsed;
+    while tries_of(&world, 2) < 20 && world.advance() {}
+    // That has the same rate: twenty take nineteen seconds.
+    assert!(world.elapsed - begun < Duration::from_secs(21), "{:?}", world.elapsed - begun);
+    assert!(tries_of(&world, 1) < 40, "{}", tries_of(&world, 1));
+    while world.elapsed - begun < Duration::from_secs(600) && world.advance() {}
+    let reads = world.due_feeds + world.due_turn_feeds;
+    assert!(reads < 4_000, "{reads} reads");
+    (world.per_tenant_per_minute, world.due_feeds) = (0, 0);
+    world.configure();
+    world.settle();
+}
+
+#[test]
+fn what_is_armed_again_of_who_has_no_rate_goes_on_beside_a_tenant_at_its_rate() {
+    let mut world = world(false);
+    world.commit_of(1, 3_000);
+    world.commit_of(0, 1_000);
+    drain(&mut world);
+    world.per_tenant_per_minute = 60;
+    world.configure();
+    world.replay_of(1);
+    let until = world.elapsed + Duration::from_secs(5);
+    while world.elapsed < until && world.advance() {}
+    (world.tries, world.due_feeds, world.due_turn_feeds) = (BTreeMap::new(), 0, 0);
+    world.replay_of(0);
+    let begun = world.elapsed;
+    while tries_of(&world, 0) < 1_000 && world.advance() {}
+    let reads = world.due_feeds + world.due_turn_feeds;
+    assert!(world.elapsed - begun < Duration::from_secs(6), "{:?}, {reads} reads", world.elapsed - begun);
+    assert!(reads < 1_000, "{reads} reads");
+    world.per_tenant_per_minute = 0;
+    world.configure();
+    world.settle();
+}
+
+#[test]
+fn a_backlog_of_what_is_due_is_read_page_by_page_and_without_pauses() {
+    let mut world = replayed(8_000, 3_000, 0);
+    let begun = world.elapsed;
+    drain(&mut world);
+    // A millisecond passes with each answer: two for each delivery, and those of reads.
+    assert!(world.elapsed - begun < Duration::from_secs(16), "{:?}", world.elapsed - begun);
+    assert!(world.due_feeds < 100, "{} reads", world.due_feeds);
+}
+
+#[test]
+fn retries_of_one_flow_do_not_wait_for_those_of_another() {
+    let mut world = world(false);
+    (world.held_up, world.attempts_max) = (Some("hot"), 0);
+    world.configure();
+    world.commit_of(1, 5_000);
+    while world.elapsed.as_secs() < 60 && world.advance() {}
+    world.commit_of(2, 20);
+    world.tries.clear();
+    while tries_of(&world, 2) < 20 && world.advance() {}
+    world.held_up = None;
+    world.tries.clear();
+    let of_the_other = |world: &World| world.pending[&sinks()[0]].range(5_001..).next().is_some();
+    while of_the_other(&world) && world.advance() {}
+    // Their own first pauses are half a second at most.
+    assert!(tries_of(&world, 1) < 500, "{} of the other flow went before", tries_of(&world, 1));
+    assert!(world.pending[&sinks()[0]].len() > 1_000);
     world.settle();
 }
 

@@ -14,6 +14,10 @@ use super::world::{World, key_of};
 
 /// Flows that one read in turns looks at: few, so that there are more.
 const TURN_FLOWS: usize = 16;
+/// What such a read gives of each flow of what is due.
+const DUE_TURN: usize = 16;
+/// When it is due, its place, and how often it was attempted.
+type Tried = ((Timestamp, Seq), u32);
 /// What bodies are made of.
 static ZEROS: [u8; 600_000] = [0; 600_000];
 
@@ -186,24 +190,79 @@ impl World {
         Input::FedKey { sink, ticket, deliveries, more }
     }
 
-    pub(super) fn feed_due(&mut self, sink: ObjectName, ticket: u64, until: Timestamp, max: Page) -> Input {
+    pub(super) fn feed_due(
+        &mut self,
+        (sink, ticket): (ObjectName, u64),
+        until: Timestamp,
+        behind: (Timestamp, Seq),
+        max: Page,
+    ) -> Input {
+        self.due_feeds += 1;
         if self.faults && self.dice.once_in(8) {
             return Input::FeedFailed { sink, ticket };
         }
-        let pending = self.pending[&sink].iter();
-        let mut tried: Vec<(Timestamp, Seq, u32)> =
-            pending.filter_map(|(seq, (attempts, due))| due.map(|due| (due, *seq, *attempts))).collect();
+        let tried = self.tried(&sink);
+        let from = tried.partition_point(|(place, _)| *place <= behind);
+        let due = tried.iter().skip(from).take_while(|((due, _), _)| *due <= until);
+        let (given, more) = page(due, |((_, seq), _)| self.bytes_of(*seq), max);
+        let deliveries = given.into_iter().map(|tried| self.tried_delivery(&sink, tried)).collect();
+        let next_due = tried.iter().map(|((due, _), _)| *due).find(|due| *due > until);
+        Input::FedDue { sink, ticket, deliveries, more, next_due }
+    }
+
+    /// Some of each flow.
+    pub(super) fn feed_due_turns(
+        &mut self,
+        (sink, ticket): (ObjectName, u64),
+        until: Timestamp,
+        after: Option<Flow>,
+        places: &BTreeMap<Flow, (Timestamp, Seq)>,
+        max: Page,
+    ) -> Input {
+        self.due_turn_feeds += 1;
+        if self.faults && self.dice.once_in(8) {
+            return Input::FeedFailed { sink, ticket };
+        }
+        let tried = self.tried(&sink);
+        let mut flows = BTreeMap::<Flow, Vec<&Tried>>::new();
+        for row in &tried {
+            let flow = self.flow_of(row.0.1);
+            if after.is_none_or(|after| flow > after) {
+                flows.entry(flow).or_default().push(row);
+            }
+        }
+        let mut reached =
+            (flows.len() > TURN_FLOWS).then(|| flows.keys().nth(TURN_FLOWS - 1)).flatten().copied();
+        let (mut given, mut given_places, mut bytes, mut before) = (Vec::new(), BTreeMap::new(), 0, after);
+        'page: for (flow, rows) in flows.into_iter().take(TURN_FLOWS) {
+            let behind = places.get(&flow).copied().unwrap_or((Timestamp::MIN, 0));
+            let due = rows.into_iter().filter(|(place, _)| *place > behind && place.0 <= until);
+            for row in due.take(DUE_TURN) {
+                bytes += self.bytes_of(row.0.1);
+                if !given.is_empty() && (given.len() >= max.deliveries || bytes > max.bytes) {
+                    reached = before;
+                    break 'page;
+                }
+                given_places.insert(flow, row.0);
+                given.push(row);
+            }
+            before = Some(flow);
+        }
+        let deliveries = given.into_iter().map(|tried| self.tried_delivery(&sink, tried)).collect();
+        Input::FedDueTurns { sink, ticket, deliveries, places: given_places.into_iter().collect(), reached }
+    }
+
+    /// What was tried, by due time.
+    fn tried(&self, sink: &ObjectName) -> Vec<Tried> {
+        let pending = self.pending[sink].iter();
+        let tried = pending.filter_map(|(seq, (attempts, due))| due.map(|due| ((due, *seq), *attempts)));
+        let mut tried: Vec<Tried> = tried.collect();
         tried.sort_unstable();
-        let due = tried.iter().take_while(|(due, _, _)| *due <= until);
-        let (given, _) = page(due, |(_, seq, _)| self.bytes_of(*seq), max);
-        let given = given.len();
-        let next_due = tried.get(given).map(|(due, _, _)| *due);
-        tried.truncate(given);
-        let deliveries = tried
-            .into_iter()
-            .map(|(due, seq, attempts)| self.delivery(&sink, seq, attempts, Some(due)))
-            .collect();
-        Input::FedDue { sink, ticket, deliveries, next_due }
+        tried
+    }
+
+    fn tried_delivery(&self, sink: &ObjectName, ((due, seq), attempts): &Tried) -> Delivery {
+        self.delivery(sink, *seq, *attempts, Some(*due))
     }
 
     pub(super) fn feed_oldest(&mut self, sink: ObjectName, ticket: u64, after: Seq, max: Page) -> Input {

@@ -72,6 +72,8 @@ pub(crate) struct World {
     pub(crate) feeds: u64,
     pub(crate) key_feeds: u64,
     pub(crate) turn_feeds: u64,
+    pub(crate) due_feeds: u64,
+    pub(crate) due_turn_feeds: u64,
     /// Deliveries of this key fail.
     pub(crate) held_up: Option<&'static str>,
     pub(crate) attempts_max: u32,
@@ -98,6 +100,8 @@ pub(crate) struct World {
     flow_of: Vec<Flow>,
     /// What was attempted first, in that order.
     pub(crate) begun: Vec<(ObjectName, Seq)>,
+    /// Attempts at the first sink by flow.
+    pub(crate) tries: BTreeMap<u64, usize>,
     /// Those that were parked and armed again: they join the order of their key where they come.
     replays: BTreeSet<(ObjectName, Seq)>,
     /// What is this process's; another one delivers the rest.
@@ -160,6 +164,8 @@ impl World {
             feeds: 0,
             key_feeds: 0,
             turn_feeds: 0,
+            due_feeds: 0,
+            due_turn_feeds: 0,
             keyed: false,
             held_up: None,
             attempts_max: ATTEMPTS_MAX,
@@ -175,6 +181,7 @@ impl World {
             flows: BTreeMap::new(),
             flow_of: Vec::new(),
             begun: Vec::new(),
+            tries: BTreeMap::new(),
             replays: BTreeSet::new(),
             owned: Partitions::ALL,
             unrecorded: BTreeSet::new(),
@@ -274,9 +281,14 @@ impl World {
                 let answer = self.feed_key(sink, ticket, &key, after, page);
                 self.answer(answer);
             }
-            Command::FeedDue { sink, ticket, until, deliveries_max, bytes_max } => {
+            Command::FeedDue { sink, ticket, until, behind, deliveries_max, bytes_max } => {
                 let page = Page { deliveries: deliveries_max, bytes: bytes_max };
-                let answer = self.feed_due(sink, ticket, until, page);
+                let answer = self.feed_due((sink, ticket), until, behind, page);
+                self.answer(answer);
+            }
+            Command::FeedDueTurns { sink, ticket, until, after, places, deliveries_max, bytes_max } => {
+                let page = Page { deliveries: deliveries_max, bytes: bytes_max };
+                let answer = self.feed_due_turns((sink, ticket), until, after, &places, page);
                 self.answer(answer);
             }
         }
@@ -299,6 +311,9 @@ impl World {
         self.unrecorded.insert((sink.clone(), seq));
         assert!(self.owned.contains(delivery.partition()), "{sink} {seq} is another process's");
         self.check_order(&sink, seq);
+        if sink.name() == "a" {
+            *self.tries.entry(self.flow_number(seq)).or_default() += 1;
+        }
         if number == 1 {
             self.begun.push((sink.clone(), seq));
         }

@@ -1,7 +1,7 @@
 //! What is still to be delivered, read page by page.
 use std::{fmt, sync::Arc, time::Duration};
 
-use boathook_event::{Delivery, ObjectName, Seq};
+use boathook_event::{Delivery, DuePlace, ObjectName, Seq};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
@@ -18,7 +18,7 @@ use crate::{
         snapshot::Snapshot,
         turns,
     },
-    traits::{Fed, Feed, Joined, News, Page, Standing, Turned, Turns},
+    traits::{DueTurns, Fed, Feed, Joined, News, Page, Standing, Turned, TurnedDue, Turns},
 };
 
 /// The feed of a [`super::Local`] store.
@@ -68,14 +68,25 @@ impl Feed for LocalFeed {
         turns::read(&self.snapshot()?, sink, turns, page)
     }
 
-    fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
+    fn due(
+        &self,
+        sink: &ObjectName,
+        until: Timestamp,
+        (after, seq): DuePlace,
+        page: Page,
+    ) -> Result<Fed, Error> {
         let snapshot = self.snapshot()?;
         let select = "select seq, attempts, due, key, replay, blocks from pending indexed by pending_due
-                      where sink = ?1 and due <= ?2 order by due, seq";
+                      where sink = ?1 and due <= ?2 and (due, seq) > (?3, ?4) order by due, seq";
         let Some(id) = names::stored(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, 0).ended();
         };
-        Filling::new(&snapshot, sink, page, 0).fill(select, params![id, until.as_microsecond()], |_| true)
+        let at = params![id, until.as_microsecond(), after.as_microsecond(), place(seq)];
+        Filling::new(&snapshot, sink, page, 0).fill(select, at, |_| true)
+    }
+
+    fn due_turns(&self, sink: &ObjectName, turns: &DueTurns, page: Page) -> Result<TurnedDue, Error> {
+        turns::read_due(&self.snapshot()?, sink, turns, page)
     }
 
     fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error> {
@@ -168,7 +179,7 @@ impl fmt::Debug for LocalFeed {
 pub(super) struct Tried {
     pub(super) seq: Seq,
     attempts: u32,
-    due: Option<Timestamp>,
+    pub(super) due: Option<Timestamp>,
     /// Where it is ordered.
     pub(super) key: Option<Box<str>>,
     replay: u32,

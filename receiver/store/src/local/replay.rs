@@ -1,5 +1,5 @@
 //! Making deliveries pending once more.
-use boathook_event::{Destination, ObjectName, Seq, limits::SINKS_PER_EVENT_MAX};
+use boathook_event::{Destination, Flow, ObjectName, Seq, limits::SINKS_PER_EVENT_MAX};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     limits::REPLAY_SLICE,
     local::{
         at_once::{self, AtOnce},
-        facts,
+        facts::{self, Facts},
         writer::Work,
     },
     traits::{DeliveryState, Replay, Replayed},
@@ -23,6 +23,8 @@ struct Again {
     /// Those that ended well at once.
     at_once: Vec<AtOnce>,
     key: Option<Box<str>>,
+    /// Whose turn its deliveries wait for.
+    flow: i64,
     /// Of its body.
     bytes: i64,
 }
@@ -90,14 +92,20 @@ impl Work<'_> {
 
     fn again(&self, seq: Seq) -> Result<Option<Again>, Error> {
         let found = self
-            .prepared("select endpoint, sinks, at_once, facts, coalesce(body_bytes, length(body)) from events where seq = ?1")?
+            .prepared(
+                "select endpoint, sinks, at_once, facts, coalesce(body_bytes, length(body)), n.name
+                 from events join names n on n.id = endpoint where seq = ?1",
+            )?
             .query_row([place(seq)], |row| {
+                let Facts { key, tenant, .. } = facts::column(row, 3)?;
+                let of = ObjectName::from_stored(row.get_ref(5)?.as_str()?);
                 Ok(Again {
                     seq,
                     endpoint: row.get(0)?,
                     sinks: decode_sinks(row.get_ref(1)?.as_blob()?),
                     at_once: at_once::column(row, 2)?,
-                    key: facts::column(row, 3)?.key,
+                    key,
+                    flow: Flow::of(&of, tenant.as_deref()).number(),
                     bytes: row.get(4)?,
                 })
             })
@@ -161,7 +169,7 @@ impl Work<'_> {
         ordered: bool,
         standing: Option<Standing>,
     ) -> Result<bool, Error> {
-        let Again { seq, endpoint, ref key, bytes, .. } = *again;
+        let Again { seq, endpoint, ref key, flow, bytes, .. } = *again;
         let replay = match standing {
             Some(Standing { state: DeliveryState::Pending, .. }) => return Ok(false),
             // It starts anew, and its failures are forgotten.
@@ -179,10 +187,10 @@ impl Work<'_> {
         };
         let key = key.as_deref().filter(|_| ordered);
         self.prepared(
-            "insert into pending (sink, seq, attempts, due, key, replay, bytes, blocks)
-             values (?2, ?1, 0, ?3, ?4, ?5, ?6, exists (select 1 from blocking where seq = ?1 and sink = ?2))",
+            "insert into pending (sink, seq, attempts, due, key, replay, bytes, flow, blocks)
+             values (?2, ?1, 0, ?3, ?4, ?5, ?6, ?7, exists (select 1 from blocking where seq = ?1 and sink = ?2))",
         )?
-        .execute(params![place(seq), sink, self.now.as_microsecond(), key, replay, bytes])?;
+        .execute(params![place(seq), sink, self.now.as_microsecond(), key, replay, bytes, flow])?;
         let totals = self.tally.route(endpoint, sink);
         totals.starts_anew(standing.map(|standing| standing.state));
         totals.waits(bytes);

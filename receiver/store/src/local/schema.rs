@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The schema that this program reads and writes.
-const VERSION: i64 = 9;
+const VERSION: i64 = 10;
 
 /// Times are Unix microseconds. `names` holds endpoints and sinks. `pending.due` is null until the first attempt has
 /// failed. A completed delivery has one row, whose `outcome` is `delivered`, `already_there`, `skipped` or the reason it was
@@ -207,9 +207,16 @@ const FROM_8: &str = "
     update meta set value = 9 where key = 'schema';
 ";
 
+/// Adds what schema 9 does not have: turns of what is due. `pending.flow` counts always; those that were armed again before are one
+/// flow.
+const FROM_9: &str = "
+    create index pending_due_by_flow on pending (sink, flow, due) where due is not null;
+    update meta set value = 10 where key = 'schema';
+";
+
 /// What brings a schema from 3 on up to the next one.
-const STEPS: [(i64, &str); 6] =
-    [(3, FROM_3), (4, FROM_4), (5, FROM_5), (6, FROM_6), (7, FROM_7), (8, FROM_8)];
+const STEPS: [(i64, &str); 7] =
+    [(3, FROM_3), (4, FROM_4), (5, FROM_5), (6, FROM_6), (7, FROM_7), (8, FROM_8), (9, FROM_9)];
 
 /// Opens the writing connection; makes the tables where there are none.
 pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {

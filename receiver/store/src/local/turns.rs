@@ -1,4 +1,4 @@
-//! What was never tried, read in turns: of each flow a little, found by looking for the next flow in the index.
+//! What waits, read in turns: of each flow a little, found by looking for the next flow in the index.
 use std::collections::BTreeSet;
 
 use boathook_event::{Flow, ObjectName, Seq};
@@ -7,19 +7,64 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::{
     Error,
     columns::place,
-    limits::{TURN_BLOCKING_MAX, TURN_FLOWS_MAX},
+    limits::{DUE_TURN, TURN_BLOCKING_MAX, TURN_FLOWS_MAX},
     local::{
         feed::{Filling, Tried, tried},
         names, schema,
         snapshot::Snapshot,
     },
-    traits::{Page, Turned, Turns},
+    traits::{DueTurns, Page, Turned, TurnedDue, Turns},
 };
 
 /// A flow that has something that was never tried, and the place behind which it is read.
 type Behind = (Flow, Seq);
 
-/// Reads some turns.
+/// Reads some turns of what is due.
+pub(super) fn read_due(
+    snapshot: &Snapshot<'_>,
+    sink: &ObjectName,
+    turns: &DueTurns,
+    page: Page,
+) -> Result<TurnedDue, Error> {
+    let (mut filling, mut places) = (Filling::new(snapshot, sink, page, 0), Vec::new());
+    let Some(sink) = names::stored(snapshot, sink)? else { return Ok(TurnedDue::default()) };
+    let mut next = snapshot.prepare_cached(
+        "select flow, due from pending indexed by pending_due_by_flow
+         where sink = ?1 and flow > ?2 and due is not null order by flow, due limit 1",
+    )?;
+    let select = format!(
+        "select seq, attempts, due, key, replay, blocks from pending indexed by pending_due_by_flow
+         where sink = ?1 and flow = ?2 and due <= ?3 and (due, seq) > (?4, ?5) order by due, seq limit {DUE_TURN}"
+    );
+    let mut of_flow = snapshot.prepare_cached(&select)?;
+    let (until, mut reached) = (turns.until.as_microsecond(), turns.after);
+    for _ in 0..TURN_FLOWS_MAX {
+        let at = params![sink, reached.map_or(-1, Flow::number)];
+        let found = next.query_row(at, |row| Ok((Flow::numbered(row.get(0)?), row.get::<_, i64>(1)?)));
+        let Some((flow, due)) = found.optional()? else {
+            return Ok(TurnedDue { deliveries: filling.deliveries(), places, reached: None });
+        };
+        if let (true, Some((after, seq))) = (due <= until, turns.behind(flow)) {
+            let at = params![sink, flow.number(), until, after.as_microsecond(), place(seq)];
+            let mut rows = of_flow.query(at)?;
+            let mut up_to = None;
+            while let Some(row) = rows.next()? {
+                let tried = tried(row)?;
+                if !filling.take_next(&tried)? {
+                    // It comes again, for the rest of its turn.
+                    places.extend(up_to.map(|up_to| (flow, up_to)));
+                    return Ok(TurnedDue { deliveries: filling.deliveries(), places, reached });
+                }
+                up_to = tried.due.map(|due| (due, tried.seq));
+            }
+            places.extend(up_to.map(|up_to| (flow, up_to)));
+        }
+        reached = Some(flow);
+    }
+    Ok(TurnedDue { deliveries: filling.deliveries(), places, reached })
+}
+
+/// Reads some turns of what was never tried.
 pub(super) fn read(
     snapshot: &Snapshot<'_>,
     sink: &ObjectName,

@@ -1,7 +1,7 @@
 //! What is still to be delivered, page by page.
 use std::{fmt, ops::Bound, sync::Arc, time::Duration};
 
-use boathook_event::{Delivery, ObjectName, Seq};
+use boathook_event::{Delivery, DuePlace, ObjectName, Seq};
 use jiff::Timestamp;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Error,
     limits::FEED_ROWS_MAX,
-    traits::{Fed, Feed, Joined, News, Page, Standing, Turned, Turns},
+    traits::{DueTurns, Fed, Feed, Joined, News, Page, Standing, Turned, TurnedDue, Turns},
 };
 
 /// The feed of a [`super::Memory`].
@@ -37,10 +37,15 @@ impl Feed for MemoryFeed {
         Ok(turns::read(&self.0.state(), sink, turns, page))
     }
 
-    fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
+    fn due(&self, sink: &ObjectName, until: Timestamp, after: DuePlace, page: Page) -> Result<Fed, Error> {
         let state = self.0.state();
-        let due = state.lanes.of(sink).into_iter().flat_map(|lane| lane.due.range(..=(until, Seq::MAX)));
+        let due = state.lanes.of(sink).into_iter().flat_map(|lane| lane.due.range(behind(after)));
+        let due = due.take_while(|(due, _)| *due <= until);
         Ok(Filling::new(&state, sink, page, 0).fill(due.map(|(_, seq)| *seq), |_| true))
+    }
+
+    fn due_turns(&self, sink: &ObjectName, turns: &DueTurns, page: Page) -> Result<TurnedDue, Error> {
+        Ok(turns::read_due(&self.0.state(), sink, turns, page))
     }
 
     fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error> {
@@ -84,7 +89,7 @@ impl fmt::Debug for MemoryFeed {
     }
 }
 
-fn behind(after: Seq) -> (Bound<Seq>, Bound<Seq>) {
+fn behind<T>(after: T) -> (Bound<T>, Bound<T>) {
     (Bound::Excluded(after), Bound::Unbounded)
 }
 

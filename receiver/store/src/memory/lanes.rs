@@ -18,6 +18,8 @@ pub(super) struct Lane {
     pub(super) seqs: BTreeSet<Seq>,
     /// What was tried, or is armed again.
     pub(super) due: BTreeSet<(Timestamp, Seq)>,
+    /// The same by flow.
+    pub(super) due_turns: BTreeMap<Flow, BTreeSet<(Timestamp, Seq)>>,
     /// What keeps the order of its key.
     pub(super) by_key: HashMap<Box<str>, BTreeSet<Seq>>,
     /// What was never tried.
@@ -41,14 +43,24 @@ impl Lane {
         of_key.range((Excluded(floor), Excluded(seq))).next_back().copied()
     }
 
-    /// It was tried, or is gone.
-    fn has_no_turn(&mut self, flow: Flow, seq: Seq) {
-        if let Some(of_flow) = self.turns.get_mut(&flow) {
-            of_flow.remove(&seq);
-            if of_flow.is_empty() {
-                self.turns.remove(&flow);
-            }
-        }
+    /// It waits for its turn, until it is due if it was tried.
+    fn waits(&mut self, flow: Flow, due: Option<Timestamp>, seq: Seq) {
+        let Some(due) = due else {
+            self.turns.entry(flow).or_default().insert(seq);
+            return;
+        };
+        self.due.insert((due, seq));
+        self.due_turns.entry(flow).or_default().insert((due, seq));
+    }
+
+    /// It is tried, or gone.
+    fn waits_no_more(&mut self, flow: Flow, due: Option<Timestamp>, seq: Seq) {
+        let Some(due) = due else {
+            remove(&mut self.turns, flow, &seq);
+            return;
+        };
+        self.due.remove(&(due, seq));
+        remove(&mut self.due_turns, flow, &(due, seq));
     }
 }
 
@@ -69,10 +81,7 @@ impl Lanes {
             None => self.0.entry(sink.clone()).or_default(),
         };
         lane.seqs.insert(seq);
-        match due {
-            Some(due) => _ = lane.due.insert((due, seq)),
-            None => _ = lane.turns.entry(flow).or_default().insert(seq),
-        }
+        lane.waits(flow, due, seq);
         let Some(key) = key else { return };
         match lane.by_key.get_mut(key) {
             Some(of_key) => of_key.extend([seq]),
@@ -83,10 +92,7 @@ impl Lanes {
     pub(super) fn leave(&mut self, sink: &ObjectName, Waiting { seq, key, due, flow }: Waiting<'_>) {
         let Some(lane) = self.0.get_mut(sink) else { return };
         lane.seqs.remove(&seq);
-        match due {
-            Some(due) => _ = lane.due.remove(&(due, seq)),
-            None => lane.has_no_turn(flow, seq),
-        }
+        lane.waits_no_more(flow, due, seq);
         if let Some((key, of_key)) = key.and_then(|key| Some((key, lane.by_key.get_mut(key)?))) {
             of_key.remove(&seq);
             if of_key.is_empty() {
@@ -103,10 +109,17 @@ impl Lanes {
         due: Timestamp,
     ) {
         let Some(lane) = self.0.get_mut(sink) else { return };
-        match before {
-            Some(before) => _ = lane.due.remove(&(before, seq)),
-            None => lane.has_no_turn(flow, seq),
+        lane.waits_no_more(flow, before, seq);
+        lane.waits(flow, Some(due), seq);
+    }
+}
+
+/// No flow has nothing.
+fn remove<T: Ord>(of: &mut BTreeMap<Flow, BTreeSet<T>>, flow: Flow, one: &T) {
+    if let Some(of_flow) = of.get_mut(&flow) {
+        of_flow.remove(one);
+        if of_flow.is_empty() {
+            of.remove(&flow);
         }
-        lane.due.insert((due, seq));
     }
 }

@@ -1,4 +1,4 @@
-//! What was never tried, read in turns: of each flow a little.
+//! What waits, read in turns: of each flow a little.
 use std::{
     collections::BTreeMap,
     ops::Bound::{Excluded, Unbounded},
@@ -8,11 +8,38 @@ use boathook_event::{Flow, ObjectName, Seq};
 
 use super::{feed::Filling, lanes::Lane, state::State};
 use crate::{
-    limits::TURN_FLOWS_MAX,
-    traits::{Page, Turned, Turns},
+    limits::{DUE_TURN, TURN_FLOWS_MAX},
+    traits::{DueTurns, Page, Turned, TurnedDue, Turns},
 };
 
-/// Reads some turns. Nothing that is parked stays, so nothing holds its key.
+/// Reads some turns of what is due.
+pub(super) fn read_due(state: &State, sink: &ObjectName, turns: &DueTurns, page: Page) -> TurnedDue {
+    let (mut filling, mut places) = (Filling::new(state, sink, page, 0), BTreeMap::new());
+    let from = turns.after.map_or(Unbounded, Excluded);
+    let lane = state.lanes.of(sink);
+    let flows = lane.into_iter().flat_map(|lane| lane.due_turns.range((from, Unbounded)));
+    let (mut reached, mut last) = (turns.after, true);
+    'page: for (number, (flow, of_flow)) in flows.enumerate() {
+        last = false;
+        if number == TURN_FLOWS_MAX {
+            break;
+        }
+        let behind = turns.behind(*flow).into_iter();
+        let rows = behind.flat_map(|behind| of_flow.range((Excluded(behind), Unbounded)));
+        for place in rows.take_while(|(due, _)| *due <= turns.until).take(DUE_TURN) {
+            if !filling.take_next(place.1) {
+                // It comes again, for the rest of its turn.
+                break 'page;
+            }
+            places.insert(*flow, *place);
+        }
+        (reached, last) = (Some(*flow), true);
+    }
+    let (places, reached) = (places.into_iter().collect(), reached.filter(|_| !last));
+    TurnedDue { deliveries: filling.deliveries(), places, reached }
+}
+
+/// Reads some turns of what was never tried. Nothing that is parked stays, so nothing holds its key.
 pub(super) fn read(state: &State, sink: &ObjectName, turns: &Turns, page: Page) -> Turned {
     let mut filling = Filling::new(state, sink, page, turns.floor);
     let (mut earlier, mut places, mut more) = (Vec::new(), BTreeMap::new(), false);

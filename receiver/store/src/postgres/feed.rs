@@ -1,7 +1,7 @@
 //! What is still to be delivered, read page by page.
 use std::{cell::RefCell, collections::BTreeMap, fmt, time::Duration};
 
-use boathook_event::{Delivery, ObjectName, Partition, Partitions, Seq};
+use boathook_event::{Delivery, DuePlace, ObjectName, Partition, Partitions, Seq};
 use jiff::Timestamp;
 use tokio_postgres::{Row, types::Type};
 
@@ -19,7 +19,7 @@ use crate::{
         sharing::{self, Held},
         text, turns,
     },
-    traits::{Epoch, Fed, Feed, Joined, News, Page, Standing, Turned, Turns},
+    traits::{DueTurns, Epoch, Fed, Feed, Joined, News, Page, Standing, Turned, TurnedDue, Turns},
 };
 
 /// The feed of a [`super::Postgres`] store.
@@ -47,8 +47,8 @@ struct Wanted<'w> {
 enum Which {
     /// By what follows `from pending where sink = … and`; the sink is `$1`.
     Where(&'static str),
-    /// They are due by `$2`, so many of each partition of `$3` at most. What two sinks or three receivers leave lying must not be
-    /// gone through for the rest.
+    /// They are due by `$2`, and behind `$4` and `$5`, so many of each partition of `$3` at most. What two sinks or three
+    /// receivers leave lying must not be gone through for the rest.
     Due(usize),
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Tried {
     pub(super) seq: i64,
     pub(super) partition: Partition,
     attempts: u32,
-    due: Option<Timestamp>,
+    pub(super) due: Option<Timestamp>,
     /// Where it is ordered.
     pub(super) key: Option<Box<str>>,
     replay: u32,
@@ -144,7 +144,13 @@ impl Feed for PostgresFeed {
         connection.work(&async |session| turns::read(session, sink, of, turns, page).await)
     }
 
-    fn due(&self, sink: &ObjectName, until: Timestamp, page: Page) -> Result<Fed, Error> {
+    fn due(
+        &self,
+        sink: &ObjectName,
+        until: Timestamp,
+        (behind, seq): DuePlace,
+        page: Page,
+    ) -> Result<Fed, Error> {
         let of = self.given();
         let rows_max = page.deliveries_max.min(FEED_ROWS_MAX);
         let count = usize::try_from(of.len()).unwrap_or(1).max(1);
@@ -155,10 +161,21 @@ impl Feed for PostgresFeed {
             after: 0,
             which: Which::Due(2 * rows_max / count + DUE_OF_EACH_MIN),
             parameters: &|| {
-                vec![value(until.as_microsecond(), Type::INT8), value(parts(of), Type::INT4_ARRAY)]
+                vec![
+                    value(until.as_microsecond(), Type::INT8),
+                    value(parts(of), Type::INT4_ARRAY),
+                    value(behind.as_microsecond(), Type::INT8),
+                    value(place(seq), Type::INT8),
+                ]
             },
             fresh_only: false,
         })
+    }
+
+    fn due_turns(&self, sink: &ObjectName, turns: &DueTurns, page: Page) -> Result<TurnedDue, Error> {
+        let of = self.given();
+        let mut connection = self.connection.borrow_mut();
+        connection.work(&async |session| turns::read_due(session, sink, of, turns, page).await)
     }
 
     fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error> {
@@ -337,24 +354,25 @@ impl Which {
             Self::Where(condition) => format!("select {COLUMNS} {of_sink} {condition} limit {rows_max}"),
             Self::Due(of_each) => format!(
                 "select {COLUMNS} from unnest($3) as of_part (of_part), lateral (
-                     select {COLUMNS} {of_sink} part = of_part and due <= $2 order by due, seq limit {of_each}
+                     select {COLUMNS} {of_sink} part = of_part and due <= $2 and (due, seq) > ($4, $5)
+                     order by due, seq limit {of_each}
                  ) of_it order by due, seq limit {rows_max}"
             ),
         }
     }
 
-    /// Of a partition that has given as many as it may there are more: what is due after the last of these is not given, for they
+    /// Of a partition that has given as many as it may there are more: what comes after the last of these is not given, for they
     /// may come before it. Tells whether there was such a partition.
     fn hide(&self, tried: &mut Vec<Tried>) -> bool {
         let Self::Due(of_each) = self else { return false };
-        let mut last = BTreeMap::<Partition, (usize, Option<Timestamp>)>::new();
-        for Tried { partition, due, .. } in &*tried {
+        let mut last = BTreeMap::<Partition, (usize, (Option<Timestamp>, i64))>::new();
+        for Tried { partition, due, seq, .. } in &*tried {
             let (count, latest) = last.entry(*partition).or_default();
-            (*count, *latest) = (*count + 1, *due);
+            (*count, *latest) = (*count + 1, (*due, *seq));
         }
         let full = last.values().filter(|(count, _)| count >= of_each);
-        let Some(until) = full.map(|(_, latest)| *latest).min() else { return false };
-        tried.retain(|tried| tried.due <= until);
+        let Some(up_to) = full.map(|(_, latest)| *latest).min() else { return false };
+        tried.retain(|tried| (tried.due, tried.seq) <= up_to);
         true
     }
 }

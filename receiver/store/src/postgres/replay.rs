@@ -1,7 +1,7 @@
 //! Making deliveries pending once more.
 use std::collections::{BTreeSet, HashMap};
 
-use boathook_event::{Destination, ObjectName, Partition, Seq, limits::SINKS_PER_EVENT_MAX};
+use boathook_event::{Destination, Flow, ObjectName, Partition, Seq, limits::SINKS_PER_EVENT_MAX};
 use tokio_postgres::types::Type;
 
 use crate::{
@@ -34,6 +34,7 @@ struct Arm {
     /// Where its order is kept.
     key: Option<Box<str>>,
     part: i32,
+    flow: i64,
     replay: i32,
     bytes: i64,
     /// What was parked or skipped starts anew, and its failures are forgotten.
@@ -45,6 +46,8 @@ struct Again {
     seq: i64,
     endpoint: i32,
     key: Option<Box<str>>,
+    /// Whose turn its deliveries wait for.
+    flow: i64,
     /// Its sinks, and whether they get it in the order of its key.
     sinks: Vec<(i32, bool)>,
     /// What they are called.
@@ -112,8 +115,11 @@ pub(super) async fn parked(
 async fn load(session: &Session, events: &[i64]) -> Result<HashMap<i64, Again>, Fault> {
     let mut flight = Flight::new(&session.client);
     let of = || vec![value(events.to_vec(), Type::INT8_ARRAY)];
-    let found = flight
-        .ask("select seq, endpoint, sinks, octet_length(body), key from events where seq = any($1)", of());
+    let found = flight.ask(
+        "select seq, endpoint, sinks, octet_length(body), key, tenant, n.name
+         from events join names n on n.id = endpoint where seq = any($1)",
+        of(),
+    );
     let last = flight.ask(
         "select distinct on (seq, sink) seq, sink, replay, outcome from deliveries where seq = any($1)
          order by seq, sink, replay desc",
@@ -127,8 +133,10 @@ async fn load(session: &Session, events: &[i64]) -> Result<HashMap<i64, Again>, 
         let sinks = sinks.map(|(sink, ordered)| (i32::try_from(sink).unwrap_or(i32::MAX), ordered)).collect();
         let bytes = row.try_get::<_, i32>(3)?.into();
         let key = row.try_get::<_, Option<&str>>(4)?.map(text::decode);
+        let tenant = row.try_get::<_, Option<&str>>(5)?.map(text::decode);
+        let flow = Flow::of(&ObjectName::from_stored(row.try_get(6)?), tenant.as_deref()).number();
         let (standing, names) = (HashMap::new(), HashMap::new());
-        all.insert(seq, Again { seq, endpoint, key, sinks, names, standing, bytes });
+        all.insert(seq, Again { seq, endpoint, key, flow, sinks, names, standing, bytes });
     }
     names(session, &mut all).await?;
     for row in answers.take(last) {
@@ -252,7 +260,8 @@ impl Armed {
         totals.waits(again.bytes);
         let key = again.key.clone().filter(|_| ordered);
         let part = rows::part(Partition::of(name, key.as_deref(), again.seq.unsigned_abs()));
-        self.deliveries.push(Arm { seq: again.seq, sink, key, part, replay, anew, bytes: again.bytes });
+        let Again { seq, flow, bytes, .. } = *again;
+        self.deliveries.push(Arm { seq, sink, key, part, flow, replay, bytes, anew });
     }
 
     /// Due at once.
@@ -286,17 +295,19 @@ impl Armed {
         let keys = self.deliveries.iter().map(|arm| arm.key.as_deref().map(text::encode)).collect::<Vec<_>>();
         let parts = self.deliveries.iter().map(|arm| arm.part).collect::<Vec<_>>();
         let bytes = self.deliveries.iter().map(|arm| arm.bytes).collect::<Vec<_>>();
+        let flows = self.deliveries.iter().map(|arm| arm.flow).collect::<Vec<_>>();
         parameters.extend([
             value(keys, Type::TEXT_ARRAY),
             value(parts, Type::INT4_ARRAY),
             value(bytes, Type::INT8_ARRAY),
+            value(flows, Type::INT8_ARRAY),
             value(now, Type::INT8),
         ]);
         flight.ask(
-            "insert into pending (sink, seq, part, attempts, due, key, replay, bytes, blocks)
-             select again.sink, again.seq, again.part, 0, $7, again.key, again.replay, again.bytes,
+            "insert into pending (sink, seq, part, attempts, due, key, replay, bytes, flow, blocks)
+             select again.sink, again.seq, again.part, 0, $8, again.key, again.replay, again.bytes, again.flow,
                  exists (select from blocking b where b.sink = again.sink and b.seq = again.seq)
-             from unnest($1, $2, $3, $4, $5, $6) as again (seq, sink, replay, key, part, bytes)",
+             from unnest($1, $2, $3, $4, $5, $6, $7) as again (seq, sink, replay, key, part, bytes, flow)",
             parameters,
         );
         // Whoever delivers them looks for them when it sees this.

@@ -1,12 +1,13 @@
-//! What was never tried, read in turns: of each flow a little, found by looking for the next flow in the index.
+//! What waits, read in turns: of each flow a little, found by looking for the next flow in the index.
 use std::collections::{BTreeMap, BTreeSet};
 
-use boathook_event::{Flow, ObjectName, Partitions, Seq};
+use boathook_event::{DuePlace, Flow, ObjectName, Partitions, Seq};
+use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
 use crate::{
     columns::place,
-    limits::{TURN_BLOCKING_MAX, TURN_FLOWS_MAX, TURN_ROWS_FOR_ONE},
+    limits::{DUE_TURN, TURN_BLOCKING_MAX, TURN_FLOWS_MAX, TURN_ROWS_FOR_ONE},
     postgres::{
         connection::{BEGIN_READ, Session},
         fault::Fault,
@@ -14,11 +15,14 @@ use crate::{
         flight::{Flight, value},
         text,
     },
-    traits::{Page, Turned, Turns},
+    traits::{DueTurns, Page, Turned, TurnedDue, Turns},
 };
 
 /// A flow that has something that was never tried, and the place behind which it is read.
 type Behind = (Flow, Seq);
+
+/// The same of what is due.
+type DueBehind = (Flow, DuePlace);
 
 /// A row of `pending`.
 struct Row {
@@ -28,7 +32,122 @@ struct Row {
     earlier: Option<Seq>,
 }
 
-/// Reads some turns, in one transaction: all of it is of one moment.
+/// Reads some turns of what is due, in one transaction: all of it is of one moment.
+pub(super) async fn read_due(
+    session: &Session,
+    sink: &ObjectName,
+    of: Partitions,
+    turns: &DueTurns,
+    page: Page,
+) -> Result<TurnedDue, Fault> {
+    let (flows, mut reached) = due_flows(session, sink, turns).await?;
+    let rows = due_rows(session, sink, &flows, turns.until).await?;
+    let given = walk(&rows, of, DUE_TURN, page.deliveries_max.max(1)).given;
+    let seqs = given.iter().filter_map(|at| rows.get(*at)).map(|row| row.tried.seq).collect::<Vec<_>>();
+    let events = events(session, page, &seqs).await?;
+    let Walk { given, places, ends_in, .. } = walk(&rows, of, DUE_TURN, events.len());
+    if let Some(flow) = ends_in {
+        reached = before(flows.iter().map(|(of, _)| *of), flow).or(turns.after);
+    }
+    let place = |(flow, at): (Flow, usize)| {
+        let tried = &rows.get(at)?.tried;
+        Some((flow, (tried.due?, tried.seq.unsigned_abs())))
+    };
+    let places = places.into_iter().filter_map(place).collect();
+    let deliveries = kept(rows, given).into_iter().zip(&events);
+    let deliveries = deliveries.map(|(row, event)| delivery(sink, row.tried, event));
+    Ok(TurnedDue { deliveries: deliveries.collect::<Result<_, Fault>>()?, places, reached })
+}
+
+/// The flow before this one.
+fn before(flows: impl Iterator<Item = Flow>, flow: Flow) -> Option<Flow> {
+    flows.take_while(|of| *of < flow).last()
+}
+
+/// Only these rows.
+fn kept(mut rows: Vec<Row>, given: Vec<usize>) -> Vec<Row> {
+    let given: BTreeSet<usize> = given.into_iter().collect();
+    let mut number = 0..;
+    rows.retain(|_| number.next().is_some_and(|number| given.contains(&number)));
+    rows
+}
+
+/// The next flows of which something is due, and the last one that was looked at; `None` = there is none behind it.
+async fn due_flows(
+    session: &Session,
+    sink: &ObjectName,
+    turns: &DueTurns,
+) -> Result<(Vec<DueBehind>, Option<Flow>), Fault> {
+    let select = format!(
+        "with recursive found (flow, due, number) as (
+             (select flow, due, 1 from pending where sink = (select id from names where name = $1) and due is not null
+              and flow > $2 order by flow, due limit 1)
+             union all
+             select next.flow, next.due, number + 1 from found, lateral (
+                 select p.flow, p.due from pending p where p.sink = (select id from names where name = $1)
+                 and p.due is not null and p.flow > found.flow order by p.flow, p.due limit 1
+             ) next where number < {TURN_FLOWS_MAX}
+         ) select flow, due <= $3 from found order by flow"
+    );
+    let mut flight = Flight::new(&session.client);
+    flight.run(BEGIN_READ);
+    let found = flight.ask(
+        &select,
+        vec![
+            value(sink.as_str(), Type::TEXT),
+            value(turns.after.map_or(-1, Flow::number), Type::INT8),
+            value(turns.until.as_microsecond(), Type::INT8),
+        ],
+    );
+    let found = flight.land().await?.take(found);
+    let flow = |row: &tokio_postgres::Row| Ok((Flow::numbered(row.try_get(0)?), row.try_get(1)?));
+    let found = found.iter().map(flow).collect::<Result<Vec<(Flow, bool)>, Fault>>()?;
+    let reached = found.last().map(|(flow, _)| *flow).filter(|_| found.len() >= TURN_FLOWS_MAX);
+    let due = found.into_iter().filter(|(_, is_due)| *is_due);
+    Ok((due.filter_map(|(flow, _)| Some((flow, turns.behind(flow)?))).collect(), reached))
+}
+
+/// Of each flow what is due first behind its place, also of other processes.
+async fn due_rows(
+    session: &Session,
+    sink: &ObjectName,
+    flows: &[DueBehind],
+    until: Timestamp,
+) -> Result<Vec<Row>, Fault> {
+    if flows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let select = format!(
+        "select p.seq, p.attempts, p.due, p.key, p.replay, p.blocks, turn.flow
+         from (select id from names where name = $1) of_sink,
+         unnest($2, $3, $4) with ordinality as turn (flow, due, seq, number),
+         lateral (
+             select * from pending where sink = of_sink.id and flow = turn.flow and due <= $5
+             and (pending.due, pending.seq) > (turn.due, turn.seq) order by pending.due, pending.seq limit {}
+         ) p order by turn.number, p.due, p.seq",
+        DUE_TURN * TURN_ROWS_FOR_ONE + 1
+    );
+    let places =
+        |of: &dyn Fn(&DueBehind) -> i64| value(flows.iter().map(of).collect::<Vec<_>>(), Type::INT8_ARRAY);
+    let mut flight = Flight::new(&session.client);
+    let rows = flight.ask(
+        &select,
+        vec![
+            value(sink.as_str(), Type::TEXT),
+            places(&|(flow, _)| flow.number()),
+            places(&|(_, (due, _))| due.as_microsecond()),
+            places(&|(_, (_, seq))| place(*seq)),
+            value(until.as_microsecond(), Type::INT8),
+        ],
+    );
+    let rows = flight.land().await?.take(rows);
+    let row = |row: &tokio_postgres::Row| {
+        Ok(Row { flow: Flow::numbered(row.try_get(6)?), tried: tried_of(sink, row)?, earlier: None })
+    };
+    rows.iter().map(row).collect()
+}
+
+/// Reads some turns of what was never tried, in one transaction: all of it is of one moment.
 pub(super) async fn read(
     session: &Session,
     sink: &ObjectName,
@@ -38,7 +157,7 @@ pub(super) async fn read(
 ) -> Result<Turned, Fault> {
     let (flows, mut reached, last) = flows(session, sink, turns).await?;
     let quota = turns.quota(flows.len(), reached, page);
-    let mut rows = rows(session, sink, turns.floor, &flows, quota.saturating_mul(TURN_ROWS_FOR_ONE)).await?;
+    let rows = rows(session, sink, turns.floor, &flows, quota.saturating_mul(TURN_ROWS_FOR_ONE)).await?;
     let given = walk(&rows, of, quota, page.deliveries_max.max(1)).given;
     let seqs = given.iter().filter_map(|at| rows.get(*at)).map(|row| row.tried.seq).collect::<Vec<_>>();
     let blocking = blocking(session, sink, turns.floor, &rows).await?;
@@ -46,17 +165,16 @@ pub(super) async fn read(
     let Walk { given, places, mut more, ends_in } = walk(&rows, of, quota, events.len());
     if let Some(flow) = ends_in {
         // It comes again, for the rest of its turn.
-        let before = flows.iter().map(|(of, _)| *of).take_while(|of| *of < flow).last();
-        (reached, more) = (before.or(turns.after), true);
+        reached = before(flows.iter().map(|(of, _)| *of), flow).or(turns.after);
+        more = true;
     }
-    let given: BTreeSet<usize> = given.into_iter().collect();
-    let mut number = 0..;
-    rows.retain(|_| number.next().is_some_and(|number| given.contains(&number)));
-    let deliveries = rows.into_iter().zip(&events);
+    let place = |(flow, at): (Flow, usize)| Some((flow, rows.get(at)?.tried.seq.unsigned_abs()));
+    let places = places.into_iter().filter_map(place).collect();
+    let deliveries = kept(rows, given).into_iter().zip(&events);
     let deliveries = deliveries
         .map(|(Row { tried, earlier, .. }, event)| Ok((delivery(sink, tried, event)?, earlier)))
         .collect::<Result<_, Fault>>()?;
-    Ok(Turned { deliveries, blocking, places: places.into_iter().collect(), reached, more, last })
+    Ok(Turned { deliveries, blocking, places, reached, more, last })
 }
 
 /// What of the rows of a read is given.
@@ -64,8 +182,8 @@ pub(super) async fn read(
 struct Walk {
     /// Which.
     given: Vec<usize>,
-    /// Up to where each flow was looked at.
-    places: BTreeMap<Flow, Seq>,
+    /// Which row of each flow was looked at last.
+    places: BTreeMap<Flow, usize>,
     more: bool,
     /// The flow within whose turn the room came to its end.
     ends_in: Option<Flow>,
@@ -92,7 +210,7 @@ fn walk(rows: &[Row], of: Partitions, quota: usize, room: usize) -> Walk {
             given += 1;
         }
         looked_at += 1;
-        walk.places.insert(*flow, tried.seq.unsigned_abs());
+        walk.places.insert(*flow, at);
     }
     walk
 }

@@ -14,6 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 /// How long keys are remembered unless a test says otherwise.
 pub(crate) const WINDOW: Duration = Duration::from_secs(3_600);
+/// Before all that is due.
+pub(crate) const FIRST: (Timestamp, Seq) = (Timestamp::MIN, 0);
 /// A page without bounds.
 pub(crate) const ALL: Page = Page { deliveries_max: usize::MAX, bytes_max: usize::MAX };
 

@@ -199,7 +199,7 @@ pub(crate) fn a_delivery_ends_without_an_attempt_and_what_was_skipped_is_made_on
     let replayed = environment.archive().replay(&[1, 2], &Replay { state: ask.state, ..Replay::default() });
     assert_eq!(replayed.unwrap().armed, [2]);
     assert_eq!(of(), [0, 1, 0, 1, 9]);
-    assert_eq!(environment.feed().due(&name("a"), at(100), ALL).unwrap().deliveries[0].replay, 0);
+    assert_eq!(environment.feed().due(&name("a"), at(100), FIRST, ALL).unwrap().deliveries[0].replay, 0);
     outcomes(&mut *environment.committer(), epoch, &[delivered(2, "a", 1, at(100))]);
     assert_eq!(of(), [1, 1, 0, 0, 0]);
 }
@@ -255,7 +255,7 @@ pub(crate) fn a_duplicate_of_a_parked_event_starts_its_parked_deliveries_anew<E:
     assert_eq!(environment.append(&[event(2)]), [Verdict::Duplicate { of: 1, rearmed: true }]);
     assert_eq!(totals(&environment, "a"), (0, 0, 1, 1));
     assert_eq!(totals(&environment, "b"), (1, 0, 0, 0));
-    let fed = environment.feed().due(&name("a"), at(100), ALL).unwrap();
+    let fed = environment.feed().due(&name("a"), at(100), FIRST, ALL).unwrap();
     assert_eq!(
         fed.deliveries.iter().map(|d| (d.seq, d.attempts, d.due)).collect::<Vec<_>>(),
         [(1, 0, Some(at(100)))]

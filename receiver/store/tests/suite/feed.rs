@@ -85,13 +85,31 @@ pub(crate) fn tried_deliveries_come_by_due_time<E: Environment>() {
     let earliest = |sink: &str, after| feed.earliest_due(&name(sink), after).unwrap();
     assert_eq!(earliest("a", Timestamp::MIN), Some(at(10)));
     assert_eq!(earliest("a", at(10)), Some(at(20)));
-    assert!(feed.due(&name("a"), at(9), ALL).unwrap().deliveries.is_empty());
-    let due = feed.due(&name("a"), at(20), ALL).unwrap();
+    assert!(feed.due(&name("a"), at(9), FIRST, ALL).unwrap().deliveries.is_empty());
+    let due = feed.due(&name("a"), at(20), FIRST, ALL).unwrap();
     assert_eq!((seqs(&due), due.more), (vec![2, 3], false));
     assert_eq!((due.deliveries[0].attempts, due.deliveries[0].due), (2, Some(at(10))));
-    let page = feed.due(&name("a"), at(30), Page { deliveries_max: 2, ..ALL }).unwrap();
+    let page = feed.due(&name("a"), at(30), FIRST, Page { deliveries_max: 2, ..ALL }).unwrap();
     assert_eq!((seqs(&page), page.more), (vec![2, 3], true));
     assert_eq!(earliest("b", Timestamp::MIN), None);
+}
+
+pub(crate) fn what_is_due_is_read_on_behind_a_place<E: Environment>() {
+    let environment = E::new();
+    environment.append(&(1..=6).map(draft).collect::<Vec<_>>());
+    let due = [20, 10, 10, 10, 10, 90];
+    record(&environment, (1..).zip(due).map(|(seq, due)| retry(seq, "a", 1, at(0), at(due))).collect());
+    let (feed, mut behind, mut pages) = (environment.feed(), FIRST, Vec::new());
+    loop {
+        let page = feed.due(&name("a"), at(30), behind, Page { deliveries_max: 2, ..ALL }).unwrap();
+        pages.push(seqs(&page));
+        if !page.more {
+            break;
+        }
+        behind = page.deliveries.last().map(|last| (last.due.unwrap(), last.seq)).unwrap();
+    }
+    assert_eq!(pages, [vec![2, 3], vec![4, 5], vec![1]]);
+    assert!(feed.due(&name("a"), at(30), (at(40), 0), ALL).unwrap().deliveries.is_empty());
 }
 
 pub(crate) fn deliveries_of_one_key_come_by_sequence_tried_or_not<E: Environment>() {
@@ -121,7 +139,7 @@ pub(crate) fn tried_deliveries_hold_their_keys_where_order_is_kept<E: Environmen
     assert_eq!((seqs(&fed), fed.more), (vec![4], false));
     assert_eq!(fed.tried, [(1, "k".into()), (5, "l".into())]);
     assert_eq!(seqs(&feed.by_key(&name("a"), "k", 0, ALL).unwrap()), [1, 4]);
-    let due = feed.due(&name("a"), at(60), ALL).unwrap();
+    let due = feed.due(&name("a"), at(60), FIRST, ALL).unwrap();
     let ordered = due.deliveries.iter().map(|delivery| (delivery.seq, delivery.ordered)).collect::<Vec<_>>();
     assert_eq!(ordered, [(1, true), (2, false), (3, false), (5, true)]);
     assert!(due.tried.is_empty());
@@ -157,7 +175,7 @@ pub(crate) fn what_is_parked_and_blocks_holds_its_key_until_it_is_delivered_or_g
     assert_eq!(holding(&environment), [1, 4]);
     // Armed again, it holds its key until it has ended otherwise than parked.
     environment.append(&[blocking(1)]);
-    let due = environment.feed().due(&name("a"), Timestamp::MAX, ALL).unwrap();
+    let due = environment.feed().due(&name("a"), Timestamp::MAX, FIRST, ALL).unwrap();
     assert!(due.deliveries[0].blocks && due.deliveries[0].ordered);
     record(&environment, vec![parked(1, "a", 1, at(0))]);
     assert_eq!(holding(&environment), [1, 4]);
@@ -209,7 +227,7 @@ pub(crate) fn a_sink_that_nobody_knows_has_nothing<E: Environment>() {
     let feed = environment.feed();
     for fed in [
         feed.next(&name("nobody"), 0, ALL).unwrap(),
-        feed.due(&name("nobody"), at(0), ALL).unwrap(),
+        feed.due(&name("nobody"), at(0), FIRST, ALL).unwrap(),
         feed.by_key(&name("nobody"), "k", 0, ALL).unwrap(),
         feed.oldest(&name("nobody"), 0, ALL).unwrap(),
     ] {

@@ -75,6 +75,7 @@ macro_rules! conformance {
             feed { a_page_ends_where_the_deliveries_that_hold_their_keys_are_too_many }
             commit { a_delivery_ends_without_an_attempt_and_what_was_skipped_is_made_once_more }
             turns { what_was_tried_has_no_turn }
+            turns { what_is_armed_again_has_the_turn_of_its_flow }
             turns { it_is_told_what_of_its_key_is_before_a_delivery }
             archive { an_event_comes_back_as_it_was }
             archive { totals_outlive_reopening_and_retention }
@@ -124,12 +125,15 @@ macro_rules! passing_conformance {
             feed { a_page_ends_at_its_bytes_but_gives_at_least_one }
             feed { looking_stops_after_a_bounded_number_of_tried_deliveries }
             feed { tried_deliveries_come_by_due_time }
+            feed { what_is_due_is_read_on_behind_a_place }
             feed { deliveries_of_one_key_come_by_sequence_tried_or_not }
             feed { tried_deliveries_hold_their_keys_where_order_is_kept }
             turns { each_flow_has_its_turn_whatever_another_has_piled_up }
             turns { a_flow_is_read_on_from_its_place_and_passed_over_where_there_is_none }
             turns { there_may_be_more_flows_than_one_read_looks_at }
             turns { a_page_without_room_ends_within_a_turn_which_comes_again }
+            turns { what_is_due_of_each_flow_has_its_turn }
+            turns { there_may_be_more_flows_of_which_something_is_due_than_one_read_looks_at }
             feed { it_is_told_how_the_deliveries_of_an_event_stand }
             feed { a_sink_that_nobody_knows_has_nothing }
             archive { lists_are_by_sequence_and_by_endpoint }

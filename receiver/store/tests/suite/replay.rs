@@ -24,7 +24,7 @@ fn standing(environment: &impl Environment, number: u64) -> Vec<(String, u32, De
 }
 
 fn due(environment: &impl Environment, sink: &str) -> Vec<Delivery> {
-    environment.feed().due(&name(sink), at(1_000), ALL).unwrap().deliveries
+    environment.feed().due(&name(sink), at(1_000), FIRST, ALL).unwrap().deliveries
 }
 
 /// Delivered, parked, pending, erased of a sink.

@@ -1,11 +1,15 @@
-//! What was never tried, read in turns.
-use std::{collections::BTreeMap, sync::Arc};
+//! What waits, read in turns.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use boathook_event::{Flow, ObjectName, Seq};
+use boathook_event::{Delivery, Flow, ObjectName, Seq};
 use boathook_store::{
     limits::TURN_FLOWS_MAX,
-    traits::{Batch, Feed, Page, Turned, Turns},
+    traits::{Batch, DueTurns, Feed, Page, Replay, Turned, TurnedDue, Turns},
 };
+use jiff::Timestamp;
 
 use super::{Environment, build::*};
 
@@ -144,4 +148,94 @@ pub(crate) fn it_is_told_what_of_its_key_is_before_a_delivery<E: Environment>() 
     assert_eq!(read(0), (all, vec![(5, "m".into())]));
     assert_eq!(read(4), (vec![(6, None), (7, None), (8, None)], vec![(5, "m".into())]));
     assert_eq!(read(5).1, []);
+}
+
+/// What a read in turns of what is due by then gives.
+fn due(environment: &impl Environment, until: i64, after: Option<Flow>, passed: &[Flow]) -> TurnedDue {
+    let passed = passed.iter().map(|flow| (*flow, (Timestamp::MAX, 0)));
+    let turns = DueTurns { until: at(until), after, places: Arc::new(passed.collect()) };
+    environment.feed().due_turns(&name("a"), &turns, ALL).unwrap()
+}
+
+fn due_seqs(TurnedDue { deliveries, .. }: &TurnedDue) -> Vec<Seq> {
+    let mut seqs = deliveries.iter().map(|delivery| delivery.seq).collect::<Vec<_>>();
+    seqs.sort_unstable();
+    seqs
+}
+
+fn fail(environment: &impl Environment, due: &[i64]) {
+    let epoch = environment.claim();
+    let failed = (1..).zip(due).map(|(seq, due)| (epoch, retry(seq, "a", 1, at(0), at(*due))));
+    let outcomes = failed.collect();
+    environment.committer().commit(&Batch { outcomes, ..Batch::default() }).unwrap();
+}
+
+pub(crate) fn what_is_due_of_each_flow_has_its_turn<E: Environment>() {
+    let environment = E::new();
+    let mut drafts = (1..=40).map(draft).collect::<Vec<_>>();
+    drafts.extend([41, 42].map(|n| draft(n).of("in", Some("t"))));
+    drafts.extend([43, 44, 45].map(|n| draft(n).of("other", None)));
+    environment.append(&drafts);
+    // Of the first flow the later ones come first; the last one is not due, and one more was never tried.
+    let mut times = (1..=40).map(|n| 50 - n).collect::<Vec<_>>();
+    times.extend([30, 20, 60, 500]);
+    fail(&environment, &times);
+    let [many, few, other] = [flow("in", None), flow("in", Some("t")), flow("other", None)];
+    let turned = due(&environment, 100, None, &[]);
+    let expected = (25..=43).collect::<Vec<_>>();
+    assert_eq!((due_seqs(&turned), turned.reached), (expected, None));
+    let of = |flow: Flow| turned.deliveries.iter().filter(move |delivery| delivery.flow() == flow);
+    assert!([many, few, other].into_iter().all(|flow| of(flow).is_sorted_by_key(|delivery| delivery.due)));
+    assert!(turned.deliveries.is_sorted_by_key(|delivery| delivery.flow()));
+    assert_eq!(due_seqs(&due(&environment, 100, None, &[many])), [41, 42, 43]);
+    assert_eq!(due_seqs(&due(&environment, 25, None, &[many])), [42]);
+    let last = [many, few, other].into_iter().max();
+    assert_eq!(due_seqs(&due(&environment, 100, last, &[])), [0; 0]);
+    let mut turns = DueTurns { until: at(100), after: None, places: Arc::default() };
+    let nobody = environment.feed().due_turns(&name("nobody"), &turns, ALL).unwrap();
+    assert_eq!((due_seqs(&nobody), nobody.reached), (vec![], None));
+    // Rotation after rotation all of them come, whatever room a page has.
+    for deliveries_max in [1, 2, 5, 100] {
+        let (mut seqs, mut useful) = (BTreeSet::new(), true);
+        (turns.after, turns.places) = (None, Arc::default());
+        while std::mem::take(&mut useful) || turns.after.is_some() {
+            let page = Page { deliveries_max, ..ALL };
+            let turned = environment.feed().due_turns(&name("a"), &turns, page).unwrap();
+            useful = !turned.deliveries.is_empty();
+            assert!(due_seqs(&turned).into_iter().all(|seq| seqs.insert(seq)));
+            Arc::make_mut(&mut turns.places).extend(turned.places);
+            turns.after = turned.reached;
+        }
+        assert_eq!(seqs, (1..=43).collect());
+    }
+}
+
+pub(crate) fn there_may_be_more_flows_of_which_something_is_due_than_one_read_looks_at<E: Environment>() {
+    let environment = E::new();
+    let many = TURN_FLOWS_MAX as u64 + 5;
+    let drafts = (1..=many).map(|n| draft(n).of("in", Some(&n.to_string()))).collect::<Vec<_>>();
+    environment.append(&drafts);
+    fail(&environment, &vec![10; drafts.len()]);
+    let first = due(&environment, 100, None, &[]);
+    let last = first.deliveries.last().map(Delivery::flow);
+    assert_eq!((first.deliveries.len(), first.reached), (TURN_FLOWS_MAX, last));
+    let rest = due(&environment, 100, last, &[]);
+    assert_eq!((rest.deliveries.len(), rest.reached), (5, None));
+    // Nothing is due, but all are looked at.
+    let early = due(&environment, 5, None, &[]);
+    assert_eq!((early.deliveries.len(), early.reached), (0, last));
+}
+
+pub(crate) fn what_is_armed_again_has_the_turn_of_its_flow<E: Environment>() {
+    let environment = E::new();
+    let drafts = [draft(1).of("in", Some("t")).dedupe(&[key(1)]), draft(2)];
+    environment.append(&drafts);
+    let epoch = environment.claim();
+    let outcomes = [1, 2].map(|seq| (epoch, parked(seq, "a", 1, at(0)))).to_vec();
+    environment.committer().commit(&Batch { outcomes, ..Batch::default() }).unwrap();
+    environment.append(&drafts[..1]);
+    environment.archive().replay(&[2], &Replay::default()).unwrap();
+    assert_eq!(due_seqs(&due(&environment, 1_000, None, &[])), [1, 2]);
+    assert_eq!(due_seqs(&due(&environment, 1_000, None, &[flow("in", Some("t"))])), [2]);
+    assert_eq!(due_seqs(&due(&environment, 1_000, None, &[flow("in", None)])), [1]);
 }

@@ -1,5 +1,6 @@
 //! What becomes of parked deliveries: they are armed again, or gone.
 use boathook_dispatch::Input;
+use boathook_event::Seq;
 
 use super::World;
 
@@ -17,6 +18,22 @@ impl World {
         let now = self.now().wall;
         self.pending.entry(sink).or_default().insert(seq, (0, Some(now)));
         self.step(Input::Look { rearmed: Some(seq) });
+    }
+
+    /// What the first sink has had of a flow is armed again, all at once.
+    pub(crate) fn replay_of(&mut self, flow: u64) {
+        let [sink, _] = super::sinks();
+        let done = self.done.remove(&sink).unwrap_or_default();
+        let (again, done): (Vec<Seq>, Vec<Seq>) =
+            done.into_iter().partition(|seq| self.flow_number(*seq) == flow);
+        let now = self.now().wall;
+        self.replays.extend(again.iter().map(|seq| (sink.clone(), *seq)));
+        self.pending
+            .entry(sink.clone())
+            .or_default()
+            .extend(again.into_iter().map(|seq| (seq, (0, Some(now)))));
+        self.done.insert(sink, done);
+        self.step(Input::Look { rearmed: None });
     }
 
     /// A parked delivery is erased, or past its retention. The dispatcher is not told which.

@@ -120,7 +120,7 @@ impl Due {
 
     /// What is still to be read by now, if anything. What was told while there is more to be read comes behind that, unless it was
     /// told long ago.
-    fn rest(&mut self, now: Duration) -> Option<DuePlace> {
+    fn unread(&mut self, now: Duration) -> Option<DuePlace> {
         let patience = if self.behind.is_some() { STORE_RETRY } else { Duration::ZERO };
         if self.at.is_some_and(|at| at.is_zero() || at + patience <= now) {
             (self.at, self.behind) = (None, Some(START));
@@ -139,7 +139,7 @@ impl Lane {
             self.ask_for_due_in_turns(now, out);
             return;
         }
-        let Some(behind) = self.due.rest(now.monotonic) else { return };
+        let Some(behind) = self.due.unread(now.monotonic) else { return };
         let (deliveries_max, bytes_max) = self.page();
         self.ticket += 1;
         self.due.read = Read::UnderWay(self.ticket);
@@ -213,7 +213,7 @@ impl Lane {
         let (seq, flow) = (delivery.seq, delivery.flow());
         let due = delivery.due.map_or(now.monotonic, |due| self.monotonic(due, now));
         if due > now.monotonic {
-            self.hold_tried_one(&delivery);
+            self.hold_key_of(&delivery);
             self.remember(delivery, State::Waiting(due));
             return Ok(true);
         }
@@ -221,7 +221,7 @@ impl Lane {
         if delivery.attempts == 0 {
             self.armed.push(flow, seq);
         } else {
-            self.hold_tried_one(&delivery);
+            self.hold_key_of(&delivery);
             self.retries.push(flow, seq);
         }
         self.remember(delivery, State::Ready);
@@ -233,7 +233,8 @@ impl Lane {
         self.retries.len_of(flow) + self.armed.len_of(flow)
     }
 
-    fn hold_tried_one(&mut self, delivery: &Delivery) {
+    /// A tried delivery holds its key, where it is ordered.
+    fn hold_key_of(&mut self, delivery: &Delivery) {
         if let Some(key) = delivery.lane_key() {
             self.keys.hold(key, delivery.seq);
         }

@@ -60,12 +60,12 @@ impl Lane {
     /// The next to go. What it finds on the way that must wait for others of its key is put aside.
     fn next(&mut self, now: Now) -> Option<Seq> {
         while let Some(seq) = self.candidate(now) {
-            let Some(known) = self.known.get_mut(&seq) else { continue };
+            let Some(known) = self.known.get(&seq) else { continue };
             let Some(key) = known.delivery.lane_key() else { return Some(seq) };
             let (bytes, tried) = (known.delivery.event.body.len(), known.delivery.due.is_some());
             match self.keys.turn(key, seq, bytes, tried) {
                 Turn::Go => return Some(seq),
-                Turn::Wait => known.state = State::Ready,
+                Turn::Wait => {}
                 Turn::Leave | Turn::Full => _ = self.leave(seq),
             }
         }

@@ -39,6 +39,9 @@ pub const SEGMENT_KEPT_SHARE: i64 = 4;
 pub const TAIL_ITEMS_MAX: usize = 8_192;
 /// Bytes of them, which are in memory until then.
 pub const TAIL_BYTES_MAX: usize = 16 << 20;
+/// So few of them are left out of a read or a write that they do not concern: for the database they cost hardly less than many. More
+/// it takes at once, since commits wait for it.
+pub const TAIL_ITEMS_LEFT: usize = 16;
 /// Rows that one statement inserts: more gain nothing.
 pub const ROWS_AT_ONCE: usize = 16;
 /// Deduplication keys of one generation: its pages stay in the cache while it is written.
@@ -60,8 +63,8 @@ pub const FILTER_PROBES: u64 = 6;
 
 /// Bytes of SQLite's write-ahead log at which the committer pauses to empty it: recovery at start stays under a second.
 pub const WAL_BYTES_MAX: u64 = 256 << 20;
-/// Bytes of events committed between two checkpoints in the background; the log takes about four times as much.
-pub const CHECKPOINT_BYTES: usize = 4 << 20;
+/// Pages that the log takes between two checkpoints in the background: 16 MiB.
+pub const CHECKPOINT_PAGES: i32 = 2_048;
 /// Passes of one background checkpoint; each leaves what was written during the one before.
 pub const CHECKPOINT_PASSES_MAX: u32 = 4;
 /// Pages of the log that are few enough for the committer to move by itself: about a millisecond.

@@ -12,7 +12,7 @@ use crate::suite::{
     Environment, Lasting,
     build::{self, draft},
 };
-use boathook_event::{DedupeKey, Retention};
+use boathook_event::{DedupeKey, Record, Retention};
 use boathook_store::{
     Error,
     local::Local,
@@ -421,4 +421,48 @@ fn a_journal_without_a_part_that_was_acknowledged_is_refused() {
         panic!("it was opened")
     };
     assert!(text.contains("segment 1") && text.contains("folder `journal`"), "{text}");
+}
+
+/// The database lets a few outcomes wait in the journal while others are replayed, and while what is due is read.
+#[test]
+fn what_waits_in_the_journal_is_neither_due_nor_lost_while_other_events_are_replayed() {
+    let mut folder = Folder::new();
+    let epoch = folder.claim();
+    let record = |folder: &Folder, records: Vec<Record>| {
+        let outcomes = records.into_iter().map(|record| (epoch, record)).collect();
+        folder.committer().commit(&Batch { outcomes, ..Batch::default() }).unwrap();
+    };
+    let delivered = |number, second| build::delivered(number, "a", 1, build::at(second));
+    let replay =
+        |folder: &Folder, events: &[u64]| folder.archive().replay(events, &Replay::default()).unwrap().armed;
+    let due = |folder: &Folder| {
+        let (feed, sink) = (folder.feed(), build::name("a"));
+        let due = feed.due(&sink, build::at(100), build::FIRST, build::ALL).unwrap().deliveries;
+        let earliest = feed.earliest_due(&sink, build::at(-1)).unwrap();
+        (due.into_iter().map(|delivery| delivery.seq).collect::<Vec<_>>(), earliest)
+    };
+    folder.append(&[draft(1), draft(2), draft(3), draft(4)]);
+    record(&folder, (1..=3).map(|number| delivered(number, 0)).collect());
+    assert_eq!(replay(&folder, &[1, 2]), [1, 2]);
+    folder.append(&[draft(5)]);
+    record(&folder, vec![delivered(1, 9)]);
+    assert_eq!(due(&folder), (vec![2], Some(build::START)));
+    // Event 1 stays behind in the journal, and then has ended once more before it is replayed.
+    assert_eq!(replay(&folder, &[3]), [3]);
+    assert_eq!(due(&folder).0, [2, 3]);
+    assert_eq!(replay(&folder, &[1, 2, 5]), [1]);
+    assert_eq!(due(&folder).0, [1, 2, 3]);
+    record(
+        &folder,
+        vec![build::retry(2, "a", 1, build::at(1), build::at(50)), delivered(3, 2), delivered(1, 2)],
+    );
+    assert_eq!(due(&folder), (vec![2], Some(build::at(50))));
+    record(&folder, vec![delivered(2, 50)]);
+    assert_eq!(due(&folder), (vec![], None));
+    for restart in [Folder::kill as fn(&mut Folder), Folder::reopen] {
+        restart(&mut folder);
+        let sink = folder.archive().statistics().unwrap().sinks.remove(0);
+        assert_eq!((sink.delivered, sink.pending, sink.failed_attempts), (7, 2, 1));
+        assert_eq!(due(&folder), (vec![], None));
+    }
 }

@@ -7,16 +7,16 @@ use std::{
     time::Duration,
 };
 
-use boathook_event::DedupeKey;
+use boathook_event::{DedupeKey, Destination};
 use boathook_store::{
     Running, StoreHandle,
     local::Local,
-    traits::{Archive as _, Verdict},
+    traits::{Archive, Replay, Verdict},
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::suite::build::{Draft, draft, uid};
+use crate::suite::build::{Draft, draft, name, uid};
 
 /// The folder of the store; without it the program is a test of itself.
 const DIR: &str = "STORE_TEST_DIR";
@@ -99,6 +99,7 @@ async fn run(job: &Job, say: fn(&str)) {
         }
     }
     appending.join_all().await;
+    replay(archive, say);
     running.close().await;
 }
 
@@ -108,6 +109,14 @@ async fn append(handle: StoreHandle, number: u64, say: fn(&str)) {
     // A run that was killed may have stored it without saying so.
     assert!(matches!(verdicts[..], [Verdict::Stored { .. } | Verdict::Duplicate { .. }]));
     say(&format!("ack {number}\n"));
+}
+
+/// Sends the first event to another sink, too.
+fn replay(mut archive: impl Archive, say: fn(&str)) {
+    let to = Destination { sink: name("other"), ordered: false, blocks: false };
+    say("replay 1\n");
+    archive.replay(&[1], &Replay { to: Some(to), ..Replay::default() }).unwrap();
+    say("replayed 1\n");
 }
 
 /// One write, past the test runner's own output.

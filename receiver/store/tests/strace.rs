@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use crate::program::Job;
 
 const COUNT: u64 = 50;
+const JOURNAL: &str = "/journal/0";
 
 /// A system call of the trace, in the order of the trace.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,8 +19,9 @@ enum Call {
     Ack(u64),
 }
 
-/// Reads lines such as `12 fdatasync(7</tmp/x/journal/000000000001>) = 0`, or such a call in two parts.
-fn calls(trace: &str) -> Vec<Call> {
+/// Reads lines such as `12 fdatasync(7</tmp/x/journal/000000000001>) = 0`, or such a call in two parts, of the log whose path has
+/// `log` in it. These words tell when something begins that is to be in the log, and when that is told.
+fn calls(trace: &str, log: &str, [go, ack]: [&str; 2]) -> Vec<Call> {
     let mut syncing = Vec::new();
     let mut calls = Vec::new();
     for line in trace.lines() {
@@ -29,9 +31,9 @@ fn calls(trace: &str) -> Vec<Call> {
             let (_, rest) = call.split_once(&format!("\"{word} "))?;
             rest.split_once("\\n")?.0.parse::<u64>().ok()
         };
-        let of_log = call.contains("/journal/0");
+        let of_log = call.contains(log);
         if call.starts_with("write(1") {
-            calls.extend(word("go").map(Call::Go).or_else(|| word("ack").map(Call::Ack)));
+            calls.extend(word(go).map(Call::Go).or_else(|| word(ack).map(Call::Ack)));
         } else if call.starts_with("pwrite64(") && of_log {
             calls.push(Call::LogWrite);
         } else if (call.starts_with("fdatasync(") || call.starts_with("fsync(")) && of_log {
@@ -66,7 +68,7 @@ fn assert_synced_before_ack(calls: &[Call], number: u64) {
 }
 
 #[test]
-fn every_acknowledgement_follows_a_sync_of_what_it_acknowledges() {
+fn every_acknowledgement_and_the_end_of_a_replay_follow_a_sync_of_what_they_tell() {
     let dir = TempDir::new().unwrap();
     let trace = dir.path().join("trace");
     let mut command = Command::new("strace");
@@ -93,8 +95,10 @@ fn every_acknowledgement_follows_a_sync_of_what_it_acknowledges() {
         Err(error) => panic!("strace could not be started: {error}"),
     };
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let calls = calls(&fs::read_to_string(trace).unwrap());
-    (1..=COUNT).for_each(|number| assert_synced_before_ack(&calls, number));
+    let trace = fs::read_to_string(trace).unwrap();
+    let appended = calls(&trace, JOURNAL, ["go", "ack"]);
+    (1..=COUNT).for_each(|number| assert_synced_before_ack(&appended, number));
+    assert_synced_before_ack(&calls(&trace, "/events.db-wal", ["replay", "replayed"]), 1);
 }
 
 #[test]
@@ -106,5 +110,5 @@ fn the_check_finds_an_acknowledgement_before_its_sync() {
                  8 fdatasync(5</x/journal/000000000001> <unfinished ...>\n\
                  7 write(1</dev/pts/0>, \"ack 1\\n\", 6) = 6\n\
                  8 <... fdatasync resumed>) = 0\n";
-    assert_synced_before_ack(&calls(trace), 1);
+    assert_synced_before_ack(&calls(trace, JOURNAL, ["go", "ack"]), 1);
 }

@@ -19,7 +19,7 @@ use rusqlite::Connection;
 
 use crate::{
     Error,
-    limits::{CHECKPOINT_BYTES, CHECKPOINT_PASSES_MAX, CHECKPOINT_REST_PAGES, WAL_BYTES_MAX},
+    limits::{CHECKPOINT_PAGES, CHECKPOINT_PASSES_MAX, CHECKPOINT_REST_PAGES, WAL_BYTES_MAX},
     local::schema,
 };
 
@@ -27,8 +27,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     wal: PathBuf,
-    /// Bytes committed since the last request.
-    written: usize,
+    /// Pages of the log at the last request.
+    requested_at: i32,
     shared: Arc<Shared>,
     requests: Option<mpsc::SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -57,24 +57,26 @@ impl Checkpoints {
             .map_err(|error| Error::Open(format!("cannot start a thread: {error}")))?;
         Ok(Self {
             wal: schema::wal(file),
-            written: 0,
+            requested_at: 0,
             shared,
             requests: Some(requests),
             thread: Some(thread),
         })
     }
 
-    /// To be called by the writer after each commit, with roughly what it wrote.
-    pub(super) fn after_commit(&mut self, writer: &Connection, bytes: usize) {
+    /// To be called by the writer after each commit, in the thread that committed.
+    pub(super) fn after_commit(&mut self, writer: &Connection) {
         if self.shared.nearly_done.swap(false, Ordering::Relaxed) {
             let _turn = self.shared.turn();
             told(passive(writer).map(drop));
         }
-        self.written += bytes;
-        if self.written < CHECKPOINT_BYTES {
+        let Some(pages) = schema::log_pages() else { return };
+        // It has begun anew.
+        self.requested_at = self.requested_at.min(pages);
+        if pages - self.requested_at < CHECKPOINT_PAGES {
             return;
         }
-        self.written = 0;
+        self.requested_at = pages;
         if let Some(requests) = &self.requests {
             let _ = requests.try_send(());
         }

@@ -75,14 +75,15 @@ impl Feed for LocalFeed {
         (after, seq): DuePlace,
         page: Page,
     ) -> Result<Fed, Error> {
-        let snapshot = self.snapshot()?;
+        let (snapshot, ended) = self.shared.snapshot_of_due(&self.connection, sink)?;
         let select = "select seq, attempts, due, key, replay, blocks from pending indexed by pending_due
                       where sink = ?1 and due <= ?2 and (due, seq) > (?3, ?4) order by due, seq";
         let Some(id) = names::stored(&snapshot, sink)? else {
             return Filling::new(&snapshot, sink, page, 0).ended();
         };
         let at = params![id, until.as_microsecond(), after.as_microsecond(), place(seq)];
-        Filling::new(&snapshot, sink, page, 0).fill(select, at, |_| true)
+        let filling = Filling { ended: &ended, ..Filling::new(&snapshot, sink, page, 0) };
+        filling.fill(select, at, |_| true)
     }
 
     fn due_turns(&self, sink: &ObjectName, turns: &DueTurns, page: Page) -> Result<TurnedDue, Error> {
@@ -90,13 +91,18 @@ impl Feed for LocalFeed {
     }
 
     fn earliest_due(&self, sink: &ObjectName, after: Timestamp) -> Result<Option<Timestamp>, Error> {
-        let snapshot = self.snapshot()?;
+        let (snapshot, ended) = self.shared.snapshot_of_due(&self.connection, sink)?;
         let Some(id) = names::stored(&snapshot, sink)? else { return Ok(None) };
-        let select = "select due from pending where sink = ?1 and due > ?2 order by due limit 1";
-        Ok(snapshot
-            .prepare_cached(select)?
-            .query_row([id, after.as_microsecond()], |row| rows::timestamp(row, 0))
-            .optional()?)
+        let select =
+            "select seq, due from pending indexed by pending_due where sink = ?1 and due > ?2 order by due";
+        let mut statement = snapshot.prepare_cached(select)?;
+        let mut rows = statement.query(params![id, after.as_microsecond()])?;
+        while let Some(row) = rows.next()? {
+            if ended.binary_search(&row.get::<_, i64>(0)?.unsigned_abs()).is_err() {
+                return Ok(Some(rows::timestamp(row, 1)?));
+            }
+        }
+        Ok(None)
     }
 
     fn oldest(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {
@@ -191,6 +197,8 @@ pub(super) struct Filling<'f> {
     snapshot: &'f Snapshot<'f>,
     sink: &'f ObjectName,
     page: Page,
+    /// Places of deliveries that are not pending any more, though their rows say so, in order.
+    ended: &'f [Seq],
     bytes: usize,
     fed: Fed,
 }
@@ -201,6 +209,7 @@ impl<'f> Filling<'f> {
             snapshot,
             sink,
             page,
+            ended: &[],
             bytes: 0,
             fed: Fed {
                 deliveries: Vec::new(),
@@ -224,6 +233,9 @@ impl<'f> Filling<'f> {
         let mut looked_at = 0;
         while let Some(row) = rows.next()? {
             let tried = tried(row)?;
+            if self.ended.binary_search(&tried.seq).is_ok() {
+                continue;
+            }
             let full = looked_at == FEED_ROWS_MAX || self.fed.deliveries.len() >= self.page.deliveries_max;
             let (seq, wanted, holds) = (tried.seq, wanted(&tried), tried.attempts > 0);
             if full || (wanted && !self.take(&tried)?) {

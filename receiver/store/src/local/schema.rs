@@ -1,5 +1,6 @@
 //! The database's tables, and how its connections are set up.
 use std::{
+    cell::Cell,
     fs::File,
     path::{Path, PathBuf},
 };
@@ -218,6 +219,16 @@ const FROM_9: &str = "
 const STEPS: [(i64, &str); 7] =
     [(3, FROM_3), (4, FROM_4), (5, FROM_5), (6, FROM_6), (7, FROM_7), (8, FROM_8), (9, FROM_9)];
 
+thread_local! {
+    /// SQLite tells it to a plain function, in the thread that commits.
+    static LOG_PAGES: Cell<Option<i32>> = const { Cell::new(None) };
+}
+
+/// Pages in the write-ahead log after the last commit of this thread, unless it was asked before or has written nothing.
+pub(super) fn log_pages() -> Option<i32> {
+    LOG_PAGES.take()
+}
+
 /// Opens the writing connection; makes the tables where there are none.
 pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(file, flags() | OpenFlags::SQLITE_OPEN_CREATE)?;
@@ -227,6 +238,10 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     )?;
     set_up(&connection, WRITE_CACHE_KIB)?;
     connection.execute_batch("pragma synchronous = full; pragma wal_autocheckpoint = 0")?;
+    connection.wal_hook(Some(|_, pages| {
+        LOG_PAGES.set(Some(pages));
+        Ok(())
+    }));
     connection.set_prepared_statement_cache_capacity(96);
     let (first, from) = match version(&connection)? {
         None => (format!("{TABLES} {REPLAY_TABLES}"), 3),

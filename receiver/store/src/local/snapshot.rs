@@ -1,6 +1,7 @@
 //! Reading the database as it is at one moment, and with it the bytes that the journal keeps.
 use std::{ops::Deref, sync::RwLockReadGuard};
 
+use boathook_event::{ObjectName, Seq};
 use rusqlite::{Connection, Params, Transaction};
 
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
         Shared,
         journal::Segments,
         rows::{self, EventRow},
+        schema,
     },
 };
 
@@ -25,6 +27,21 @@ impl Shared {
         self.writer().settle()?;
         let used = self.segments.using();
         Ok(Snapshot { sql: connection.unchecked_transaction()?, segments: &self.segments, _used: used })
+    }
+
+    /// The same for what is due at this sink. These deliveries have ended, and are pending in it.
+    pub(super) fn snapshot_of_due<'r>(
+        &'r self,
+        connection: &'r Connection,
+        sink: &ObjectName,
+    ) -> Result<(Snapshot<'r>, Vec<Seq>), Error> {
+        let mut writer = self.writer();
+        let ended = writer.only_ended(sink)?;
+        let used = self.segments.using();
+        let sql = connection.unchecked_transaction()?;
+        // It begins with the first read, and has to before the writer goes on.
+        schema::meta(&sql, "epoch")?;
+        Ok((Snapshot { sql, segments: &self.segments, _used: used }, ended))
     }
 }
 

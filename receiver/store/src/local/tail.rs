@@ -1,10 +1,10 @@
 //! The commits that the journal has and the database does not have yet.
 use std::collections::HashSet;
 
-use boathook_event::{Next, Seq};
+use boathook_event::{Next, ObjectName, Seq};
 
 use crate::{
-    limits::{APPEND_OVERHEAD_BYTES, TAIL_BYTES_MAX, TAIL_ITEMS_MAX},
+    limits::{APPEND_OVERHEAD_BYTES, TAIL_BYTES_MAX, TAIL_ITEMS_LEFT, TAIL_ITEMS_MAX},
     local::journal::{Decided, Frame, Stored},
 };
 
@@ -15,6 +15,8 @@ pub(super) struct Tail {
     bytes: usize,
     /// Events one of whose deliveries was put aside, or started anew, in these commits.
     touched: HashSet<Seq>,
+    /// A delivery has become due, or due at another time, in these commits.
+    due: bool,
 }
 
 impl Tail {
@@ -28,11 +30,15 @@ impl Tail {
                     self.bytes += append.event.body.len();
                     self.touched.extend(append.parked.is_some().then_some(*seq));
                 }
-                Decided::Duplicate { of, rearm, .. } => self.touched.extend(rearm.then_some(*of)),
+                Decided::Duplicate { of, rearm, .. } => {
+                    self.touched.extend(rearm.then_some(*of));
+                    self.due |= rearm;
+                }
             }
         }
         for record in &frame.outcomes {
             self.touched.extend(matches!(record.next, Next::Parked(_)).then_some(record.seq));
+            self.due |= matches!(record.next, Next::Retry { .. });
         }
         self.frames.push(frame);
     }
@@ -60,8 +66,30 @@ impl Tail {
         self.touched.contains(&seq)
     }
 
-    /// Roughly what it weighs in the database.
-    pub(super) fn weight(&self) -> usize {
-        self.items * APPEND_OVERHEAD_BYTES / 4
+    /// Whether a transaction about these events alone may go without these commits: they are few, and none concerns one of the events.
+    pub(super) fn may_follow_work_on(&self, events: &[Seq]) -> bool {
+        let (Some(first), Some(last)) = (events.iter().min(), events.iter().max()) else { return true };
+        let among = |seq: &Seq| (first..=last).contains(&seq) && events.contains(seq);
+        self.items <= TAIL_ITEMS_LEFT
+            && !self.frames.iter().any(|frame| {
+                frame.outcomes.iter().any(|record| among(&record.seq))
+                    || frame.appends.iter().any(|decided| match decided {
+                        Decided::Stored(Stored { seq, .. }) => among(seq),
+                        Decided::Duplicate { of, .. } => among(of),
+                    })
+            })
+    }
+
+    /// The deliveries to this sink that have ended in these commits, in order, if these are few, and nothing else in them changes what
+    /// is due.
+    pub(super) fn only_ended(&self, sink: &ObjectName) -> Option<Vec<Seq>> {
+        if self.due || self.items > TAIL_ITEMS_LEFT {
+            return None;
+        }
+        let outcomes = self.frames.iter().flat_map(|frame| &frame.outcomes);
+        let mut ended: Vec<Seq> =
+            outcomes.filter(|record| record.sink == *sink).map(|record| record.seq).collect();
+        ended.sort_unstable();
+        Some(ended)
     }
 }

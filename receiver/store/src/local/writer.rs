@@ -1,10 +1,11 @@
 //! Everything that writes: a commit to the journal, and the database that follows it.
 //!
 //! The database takes the journal's frames many at a time, and whenever somebody is to read it or to write to it: so it is
-//! never seen without them, and each of its transactions stands between two frames.
+//! never seen without them, and each of its transactions stands between two frames. Only where a few frames do not concern what is
+//! read or written they may wait.
 use std::path::Path;
 
-use boathook_event::{Record, Seq};
+use boathook_event::{ObjectName, Record, Seq};
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -234,13 +235,41 @@ impl Writer {
         sync: Sync,
         work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
+        self.transaction_with(true, sync, work)
+    }
+
+    /// The same for work that is about these events alone: what only the journal has stays there, if that may follow.
+    pub(super) fn transaction_on<R>(
+        &mut self,
+        events: &[Seq],
+        sync: Sync,
+        work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let settles = !self.tail.may_follow_work_on(events);
+        self.transaction_with(settles, sync, work)
+    }
+
+    fn transaction_with<R>(
+        &mut self,
+        settles: bool,
+        sync: Sync,
+        work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
         self.set_sync(sync)?;
-        let bytes = self.tail.weight();
-        let result = self.attempt(work);
+        let result = self.attempt(settles, work);
         self.names.settle(result.is_ok());
         let result = result?;
-        self.checkpoints.after_commit(&self.connection, bytes);
+        self.checkpoints.after_commit(&self.connection);
         Ok(result)
+    }
+
+    /// The deliveries to this sink that have ended, in order, and that the database still has as pending; what else only the journal
+    /// had the database has taken then.
+    pub(super) fn only_ended(&mut self, sink: &ObjectName) -> Result<Vec<Seq>, Error> {
+        match self.tail.only_ended(sink) {
+            Some(ended) => Ok(ended),
+            None => self.settle().map(|()| Vec::new()),
+        }
     }
 
     /// Runs `work` with freed bytes overwritten, then takes them out of the write-ahead log, too. Also tells whether they may
@@ -256,7 +285,12 @@ impl Writer {
         Ok((result, !self.checkpoints.empty(&self.connection)?))
     }
 
-    fn attempt<R>(&mut self, work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>) -> Result<R, Error> {
+    fn attempt<R>(
+        &mut self,
+        settles: bool,
+        work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let frames = if settles { self.tail.frames() } else { &[] };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = (self.clock)();
         let mut running = Work {
@@ -270,7 +304,7 @@ impl Writer {
             segments: SegmentChanges::default(),
             spans: SpanChanges::default(),
         };
-        running.apply(self.tail.frames()).map_err(|error| match error {
+        running.apply(frames).map_err(|error| match error {
             // It is acknowledged, and can neither be told nor left out.
             Error::Rejected(text) => {
                 Error::Io(format!("the database does not take what the journal has: {text}"))
@@ -287,15 +321,17 @@ impl Writer {
         if last_seq != 0 {
             set.execute(params!["last_seq", place(last_seq)])?;
         }
-        if !self.tail.is_empty() {
+        if !frames.is_empty() {
             let Position { segment, offset } = self.journal.end();
             set.execute(params!["journal_segment", place(segment)])?;
             set.execute(params!["journal_offset", place(offset)])?;
         }
         drop(set);
         transaction.commit()?;
-        self.dedupe.written(generation, &keys);
-        self.tail = Tail::default();
+        if settles {
+            self.dedupe.written(generation, &keys);
+            self.tail = Tail::default();
+        }
         Ok(result)
     }
 

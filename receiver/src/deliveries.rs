@@ -46,8 +46,8 @@ pub(crate) struct Parts {
     pub(crate) handed_over: mpsc::Receiver<Handover>,
     /// Changes when something was committed and not handed over.
     pub(crate) missed: watch::Receiver<Seq>,
-    /// Parked deliveries that are pending again.
-    pub(crate) rearmed: mpsc::Receiver<Seq>,
+    /// Events of which deliveries are pending again.
+    pub(crate) rearmed: mpsc::Receiver<Vec<Seq>>,
     /// Marked when the configuration has changed.
     pub(crate) configured: watch::Receiver<()>,
     /// True when no new attempt may begin.
@@ -160,7 +160,7 @@ impl Deliveries {
             written = recorded => self.recorded(written),
             Some(message) = self.inbox.recv() => self.step(message),
             Ok(()) = self.parts.missed.changed() => self.missed(),
-            Some(seq) = self.parts.rearmed.recv() => self.step(Input::Look { rearmed: Some(seq) }),
+            Some(seqs) = self.parts.rearmed.recv() => self.step(Input::Rearmed { seqs }),
             Ok(()) = self.parts.configured.changed() => self.configure(),
             Ok(()) = self.parts.stopping.changed() => self.stop(),
             Ok(()) = self.term.hold.changed() => self.held(),
@@ -168,7 +168,7 @@ impl Deliveries {
             Ok(()) = self.term.news.changed() => self.others(),
             Some(answer) = self.parts.asked.recv() => drop(answer.send(self.dispatcher.snapshot())),
             () = wake, if wake_at.is_some() => self.tick(),
-            _ = look.tick() => self.step(Input::Look { rearmed: None }),
+            _ = look.tick() => self.step(Input::Look),
         }
         self.catch_up();
         // This process may have stood still since it waited.
@@ -281,7 +281,7 @@ impl Deliveries {
         }
         // Told again, it is to be looked for again.
         if news.armed != before.armed || news == before {
-            self.step(Input::Look { rearmed: None });
+            self.step(Input::Look);
         }
     }
 

@@ -95,8 +95,9 @@ pub const RETAIN: Duration = Duration::from_secs(600);
 pub const DELIVERY_MESSAGES_MAX: usize = 4_096;
 /// Messages that one turn of the delivery loop takes before it acts: their records share one write.
 pub const DELIVERY_TURN_MAX: usize = 256;
-/// Re-armed deliveries that wait to be told to dispatch; what does not fit is found by the next look.
-pub const REARMED_MAX: usize = 1_024;
+/// Repetitions and slices of replays, whose re-armed deliveries wait to be told to dispatch; what does not fit is found by the next
+/// look.
+pub const REARMED_MAX: usize = 256;
 /// How long a receiver that shares a store is taken to live after it has said so: what it delivers is taken over by others after
 /// that. Within half of it attempts begin, within three quarters they end.
 pub const LEASE_TIME: Duration = Duration::from_secs(15);
@@ -171,8 +172,13 @@ pub const STATISTICS_DEFAULT: SignedDuration = SignedDuration::from_hours(24);
 pub const JOBS_RUNNING_MAX: usize = 4;
 /// Replays that are remembered, and erasures; of more the oldest that have ended are forgotten.
 pub const JOBS_KEPT_MAX: usize = 100;
-/// Slices a second of a replay that has a rate: more would sync more often, fewer would make commits wait for each.
-pub const REPLAY_SLICES_A_SECOND: u32 = 100;
+/// Slices a second of a replay that has a rate: more would commit more often, fewer would make what comes in wait for each, and for
+/// the deliveries of each.
+pub const REPLAY_SLICES_A_SECOND: u32 = 400;
+/// Slices that are looked for at once: each look has the store settle, and keeps a processor busy for as long as it is large.
+pub const REPLAY_SLICES_OF_PAGE: usize = 4;
+/// How late a slice may be and be made up for: a few times what a timer is late on a busy machine.
+pub const REPLAY_LATE_MAX: Duration = Duration::from_millis(10);
 /// Bytes of bodies above which an erasure looks at fewer events at a time.
 pub const ERASE_BYTES: usize = 4 << 20;
 /// How often an erasure asks whether the bytes that it has erased are in no file any more,

@@ -127,10 +127,15 @@ impl Dispatcher {
                 self.lanes.values_mut().for_each(|lane| lane.missed(last));
                 Concerned::All
             }
-            Input::Look { rearmed } => {
+            Input::Rearmed { seqs } => {
                 // What a lane that is gone has not recorded yet may be pending anew, too.
                 let lanes = self.lanes.values_mut().chain(self.retired.values_mut());
-                lanes.for_each(|lane| lane.look(rearmed, now));
+                lanes.for_each(|lane| lane.rearmed(&seqs, now));
+                Concerned::All
+            }
+            Input::Look => {
+                let lanes = self.lanes.values_mut().chain(self.retired.values_mut());
+                lanes.for_each(|lane| lane.look(now));
                 Concerned::All
             }
             Input::Tick => {

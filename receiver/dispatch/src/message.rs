@@ -185,12 +185,14 @@ pub enum Input {
         /// Whether it was written.
         written: bool,
     },
-    /// The store may have due deliveries that nobody handed over: a parked one was armed again (its place is given), or
-    /// it is time to look, also whether parked ones that hold their keys are gone.
-    Look {
-        /// The delivery that is pending anew.
-        rearmed: Option<Seq>,
+    /// Deliveries at these places are pending anew, and due: nobody handed them over.
+    Rearmed {
+        /// Their places.
+        seqs: Vec<Seq>,
     },
+    /// It is time to look whether the store has due deliveries that nobody handed over, and whether parked ones that hold their
+    /// keys are gone.
+    Look,
     /// The time named by [`Command::WakeAt`] has come.
     Tick,
 }

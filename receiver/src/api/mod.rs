@@ -39,7 +39,7 @@ pub(crate) struct Parts {
     reader: Reader,
     reporter: Arc<Reporter>,
     /// Deliveries that are pending anew.
-    rearmed: mpsc::Sender<Seq>,
+    rearmed: mpsc::Sender<Vec<Seq>>,
     replays: Jobs<Replay>,
     erasures: Jobs<Erasure>,
 }
@@ -53,7 +53,7 @@ enum Answer {
 type Answered = Result<Answer, Problem>;
 
 impl Parts {
-    pub(crate) fn new(reporter: Arc<Reporter>, rearmed: mpsc::Sender<Seq>) -> Self {
+    pub(crate) fn new(reporter: Arc<Reporter>, rearmed: mpsc::Sender<Vec<Seq>>) -> Self {
         let (live, reader) = (Arc::clone(&reporter.ingress.live), reporter.reader.clone());
         Self { live, reader, reporter, rearmed, replays: Jobs::default(), erasures: Jobs::default() }
     }
@@ -155,14 +155,14 @@ impl Api {
 /// Makes deliveries pending once more, and tells dispatch.
 async fn arm(
     reader: &Reader,
-    rearmed: &mpsc::Sender<Seq>,
+    rearmed: &mpsc::Sender<Vec<Seq>>,
     events: Vec<Seq>,
     replay: &traits::Replay,
 ) -> Result<traits::Replayed, boathook_store::Error> {
     let replayed = reader.replay(events, replay.clone()).await?;
-    for seq in &replayed.armed {
+    if !replayed.armed.is_empty() {
         // Nobody listens any more when the receiver stops; the next start finds them.
-        rearmed.send(*seq).await.ok();
+        rearmed.send(replayed.armed.clone()).await.ok();
     }
     Ok(replayed)
 }

@@ -17,7 +17,7 @@ use super::{
     events, invalid,
     jobs::{Job, new_id},
 };
-use crate::limits::REPLAY_SLICES_A_SECOND;
+use crate::limits::{REPLAY_LATE_MAX, REPLAY_SLICES_A_SECOND, REPLAY_SLICES_OF_PAGE};
 
 /// A replay, as it runs.
 struct Walk {
@@ -27,7 +27,7 @@ struct Walk {
     dry_run: bool,
     per_minute: Option<u32>,
     reader: Reader,
-    rearmed: mpsc::Sender<Seq>,
+    rearmed: mpsc::Sender<Vec<Seq>>,
 }
 
 impl Parts {
@@ -100,16 +100,18 @@ impl Walk {
     }
 
     async fn walk(&self) -> Result<(), boathook_store::Error> {
-        let mut after = None;
+        let (mut after, mut free_at) = (None, Instant::now());
         loop {
-            let begun = Instant::now();
-            let page = self.slice_max();
-            let Found { events, next } = self.reader.find(&self.question, after, page).await?;
+            let Found { events, next } = self.reader.find(&self.question, after, self.page_max()).await?;
             if self.dry_run {
                 self.count(&events);
-            } else if !events.is_empty() {
-                let armed = self.arm(events.iter().map(|event| event.seq).collect()).await?;
-                tokio::time::sleep(self.pause(armed, begun.elapsed())).await;
+            } else {
+                for slice in events.chunks(self.slice_max()) {
+                    let begun = Instant::now();
+                    let armed = self.arm(slice.iter().map(|event| event.seq).collect()).await?;
+                    free_at = self.free_at(free_at, armed, begun.elapsed());
+                    tokio::time::sleep_until(free_at.into()).await;
+                }
             }
             after = next;
             if after.is_none() {
@@ -118,7 +120,12 @@ impl Walk {
         }
     }
 
-    /// Slices that a rate allows to be small are small: it is kept evenly, and commits wait shortly.
+    /// Events that are looked for at once: some slices of them.
+    fn page_max(&self) -> usize {
+        if self.dry_run { REPLAY_SLICE } else { REPLAY_SLICE.min(self.slice_max() * REPLAY_SLICES_OF_PAGE) }
+    }
+
+    /// Slices that a rate allows to be small are small: neither commits nor deliveries of what comes in wait long for one.
     fn slice_max(&self) -> usize {
         let slice = |per_minute: u32| {
             usize::try_from(per_minute.div_ceil(60 * REPLAY_SLICES_A_SECOND)).unwrap_or(REPLAY_SLICE)
@@ -126,14 +133,14 @@ impl Walk {
         self.per_minute.map_or(REPLAY_SLICE, slice).min(REPLAY_SLICE)
     }
 
-    /// How long the store is left alone: as long as it was busy, or until the rate allows more.
-    fn pause(&self, armed: u64, busy: Duration) -> Duration {
-        match self.per_minute {
-            None => busy,
-            Some(per_minute) => Duration::from_secs_f64(60.0 / f64::from(per_minute))
-                .saturating_mul(u32::try_from(armed).unwrap_or(u32::MAX))
-                .saturating_sub(busy),
-        }
+    /// Until when the store is left alone: as long as it was busy, or until the rate allows more. A little that a slice came late is
+    /// made up for, since timers are late.
+    fn free_at(&self, before: Instant, armed: u64, busy: Duration) -> Instant {
+        let now = Instant::now();
+        let Some(per_minute) = self.per_minute else { return now + busy };
+        let each = Duration::from_secs_f64(60.0 / f64::from(per_minute));
+        let free_at = before + each.saturating_mul(u32::try_from(armed).unwrap_or(u32::MAX));
+        now.checked_sub(REPLAY_LATE_MAX).map_or(free_at, |earliest| free_at.max(earliest))
     }
 
     fn count(&self, events: &[traits::Summary]) {

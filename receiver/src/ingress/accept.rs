@@ -171,7 +171,7 @@ impl Ingress {
             Verdict::Duplicate { of, rearmed } => {
                 if rearmed {
                     // When there is no room, dispatch finds it by itself, a little later.
-                    self.rearmed.try_send(of).ok();
+                    self.rearmed.try_send(vec![of]).ok();
                 }
                 Word::Duplicate
             }

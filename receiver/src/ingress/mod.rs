@@ -51,7 +51,7 @@ pub(crate) struct Ingress {
     /// Since when repetitions are known, where the store had no room for all keys.
     pub(crate) keys_since: LastTime,
     /// Parked deliveries that a repetition has made pending again.
-    pub(crate) rearmed: mpsc::Sender<Seq>,
+    pub(crate) rearmed: mpsc::Sender<Vec<Seq>>,
     /// The keys that senders publish.
     pub(crate) published_keys: PublishedKeys,
     /// The secrets that providers have sent by themselves.

@@ -112,17 +112,21 @@ impl Lane {
         self.read_ended();
     }
 
-    /// The store may have more that is due. What is pending anew is read when the lane has let go of it.
-    pub(crate) fn look(&mut self, rearmed: Option<Seq>, now: Now) {
-        match rearmed {
-            Some(seq) if self.known.contains_key(&seq) && self.rearmed.len() < LANE_DELIVERIES_MAX => {
-                self.rearmed.insert(seq);
+    /// The store may have these as due. What the lane has is read when it has let go of it.
+    pub(crate) fn rearmed(&mut self, seqs: &[Seq], now: Now) {
+        for seq in seqs {
+            if self.known.contains_key(seq) && self.rearmed.len() < LANE_DELIVERIES_MAX {
+                self.rearmed.insert(*seq);
+            } else {
+                self.due.has_news(now.monotonic);
             }
-            _ => self.due.has_news(now.monotonic),
         }
-        if rearmed.is_none() {
-            self.look_for_unblocked();
-        }
+    }
+
+    /// The store may have more that is due.
+    pub(crate) fn look(&mut self, now: Now) {
+        self.due.has_news(now.monotonic);
+        self.look_for_unblocked();
     }
 
     pub(crate) fn feed_failed(&mut self, ticket: u64, now: Now) {

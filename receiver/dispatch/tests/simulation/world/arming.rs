@@ -17,7 +17,7 @@ impl World {
         self.done.entry(sink.clone()).or_default().retain(|done| *done != seq);
         let now = self.now().wall;
         self.pending.entry(sink).or_default().insert(seq, (0, Some(now)));
-        self.step(Input::Look { rearmed: Some(seq) });
+        self.step(Input::Rearmed { seqs: vec![seq] });
     }
 
     /// What the first sink has had of a flow is armed again, all at once.
@@ -33,14 +33,14 @@ impl World {
             .or_default()
             .extend(again.into_iter().map(|seq| (seq, (0, Some(now)))));
         self.done.insert(sink, done);
-        self.step(Input::Look { rearmed: None });
+        self.step(Input::Look);
     }
 
     /// A parked delivery is erased, or past its retention. The dispatcher is not told which.
     pub(crate) fn discard(&mut self) {
         if let Some((sink, seq)) = self.parked.pop() {
             self.blocking.remove(&(sink, seq));
-            self.step(Input::Look { rearmed: None });
+            self.step(Input::Look);
         }
     }
 }

@@ -179,6 +179,9 @@ pub const REPLAY_SLICES_A_SECOND: u32 = 400;
 pub const REPLAY_SLICES_OF_PAGE: usize = 4;
 /// How late a slice may be and be made up for: a few times what a timer is late on a busy machine.
 pub const REPLAY_LATE_MAX: Duration = Duration::from_millis(10);
+/// How much nicer than the threads that receive all others are. On a processor that is wanted by both, those that receive have some
+/// ten times the share, and do not wait until a delivery or a replay lets go of it.
+pub const WORK_NICENESS: i32 = 10;
 /// Bytes of bodies above which an erasure looks at fewer events at a time.
 pub const ERASE_BYTES: usize = 4 << 20;
 /// How often an erasure asks whether the bytes that it has erased are in no file any more,

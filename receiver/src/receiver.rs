@@ -5,6 +5,7 @@ use anyhow::anyhow;
 use boathook_store::{Error, Handover, Reader, Running, local::Local, memory::Memory, postgres::Postgres};
 use http::{HeaderValue, Version, header};
 use tokio::{
+    runtime::Handle,
     sync::{Notify, Semaphore, mpsc, watch},
     task::{JoinError, JoinHandle},
     time::timeout,
@@ -134,8 +135,8 @@ impl Receiver {
         stores: Stores,
         Listeners { public, data_api }: Listeners,
         (admin, api): (Arc<Admin>, Arc<Api>),
-        metrics: Arc<Metrics>,
-        logs: Arc<Logs>,
+        (metrics, logs): (Arc<Metrics>, Arc<Logs>),
+        receiving: &Handle,
     ) -> Self {
         let Stores { running, handed_over, reader, brought, kind } = stores;
         let keeps_nothing = kind == StoreKind::None;
@@ -188,7 +189,7 @@ impl Receiver {
         let upkeep = tokio::spawn(upkeep::run(Arc::clone(&ingress), reader));
         let follow = tokio::spawn(source.follow(Arc::clone(&read_again), configured));
         let listener =
-            tokio::spawn(listen(public, Arc::clone(&ingress), Arc::clone(&admin), accepting.clone()));
+            receiving.spawn(listen(public, Arc::clone(&ingress), Arc::clone(&admin), accepting.clone()));
         let data_api = tokio::spawn(answer(data_api, Arc::clone(&api), admin.closing()));
         admin.ready(reporter);
         Self {

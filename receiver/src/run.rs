@@ -16,8 +16,9 @@ use boathook_store::{
     memory::Memory,
     postgres::{Options, Postgres},
 };
+use rustix::process::{getpriority_process, setpriority_process};
 use tokio::{
-    runtime,
+    runtime::{self, Handle},
     signal::unix::{Signal, SignalKind, signal},
 };
 
@@ -26,7 +27,7 @@ use crate::{
     api::{Api, Tokens},
     brought::BroughtSecrets,
     config::{ClusterSource, FolderSource, Source, folder::FolderError},
-    limits::{PRIVATE_CONNECTIONS_MAX, STORE_AGAIN, WAITING_TOLD},
+    limits::{PRIVATE_CONNECTIONS_MAX, STORE_AGAIN, WAITING_TOLD, WORK_NICENESS},
     listener::{Listener, connections_max},
     logs::Logs,
     metrics::Metrics,
@@ -78,12 +79,28 @@ pub fn run(settings: &Settings) -> Result<(), Failed> {
     let read = |folder| FolderSource::read(folder, Arc::clone(&metrics), settings.keeps_nothing());
     let folder = settings.config.as_deref().map(read);
     let folder = folder.transpose().map_err(Failed::Configuration)?;
-    let runtime =
-        runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
-    let ended = runtime.block_on(serve(settings, folder, metrics, logs));
+    // What comes in has threads of its own, before whose turn nothing else is: deliveries and replays wake many at once.
+    let receiving = threads("receive").build().context("cannot start threads")?;
+    let niceness = getpriority_process(None).unwrap_or_default() + WORK_NICENESS;
+    let working = threads("work")
+        .on_thread_start(move || {
+            // Where it is not allowed, all have their turn alike.
+            let _ = setpriority_process(None, niceness);
+        })
+        .build()
+        .context("cannot start threads")?;
+    let ended = working.block_on(serve(settings, folder, metrics, logs, receiving.handle()));
     // A read of the store that still runs ends by itself; nobody waits for its answer.
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    for runtime in [receiving, working] {
+        runtime.shutdown_timeout(Duration::from_secs(1));
+    }
     ended.map_err(Failed::Other)
+}
+
+fn threads(name: &str) -> runtime::Builder {
+    let mut builder = runtime::Builder::new_multi_thread();
+    builder.enable_all().thread_name(name);
+    builder
 }
 
 /// Addresses first, since most mistakes are there; then the store, then everything that uses it.
@@ -92,6 +109,7 @@ async fn serve(
     folder: Option<FolderSource>,
     metrics: Arc<Metrics>,
     logs: Arc<Logs>,
+    receiving: &Handle,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let public = Listener::bind(settings.listen, "--listen", connections_max())?;
@@ -99,7 +117,7 @@ async fn serve(
     let data_api = Listener::bind(settings.api, "--api", PRIVATE_CONNECTIONS_MAX)?;
     let (listen, private_address, api_address) = (public.address()?, private.address()?, data_api.address()?);
     let admin = Arc::new(Admin::default());
-    let private = tokio::spawn(private.serve(
+    let private = receiving.spawn(private.serve(
         {
             let admin = Arc::clone(&admin);
             move |request, _| {
@@ -110,16 +128,24 @@ async fn serve(
         admin.closing(),
         Duration::from_secs(1),
     ));
-    let opened =
-        async { anyhow::Ok((open(settings, &admin).await?, source(settings, folder, &metrics).await?)) };
+    let opened = async {
+        anyhow::Ok((open(settings, &admin, receiving).await?, source(settings, folder, &metrics).await?))
+    };
     let (stores, source) = tokio::select! {
         opened = opened => opened?,
         () = signals.stop() => return Ok(()),
     };
     let api = Arc::new(Api::new(tokens(settings)?));
     let listeners = Listeners { public, data_api };
-    let mut receiver =
-        Receiver::start(settings, source, stores, listeners, (Arc::clone(&admin), api), metrics, logs);
+    let mut receiver = Receiver::start(
+        settings,
+        source,
+        stores,
+        listeners,
+        (Arc::clone(&admin), api),
+        (metrics, logs),
+        receiving,
+    );
     let data = settings.data_folder().map(|data| data.display().to_string());
     tracing::info!(%listen, admin = %private_address, api = %api_address, data, "ready");
     let hands = receiver.hands();
@@ -144,7 +170,7 @@ async fn serve(
 
 /// Opens the store: a folder, waiting for whoever has it as long as the settings say, or a database, waiting until it is
 /// there, or none.
-async fn open(settings: &Settings, admin: &Admin) -> anyhow::Result<Stores> {
+async fn open(settings: &Settings, admin: &Admin, receiving: &Handle) -> anyhow::Result<Stores> {
     let Some(data) = settings.data_folder().map(Path::to_owned) else {
         return Ok(Stores::passing(&Memory::new())?);
     };
@@ -154,7 +180,8 @@ async fn open(settings: &Settings, admin: &Admin) -> anyhow::Result<Stores> {
     };
     let patience = settings.lock_wait.std();
     let room = Room { bytes_max: settings.data_bytes_max, key_bytes_max: settings.dedupe_bytes_max };
-    let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<Stores> {
+    // The threads that commit are begun by one of those that receive: they have their turn.
+    let opened = receiving.spawn_blocking(move || -> anyhow::Result<Stores> {
         let Some(store) = store else {
             let store = Local::open(&data, patience)?;
             return Ok(Stores::local(&store, room, BroughtSecrets::open(&data)?)?);

@@ -129,6 +129,29 @@ fn a_receiver_that_waits_for_the_data_folder_can_be_told_to_stop() {
     assert_eq!(program.send("1", "push", "{}").status, 200);
 }
 
+#[test]
+fn requests_and_commits_have_their_turn_before_all_other_work() {
+    let program = Program::start(&configuration(GITHUB, LOG));
+    assert_eq!(program.send("1", "push", "{}").status, 200);
+    let threads = fs::read_dir(format!("/proc/{}/task", program.pid())).unwrap();
+    let niceness = |stat: String| {
+        let (_, name) = stat.split_once('(').unwrap();
+        let (name, rest) = name.split_once(')').unwrap();
+        // It is the 19th field; the first two are gone.
+        (name.to_owned(), rest.split_whitespace().nth(16).unwrap().parse::<i32>().unwrap())
+    };
+    let stat =
+        |thread: std::io::Result<fs::DirEntry>| fs::read_to_string(thread.unwrap().path().join("stat")).ok();
+    let threads: Vec<_> = threads.filter_map(stat).map(niceness).collect();
+    let of = |name: &str| {
+        let found: Vec<i32> = threads.iter().filter(|(its, _)| its == name).map(|(_, nice)| *nice).collect();
+        assert!(!found.is_empty() && found.iter().all(|nice| *nice == found[0]), "{name}: {threads:?}");
+        found[0]
+    };
+    assert_eq!(of("receive"), of("committer"));
+    assert!(of("receive") < of("work"), "{threads:?}");
+}
+
 /// Whether the process handles SIGTERM already; before that the signal would end it as it is.
 fn has_its_signals_in_hand(pid: u32) -> bool {
     const SIGTERM: u64 = 1 << 14;

@@ -168,12 +168,12 @@ pub const TOKEN_BYTES_MAX: usize = 4096;
 pub const PAGE_DEFAULT: usize = 50;
 /// The hours of which it is told what happened, where nobody says which: a day tells nights from days.
 pub const STATISTICS_DEFAULT: SignedDuration = SignedDuration::from_hours(24);
-/// Replays by filter that run at once, and erasures: they share the store's writer with what comes in.
+/// Replays by filter that run at once, and erasures: they share the store's writer with deliveries.
 pub const JOBS_RUNNING_MAX: usize = 4;
 /// Replays that are remembered, and erasures; of more the oldest that have ended are forgotten.
 pub const JOBS_KEPT_MAX: usize = 100;
-/// Slices a second of a replay that has a rate: more would commit more often, fewer would make what comes in wait for each, and for
-/// the deliveries of each.
+/// Slices a second of a replay that has a rate: more would sync more often, fewer would make deliveries of what comes in wait for
+/// each, and for those of each.
 pub const REPLAY_SLICES_A_SECOND: u32 = 400;
 /// Slices that are looked for at once: each look has the store settle, and keeps a processor busy for as long as it is large.
 pub const REPLAY_SLICES_OF_PAGE: usize = 4;

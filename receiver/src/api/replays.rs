@@ -125,7 +125,7 @@ impl Walk {
         if self.dry_run { REPLAY_SLICE } else { REPLAY_SLICE.min(self.slice_max() * REPLAY_SLICES_OF_PAGE) }
     }
 
-    /// Slices that a rate allows to be small are small: neither commits nor deliveries of what comes in wait long for one.
+    /// Slices that a rate allows to be small are small: deliveries of what comes in do not wait long for one.
     fn slice_max(&self) -> usize {
         let slice = |per_minute: u32| {
             usize::try_from(per_minute.div_ceil(60 * REPLAY_SLICES_A_SECOND)).unwrap_or(REPLAY_SLICE)

@@ -32,7 +32,7 @@ fn before(now: Timestamp, retention: Duration) -> i64 {
     now.as_microsecond().saturating_sub(i64::try_from(retention.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// Does the work, then leaves commits alone for as long as it took.
+/// Does the work, then leaves the store to others for as long as it took.
 pub(crate) fn yielding<R>(work: impl FnOnce() -> R) -> R {
     let start = Instant::now();
     let result = work();

@@ -39,9 +39,9 @@ pub const SEGMENT_KEPT_SHARE: i64 = 4;
 pub const TAIL_ITEMS_MAX: usize = 8_192;
 /// Bytes of them, which are in memory until then.
 pub const TAIL_BYTES_MAX: usize = 16 << 20;
-/// So few of them are left out of a read or a write that they do not concern: for the database they cost hardly less than many. More
-/// it takes at once, since commits wait for it.
-pub const TAIL_ITEMS_LEFT: usize = 16;
+/// So few of them are left out of a read or a write that they do not concern: for the database they cost hardly less than many, and
+/// to look through them costs a microsecond.
+pub const TAIL_ITEMS_LEFT: usize = 128;
 /// Rows that one statement inserts: more gain nothing.
 pub const ROWS_AT_ONCE: usize = 16;
 /// Deduplication keys of one generation: its pages stay in the cache while it is written.
@@ -61,13 +61,13 @@ pub const FILTER_ROWS: usize = 1 << 18;
 /// Rows that a key is looked for in: of new keys one in thirty costs a read, with 64 full generations.
 pub const FILTER_PROBES: u64 = 6;
 
-/// Bytes of SQLite's write-ahead log at which the committer pauses to empty it: recovery at start stays under a second.
+/// Bytes of SQLite's write-ahead log at which it is emptied before the next transaction: recovery at start stays under a second.
 pub const WAL_BYTES_MAX: u64 = 256 << 20;
 /// Pages that the log takes between two checkpoints in the background: 16 MiB.
 pub const CHECKPOINT_PAGES: i32 = 2_048;
 /// Passes of one background checkpoint; each leaves what was written during the one before.
 pub const CHECKPOINT_PASSES_MAX: u32 = 4;
-/// Pages of the log that are few enough for the committer to move by itself: about a millisecond.
+/// Pages of the log that are few enough to be moved between two transactions: about a millisecond.
 pub const CHECKPOINT_REST_PAGES: i64 = 128;
 /// KiB of page cache of the writing connection: holds the inner pages of the deduplication index at a million keys.
 pub const WRITE_CACHE_KIB: i64 = 8 << 10;
@@ -107,9 +107,9 @@ pub const MEMORY_ENDED_MAX: usize = 8_192;
 /// Refused requests that such a store remembers, of all endpoints: with their bounded diagnoses 7 MiB.
 pub const MEMORY_REJECTED_MAX: usize = 10_000;
 
-/// Events deleted in one transaction: commits wait for it, about ten milliseconds.
+/// Events deleted in one transaction: others wait for it, about ten milliseconds.
 pub const RETAIN_SLICE: usize = 256;
-/// Deduplication keys deleted in one transaction: commits wait for it, about ten milliseconds.
+/// Deduplication keys deleted in one transaction: others wait for it, about ten milliseconds.
 pub const FORGET_SLICE: usize = 10_000;
 /// Pages given back to the file system with one slice; a slice frees about half as many.
 pub const VACUUM_PAGES: u32 = 128;
@@ -137,9 +137,9 @@ pub const LIST_ROWS_MAX: usize = 10_000;
 pub const LIST_SLICE: usize = 256;
 /// How far a clock may have been set back for a list that is bounded by time to find all the same what came meanwhile.
 pub const CLOCK_BACK_MAX: Duration = Duration::from_secs(3_600);
-/// Events whose deliveries are armed again in one transaction: commits wait for it.
+/// Events whose deliveries are armed again in one transaction: others wait for it.
 pub const REPLAY_SLICE: usize = 256;
-/// Events erased in one transaction: commits wait for it.
+/// Events erased in one transaction: others wait for it.
 pub const ERASE_SLICE: usize = 64;
 /// Refused requests remembered of one endpoint: with their bounded diagnoses 256 KiB.
 pub const REJECTED_KEPT_MAX: usize = 400;

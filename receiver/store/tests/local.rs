@@ -24,8 +24,8 @@ use tempfile::TempDir;
 crate::conformance!(Folder);
 
 /// A store in a temporary folder.
-struct Folder {
-    dir: TempDir,
+pub(crate) struct Folder {
+    pub(crate) dir: TempDir,
     time: Arc<Mutex<Timestamp>>,
     store: Option<Local>,
 }
@@ -305,7 +305,7 @@ fn a_store_that_has_all_that_it_may_have_takes_no_events_until_some_are_gone() {
 }
 
 /// One key for each number: digests differ from their first byte on.
-fn digest(number: u64) -> DedupeKey {
+pub(crate) fn digest(number: u64) -> DedupeKey {
     let mut hash = [0; 16];
     hash[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
     hash[8..].copy_from_slice(&number.to_be_bytes());

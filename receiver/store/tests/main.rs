@@ -1,5 +1,6 @@
 //! What the store promises, from the state machine alone to a killed process.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+mod beside;
 mod group;
 mod handle;
 mod kill;

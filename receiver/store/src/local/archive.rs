@@ -126,7 +126,7 @@ impl Archive for LocalArchive {
     fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error> {
         let replayed =
             self.shared.writer().transaction_on(events, Sync::Later, |work| work.replay(events, replay))?;
-        // Commits need not wait for this sync.
+        // Others need not wait for this sync.
         schema::sync_wal(&self.shared.file)?;
         Ok(replayed)
     }

@@ -1,9 +1,9 @@
-//! Moving the write-ahead log into the database, away from the thread that commits.
+//! Moving the write-ahead log into the database, beside what writes to it.
 //!
 //! The log can start anew, in the blocks it has, only at a moment when all of it was moved; until then it grows, and a
 //! growing file makes each sync wait for the file system's own journal. Under load no checkpoint beside the writer ever
 //! sees that moment. So the thread moves nearly all, again and again until little is left, and the writer moves the rest
-//! between two commits.
+//! between two transactions.
 use std::{
     fs,
     path::{Path, PathBuf},

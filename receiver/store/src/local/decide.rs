@@ -11,7 +11,7 @@ use crate::{
     local::{
         dedupe::{Dedupe, Known},
         journal::{Decided, Kept, Stored},
-        tail::Tail,
+        tail::Tails,
     },
     traits::{Append, Verdict},
 };
@@ -28,7 +28,7 @@ pub(super) enum Decision {
 pub(super) struct Deciding<'w> {
     pub(super) sql: &'w Connection,
     pub(super) dedupe: &'w mut Dedupe,
-    pub(super) tail: &'w Tail,
+    pub(super) tails: &'w Tails,
     pub(super) at: Timestamp,
     /// The last place given.
     pub(super) last: Seq,
@@ -67,7 +67,7 @@ impl Deciding<'_> {
                 && !rearmed.contains(&of)
                 && match of {
                     _ if of > before => parked.contains(&of),
-                    _ if self.tail.touched(of) => return Ok(Decision::Unsettled),
+                    _ if self.tails.touched(of) => return Ok(Decision::Unsettled),
                     _ => is_parked(self.sql, of)?,
                 };
             if rearm {
@@ -93,7 +93,8 @@ pub(super) fn verdict(decided: &Decided) -> Verdict {
     }
 }
 
-/// Whether one of the event's deliveries is put aside.
+/// Whether one of the event's deliveries is put aside. It is looked at once more when the database takes this: a transaction beside it
+/// may have armed it, or deleted the event.
 fn is_parked(sql: &Connection, seq: Seq) -> Result<bool, Error> {
     let parked = format!("select 1 from deliveries where seq = ?1 and {PARKED}");
     Ok(sql.prepare_cached(&parked)?.exists([place(seq)])?)

@@ -43,7 +43,7 @@ impl Feed for LocalFeed {
     }
 
     fn news(&self) -> Result<News, Error> {
-        Ok(News { last: self.shared.writer().last_seq(), armed: 0 })
+        Ok(News { last: self.shared.commits.last_seq(), armed: 0 })
     }
 
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {

@@ -1,12 +1,14 @@
 //! The embedded store: a journal, and one SQLite database made from it, in a folder that one process owns.
 //!
 //! A commit is one frame of the journal, which keeps the events' bytes; the database keeps what is looked for, and takes the
-//! frames a little later. One connection writes, behind a mutex, so nobody ever waits inside SQLite for another
-//! writer of this process; feeds and archives read on connections of their own; a thread checkpoints on another one.
+//! frames a little later. Commits wait for each other, and not for the database. One connection writes there, behind a mutex, so
+//! nobody ever waits inside SQLite for another writer of this process; commits, feeds and archives read on connections of their
+//! own; a thread checkpoints on another one.
 mod append;
 mod archive;
 mod at_once;
 mod checkpoint;
+mod commits;
 mod decide;
 mod dedupe;
 mod facts;
@@ -28,6 +30,7 @@ pub(crate) mod rows;
 mod schema;
 mod segments;
 mod series;
+mod settler;
 mod snapshot;
 mod spans;
 mod tail;
@@ -50,7 +53,7 @@ use jiff::Timestamp;
 
 use crate::{
     Error,
-    local::{journal::Segments, quota::Quota, writer::Writer},
+    local::{commits::Commits, journal::Segments, quota::Quota, settler::Settler, writer::Writer},
     traits::{Batch, Committer, Verdict},
 };
 
@@ -63,7 +66,9 @@ pub struct Local(Arc<Shared>);
 
 /// In the order in which the fields must be dropped.
 struct Shared {
+    commits: Arc<Commits>,
     writer: Mutex<Writer>,
+    clock: Clock,
     segments: Segments,
     file: PathBuf,
     _lock: File,
@@ -86,16 +91,17 @@ impl Local {
         for_its_owner(&file)
             .map_err(|error| Error::Io(format!("cannot make {}: {error}", file.display())))?;
         let segments = Segments::in_folder(&dir.join("journal"))?;
-        let writer = Writer::open(&file, &segments, clock)?;
+        let writer = Writer::open(&file, &segments, Arc::clone(&clock))?;
         sync_entries(dir).map_err(|error| Error::Io(format!("cannot sync {}: {error}", dir.display())))?;
-        let shared = Shared { writer: Mutex::new(writer), segments, file, _lock: lock };
+        let commits = writer.commits();
+        let shared = Shared { commits, writer: Mutex::new(writer), clock, segments, file, _lock: lock };
         shared.overwrite_leftovers()?;
         Ok(Self(Arc::new(shared)))
     }
 
     /// What makes batches durable.
     pub fn committer(&self) -> LocalCommitter {
-        LocalCommitter { shared: Arc::clone(&self.0), quota: Quota::new(u64::MAX) }
+        LocalCommitter { shared: Arc::clone(&self.0), settler: None, quota: Quota::new(u64::MAX) }
     }
 
     /// A feed, on a connection of its own.
@@ -117,18 +123,20 @@ impl fmt::Debug for Local {
 
 impl Shared {
     fn now(&self) -> Timestamp {
-        self.writer().now()
+        (self.clock)()
     }
 
     /// The writer. A panic while it was held has rolled its transaction back, so it is sound to go on.
     fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.writer)
     }
 }
 
 /// Makes batches durable in a [`Local`] store.
 pub struct LocalCommitter {
     shared: Arc<Shared>,
+    /// Started when there is something for it.
+    settler: Option<Settler>,
     quota: Quota,
 }
 
@@ -139,13 +147,32 @@ impl LocalCommitter {
     }
 }
 
+impl LocalCommitter {
+    /// Has the database follow, in a thread of its own, if it is far behind.
+    fn follow(&mut self) {
+        if !self.shared.commits.is_tail_long() {
+            return;
+        }
+        if self.settler.is_none() {
+            self.settler = Settler::start(&self.shared)
+                .inspect_err(|error| {
+                    tracing::warn!(%error, "cannot start a thread; commits wait for the database instead");
+                })
+                .ok();
+        }
+        if let Some(settler) = &self.settler {
+            settler.wake();
+        }
+    }
+}
+
 impl Committer for LocalCommitter {
     fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Error> {
-        self.shared.writer().commit(batch)
+        self.shared.commit(batch)
     }
 
     fn rest(&mut self) -> Option<String> {
-        self.shared.writer().settle_if_long();
+        self.follow();
         let refusal = self.quota.refusal(&self.shared);
         refusal.unwrap_or_else(|error| {
             tracing::warn!(%error, "it cannot be told how much of the disk the store has; it goes on");
@@ -158,6 +185,10 @@ impl fmt::Debug for LocalCommitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("LocalCommitter").field(&self.shared.file).finish()
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes the file, if it is not there, so that nobody else can read it; SQLite's other files get its permissions.

@@ -39,7 +39,7 @@ impl Quota {
         {
             return Ok(used);
         }
-        let used = shared.segments.bytes()? + shared.writer().database_bytes()?;
+        let used = shared.segments.bytes()? + shared.commits.database_bytes()?;
         self.looked = Some((now, used));
         Ok(used)
     }

@@ -29,7 +29,7 @@ struct Candidate {
 }
 
 /// Deletes events past their retention and keys past their window. Candidates are looked for on a reading connection;
-/// the writer is held for one slice at a time, and as long left alone after each, so that commits pass between.
+/// the writer is held for one slice at a time, and as long left alone after each, so that others get it between.
 pub(super) fn retain(
     read: &Connection,
     shared: &Shared,

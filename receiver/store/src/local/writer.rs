@@ -1,11 +1,11 @@
-//! Everything that writes: a commit to the journal, and the database that follows it.
+//! Everything that writes to the database, which follows the journal.
 //!
 //! The database takes the journal's frames many at a time, and whenever somebody is to read it or to write to it: so it is
 //! never seen without them, and each of its transactions stands between two frames. Only where a few frames do not concern what is
-//! read or written they may wait.
-use std::path::Path;
+//! read or written they may wait. Commits go on meanwhile: what they write is taken the next time.
+use std::{path::Path, sync::Arc};
 
-use boathook_event::{ObjectName, Record, Seq};
+use boathook_event::{ObjectName, Seq};
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -15,18 +15,17 @@ use crate::{
     local::{
         Clock,
         checkpoint::Checkpoints,
-        decide::{self, Deciding, Decision},
-        dedupe::{self, Dedupe, Forgotten, Row, WhyForgotten},
+        commits::{Commits, Taken},
+        dedupe::{self, Forgotten, Generation, Row, WhyForgotten},
         fresh::Fresh,
-        journal::{Frame, Journal, Position, Segments},
+        journal::{Journal, Position, Segments},
         names::Names,
         schema,
         segments::SegmentChanges,
         spans::SpanChanges,
-        tail::Tail,
     },
     tally::Tally,
-    traits::{Batch, Epoch, Hour, Verdict},
+    traits::{Epoch, Hour},
 };
 
 /// Whether a transaction is on the disk when it returns, or with the next one that is.
@@ -36,19 +35,16 @@ pub(super) enum Sync {
     Later,
 }
 
-/// Everything that writes goes through here.
+/// Everything that writes to the database goes through here.
 pub(super) struct Writer {
-    /// Dropped first: its own connection must be closed before the one that cleans up.
+    /// Dropped first, and the commits after them: their connections must be closed before the one that cleans up.
     checkpoints: Checkpoints,
+    commits: Arc<Commits>,
     connection: Connection,
     names: Names,
     clock: Clock,
     epoch: Epoch,
-    journal: Journal,
-    tail: Tail,
-    dedupe: Dedupe,
-    /// The last place given.
-    last_seq: Seq,
+    newest: Generation,
     /// What the connection is set to.
     sync: Sync,
 }
@@ -69,20 +65,21 @@ pub(super) struct Work<'w> {
 }
 
 impl Writer {
+    /// Opens the database, makes it where there is none, and has it take what the journal has.
     pub(super) fn open(file: &Path, segments: &Segments, clock: Clock) -> Result<Self, Error> {
         let connection = schema::open_writer(file)?;
         let number = |key| Ok::<_, Error>(schema::meta(&connection, key)?.unsigned_abs());
         let applied = Position { segment: number("journal_segment")?, offset: number("journal_offset")? };
         let epoch = Epoch(number("epoch")?);
+        let journal = Journal::at(segments, applied)?;
+        let commits = Commits::new(schema::open_reader(file)?, journal, epoch, Arc::clone(&clock))?;
         let mut writer = Self {
             checkpoints: Checkpoints::start(file)?,
+            commits: Arc::new(commits),
             names: Names::load(&connection)?,
-            dedupe: Dedupe::load(&connection)?,
+            newest: Generation::load(&connection)?,
             clock,
             epoch,
-            journal: Journal::at(segments, applied)?,
-            tail: Tail::default(),
-            last_seq: 0,
             sync: Sync::Now,
             connection,
         };
@@ -92,96 +89,29 @@ impl Writer {
 
     /// Takes what the journal has and the database has not.
     fn catch_up(&mut self) -> Result<(), Error> {
-        while let Some(frame) = self.journal.read_next()? {
-            self.tail.push(frame);
-            if self.tail.is_long() {
-                self.settle()?;
-            }
+        while self.commits.read_next()? {
+            self.settle_if_long()?;
         }
         self.settle()?;
-        self.last_seq = schema::meta(&self.connection, "last_seq")?.unsigned_abs();
+        let last_seq = schema::meta(&self.connection, "last_seq")?.unsigned_abs();
+        self.commits.go_on_after(last_seq);
         Ok(())
     }
 
-    /// One frame of the journal, and one sync if there are events in it.
-    pub(super) fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Error> {
-        if self.tail.is_full() {
-            self.settle()?;
-        }
-        let mut frame = match self.decide(batch) {
-            Ok(frame) => frame,
-            Err(error) => {
-                self.take_back(batch);
-                return Err(error);
-            }
-        };
-        let sync = !frame.appends.is_empty();
-        if let Err(error) = self.journal.write(&mut frame, sync) {
-            self.take_back(batch);
-            return Err(error);
-        }
-        let verdicts = frame.appends.iter().map(decide::verdict).collect();
-        if let Some(seq) = frame.last_seq() {
-            self.last_seq = seq;
-        }
-        self.tail.push(frame);
-        Ok(verdicts)
-    }
-
-    fn decide(&mut self, batch: &Batch) -> Result<Frame, Error> {
-        let Batch { appends, outcomes, counters, rejected } = batch;
-        let at = (self.clock)();
-        let appends = loop {
-            let deciding = Deciding {
-                sql: &self.connection,
-                dedupe: &mut self.dedupe,
-                tail: &self.tail,
-                at,
-                last: self.last_seq,
-            };
-            match deciding.decide(appends)? {
-                Decision::Made(decided) => break decided,
-                Decision::Unsettled => {
-                    self.take_back(batch);
-                    self.settle()?;
-                }
-            }
-        };
-        let counts = |(of, record): &(Epoch, Record)| {
-            if *of < self.epoch {
-                tracing::warn!(seq = record.seq, sink = %record.sink, "an outcome came after its sink was taken over");
-                return None;
-            }
-            Some(record.clone())
-        };
-        Ok(Frame {
-            at,
-            appends,
-            outcomes: outcomes.iter().filter_map(counts).collect(),
-            counters: counters.clone(),
-            rejected: rejected.clone(),
-        })
-    }
-
-    /// Forgets the keys of a batch that was not committed.
-    fn take_back(&mut self, batch: &Batch) {
-        for append in &batch.appends {
-            self.dedupe.take_back(&append.dedupe, self.last_seq + 1);
-        }
+    /// What commits need.
+    pub(super) fn commits(&self) -> Arc<Commits> {
+        Arc::clone(&self.commits)
     }
 
     /// Has the database take what only the journal has, if that is much by now.
-    pub(super) fn settle_if_long(&mut self) {
-        if self.tail.is_long()
-            && let Err(error) = self.settle()
-        {
-            tracing::warn!(%error, "the database of the store is behind its journal; it is tried again");
-        }
+    pub(super) fn settle_if_long(&mut self) -> Result<(), Error> {
+        if self.commits.is_tail_long() { self.settle() } else { Ok(()) }
     }
 
     /// Has the database take what only the journal has.
     pub(super) fn settle(&mut self) -> Result<(), Error> {
-        if self.tail.is_empty() { Ok(()) } else { self.transaction(Sync::Later, |_| Ok(())) }
+        let taken = self.commits.take();
+        if taken.tails.is_empty() { Ok(()) } else { self.transaction_with(&taken, Sync::Later, |_| Ok(())) }
     }
 
     /// Forgets a slice of this generation's keys, and then the generation. Returns whether there are more.
@@ -191,31 +121,17 @@ impl Writer {
         why: WhyForgotten,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        // Keys of the journal's may belong to it.
-        self.settle()?;
-        let forgotten =
-            self.transaction(Sync::Later, |work| dedupe::forget(work.sql, generation, why, now))?;
+        // Keys that only the journal has come into one that is there then.
+        let forgotten = self.transaction_with(&Taken::default(), Sync::Later, |work| {
+            dedupe::forget(work.sql, generation, why, now)
+        })?;
         if forgotten == Forgotten::All {
-            self.dedupe.forgotten(generation);
+            self.commits.forgotten(generation);
+            if generation == self.newest.number {
+                self.newest = self.newest.next();
+            }
         }
         Ok(forgotten == Forgotten::Some)
-    }
-
-    /// Bytes of the database that are in use; the log that is moved into it comes on top.
-    pub(super) fn database_bytes(&self) -> Result<u64, Error> {
-        let number = |name| schema::pragma(&self.connection, name);
-        let pages = number("page_count")? - number("freelist_count")?;
-        Ok(pages.unsigned_abs() * number("page_size")?.unsigned_abs())
-    }
-
-    /// The time of the store's clock.
-    pub(super) fn now(&self) -> Timestamp {
-        (self.clock)()
-    }
-
-    /// The last place given.
-    pub(super) fn last_seq(&self) -> Seq {
-        self.last_seq
     }
 
     /// Makes the next epoch the only one whose outcomes count.
@@ -225,6 +141,7 @@ impl Writer {
             Ok(work.sql.execute("update meta set value = ?1 where key = 'epoch'", [place(epoch.0)])?)
         })?;
         self.epoch = epoch;
+        self.commits.begin(epoch);
         Ok(epoch)
     }
 
@@ -235,7 +152,8 @@ impl Writer {
         sync: Sync,
         work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        self.transaction_with(true, sync, work)
+        let taken = self.commits.take();
+        self.transaction_with(&taken, sync, work)
     }
 
     /// The same for work that is about these events alone: what only the journal has stays there, if that may follow.
@@ -245,18 +163,18 @@ impl Writer {
         sync: Sync,
         work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let settles = !self.tail.may_follow_work_on(events);
-        self.transaction_with(settles, sync, work)
+        let taken = self.commits.take_before_work_on(events);
+        self.transaction_with(&taken, sync, work)
     }
 
     fn transaction_with<R>(
         &mut self,
-        settles: bool,
+        taken: &Taken,
         sync: Sync,
         work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         self.set_sync(sync)?;
-        let result = self.attempt(settles, work);
+        let result = self.attempt(taken, work);
         self.names.settle(result.is_ok());
         let result = result?;
         self.checkpoints.after_commit(&self.connection);
@@ -266,7 +184,7 @@ impl Writer {
     /// The deliveries to this sink that have ended, in order, and that the database still has as pending; what else only the journal
     /// had the database has taken then.
     pub(super) fn only_ended(&mut self, sink: &ObjectName) -> Result<Vec<Seq>, Error> {
-        match self.tail.only_ended(sink) {
+        match self.commits.only_ended(sink) {
             Some(ended) => Ok(ended),
             None => self.settle().map(|()| Vec::new()),
         }
@@ -287,10 +205,9 @@ impl Writer {
 
     fn attempt<R>(
         &mut self,
-        settles: bool,
+        Taken { tails, end }: &Taken,
         work: impl FnOnce(&mut Work<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let frames = if settles { self.tail.frames() } else { &[] };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = (self.clock)();
         let mut running = Work {
@@ -304,7 +221,8 @@ impl Writer {
             segments: SegmentChanges::default(),
             spans: SpanChanges::default(),
         };
-        running.apply(frames).map_err(|error| match error {
+        let applied = tails.iter().try_for_each(|tail| running.apply(tail.frames()));
+        applied.map_err(|error| match error {
             // It is acknowledged, and can neither be told nor left out.
             Error::Rejected(text) => {
                 Error::Io(format!("the database does not take what the journal has: {text}"))
@@ -316,21 +234,20 @@ impl Writer {
         tally.write(&transaction)?;
         segments.write(&transaction)?;
         spans.write(&transaction)?;
-        let generation = self.dedupe.write(&transaction, &mut keys, now)?;
+        let newest = self.newest.write(&transaction, &mut keys, now)?;
         let mut set = transaction.prepare_cached("update meta set value = ?2 where key = ?1")?;
         if last_seq != 0 {
             set.execute(params!["last_seq", place(last_seq)])?;
         }
-        if !frames.is_empty() {
-            let Position { segment, offset } = self.journal.end();
-            set.execute(params!["journal_segment", place(segment)])?;
-            set.execute(params!["journal_offset", place(offset)])?;
+        if !tails.is_empty() {
+            set.execute(params!["journal_segment", place(end.segment)])?;
+            set.execute(params!["journal_offset", place(end.offset)])?;
         }
         drop(set);
         transaction.commit()?;
-        if settles {
-            self.dedupe.written(generation, &keys);
-            self.tail = Tail::default();
+        if !tails.is_empty() {
+            self.newest = newest;
+            self.commits.taken(newest.number, &keys);
         }
         Ok(result)
     }

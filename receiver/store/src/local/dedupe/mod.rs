@@ -1,42 +1,21 @@
 //! Which keys are remembered. Keys come into the newest generation, which is small enough that writing to it stays cheap,
 //! and go with the oldest: whole generations, once all their keys are past their windows.
 mod filter;
+mod known;
 mod packed;
 
-use std::collections::HashMap;
-
-use boathook_event::{DedupeKey, Digest, Seq};
+use boathook_event::{Digest, Seq};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use self::filter::Filter;
+pub(super) use self::known::{Dedupe, Known};
 use crate::{
     Error,
     columns::place,
     limits::{FORGET_SLICE, GENERATION_KEYS, PACKED_KEYS_MIN, RUNS_MAX},
     local::{insert::insert_all, rows::timestamp, schema},
 };
-
-/// What the keys of an append say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
-    /// Nothing: it is new.
-    No,
-    /// It is a repetition of the event at this place.
-    Repeats(Seq),
-    /// The id was seen with another body.
-    Conflicts,
-}
-
-/// A key with the event that brought it last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    /// Nothing where the body does not matter.
-    body: Option<Digest>,
-    seq: Seq,
-    /// In microseconds.
-    expires: i64,
-}
 
 /// A key to be written, and what goes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,112 +27,38 @@ pub(super) struct Row {
     pub(super) expires: i64,
 }
 
-/// Every key: in the database, and of the commits that are not in it yet.
-#[derive(Debug)]
-pub(super) struct Dedupe {
-    filter: Filter,
-    /// The generation that keys are written to, and how many it has.
-    newest: Generation,
-    recent: HashMap<Digest, Vec<Entry>>,
-}
-
-/// A generation that was written to.
+/// A generation that keys are written to, and how many it has.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Generation {
-    number: i64,
+    pub(super) number: i64,
     keys: u32,
     /// How often keys came many at a time.
     runs: u32,
 }
 
-impl Dedupe {
-    /// Reads which generation knows what: some hundred nanoseconds for each key.
+impl Generation {
+    /// The newest one.
     pub(super) fn load(sql: &Connection) -> Result<Self, Error> {
-        let mut newest = sql.query_row(
+        let newest = sql.query_row(
             "select coalesce(max(number), 0), coalesce((select keys from generations order by number desc limit 1), 0)
              from generations",
             [],
-            |row| Ok(Generation { number: row.get(0)?, keys: row.get(1)?, runs: 0 }),
+            |row| Ok(Self { number: row.get(0)?, keys: row.get(1)?, runs: 0 }),
         )?;
-        newest.runs = packed::runs(sql, newest.number)?;
-        let mut filter = Filter::default();
-        let mut keys = sql.prepare("select generation, hash from dedupe")?;
-        let mut rows = keys.query([])?;
-        while let Some(row) = rows.next()? {
-            filter.insert(row.get(0)?, &row.get(1)?);
-        }
-        packed::all(sql, |generation, hash| filter.insert(generation, hash))?;
-        Ok(Self { filter, newest, recent: HashMap::new() })
+        Ok(Self { runs: packed::runs(sql, newest.number)?, ..newest })
     }
 
-    /// Any key that is known makes a repetition. A key is kept once per body that came with it, so of several events with
-    /// one unsigned id each is known again.
-    pub(super) fn known(&self, sql: &Connection, keys: &[DedupeKey], now: Timestamp) -> Result<Known, Error> {
-        let mut known = Known::No;
-        for DedupeKey { hash, body } in keys {
-            let mut entries = self.entries(sql, hash)?;
-            entries.retain(|entry| entry.expires > now.as_microsecond());
-            let same = |entry: &&Entry| body.is_none() || entry.body == *body;
-            if let Some(first) = entries.iter().filter(same).map(|entry| entry.seq).min() {
-                return Ok(Known::Repeats(first));
-            }
-            if !entries.is_empty() {
-                known = Known::Conflicts;
-            }
-        }
-        Ok(known)
+    /// The one that follows, which has nothing.
+    pub(super) fn next(self) -> Self {
+        Self { number: self.number + 1, keys: 0, runs: 0 }
     }
 
-    /// What is remembered of the key; of each body what came last.
-    fn entries(&self, sql: &Connection, hash: &Digest) -> Result<Vec<Entry>, Error> {
-        let mut entries = Vec::new();
-        let mut candidates = self.filter.candidates(hash).peekable();
-        if candidates.peek().is_some() {
-            let mut statement = sql.prepare_cached(
-                "select body, seq, expires from dedupe where generation = ?1 and hash = ?2",
-            )?;
-            for generation in candidates {
-                let mut rows = statement.query(params![generation, hash])?;
-                while let Some(row) = rows.next()? {
-                    let body = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?.try_into().ok();
-                    let seq = row.get::<_, i64>(1)?.unsigned_abs();
-                    newer(&mut entries, Entry { body, seq, expires: row.get(2)? });
-                }
-                packed::find(sql, generation, hash, |entry| newer(&mut entries, entry))?;
-            }
-        }
-        self.recent.get(hash).into_iter().flatten().for_each(|entry| newer(&mut entries, *entry));
-        Ok(entries)
-    }
-
-    /// Remembers the keys of an event that is not in the database yet.
-    pub(super) fn remember(&mut self, keys: &[DedupeKey], seq: Seq, expires: i64) {
-        for DedupeKey { hash, body } in keys {
-            let entries = self.recent.entry(*hash).or_default();
-            newer(entries, Entry { body: *body, seq, expires });
-        }
-    }
-
-    /// Takes that back, of events from this place on.
-    pub(super) fn take_back(&mut self, keys: &[DedupeKey], from: Seq) {
-        for DedupeKey { hash, .. } in keys {
-            if let Some(entries) = self.recent.get_mut(hash) {
-                entries.retain(|entry| entry.seq < from);
-            }
-        }
-    }
-
-    /// Writes keys, and puts them in order where that makes it cheaper. What is given is to be handed to [`Dedupe::written`]
-    /// once it is committed.
-    pub(super) fn write(
-        &self,
-        sql: &Connection,
-        keys: &mut [Row],
-        now: Timestamp,
-    ) -> Result<Generation, Error> {
-        let mut newest = self.newest;
+    /// Writes keys, and puts them in order where that makes it cheaper. Returns the generation that has them, and is the newest one
+    /// once this is committed.
+    pub(super) fn write(self, sql: &Connection, keys: &mut [Row], now: Timestamp) -> Result<Self, Error> {
+        let mut newest = self;
         if newest.keys >= GENERATION_KEYS {
-            newest = Generation { number: newest.number + 1, keys: 0, runs: 0 };
+            newest = newest.next();
         }
         let Some(expires) = keys.iter().map(|key| key.expires).max() else { return Ok(newest) };
         if keys.len() >= PACKED_KEYS_MIN && newest.runs < RUNS_MAX {
@@ -171,21 +76,6 @@ impl Dedupe {
         )?
         .execute(params![newest.number, added, expires, now.as_microsecond()])?;
         Ok(newest)
-    }
-
-    /// The keys are in the database now.
-    pub(super) fn written(&mut self, generation: Generation, keys: &[Row]) {
-        self.newest = generation;
-        keys.iter().for_each(|key| self.filter.insert(generation.number, &key.hash));
-        self.recent.clear();
-    }
-
-    /// The generation is gone from the database.
-    pub(super) fn forgotten(&mut self, generation: i64) {
-        self.filter.forget(generation);
-        if generation == self.newest.number {
-            self.newest = Generation { number: generation + 1, keys: 0, runs: 0 };
-        }
     }
 }
 
@@ -272,13 +162,4 @@ pub(super) fn forget(
     packed::forget(sql, generation)?;
     sql.prepare_cached("delete from generations where number = ?1")?.execute([generation])?;
     Ok(Forgotten::All)
-}
-
-/// Adds the entry, in place of an older one with the same body.
-fn newer(entries: &mut Vec<Entry>, entry: Entry) {
-    match entries.iter_mut().find(|known| known.body == entry.body) {
-        Some(known) if known.seq > entry.seq => {}
-        Some(known) => *known = entry,
-        None => entries.push(entry),
-    }
 }

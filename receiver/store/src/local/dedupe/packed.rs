@@ -3,7 +3,7 @@
 use boathook_event::Digest;
 use rusqlite::{Connection, params};
 
-use super::{Entry, Row};
+use super::{Row, known::Entry};
 use crate::{
     Error,
     limits::{KEY_ROWS, RUNS_MAX},

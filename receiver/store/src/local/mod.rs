@@ -145,9 +145,7 @@ impl LocalCommitter {
     pub fn within(self, bytes_max: u64) -> Self {
         Self { quota: Quota::new(bytes_max), ..self }
     }
-}
 
-impl LocalCommitter {
     /// Has the database follow, in a thread of its own, if it is far behind.
     fn follow(&mut self) {
         if !self.shared.commits.is_tail_long() {

@@ -42,6 +42,9 @@ pub const TAIL_BYTES_MAX: usize = 16 << 20;
 /// So few of them are left out of a read or a write that they do not concern: for the database they cost hardly less than many, and
 /// to look through them costs a microsecond.
 pub const TAIL_ITEMS_LEFT: usize = 128;
+/// Time for which long work of the local store keeps a processor to itself. The system leaves it one for a millisecond and more, in
+/// which a request could be answered.
+pub const PROCESSOR_TIME_MAX: Duration = Duration::from_micros(100);
 /// Rows that one statement inserts: more gain nothing.
 pub const ROWS_AT_ONCE: usize = 16;
 /// Deduplication keys of one generation: its pages stay in the cache while it is written.
@@ -135,6 +138,8 @@ pub const LAST_FAILURES_MAX: u32 = 9;
 pub const LIST_ROWS_MAX: usize = 10_000;
 /// Rows of an index that a list reads at a time.
 pub const LIST_SLICE: usize = 256;
+/// And at least in the local store, where a short list reads no more than it gives: most of them may not be wanted.
+pub const LIST_SLICE_MIN: usize = 32;
 /// How far a clock may have been set back for a list that is bounded by time to find all the same what came meanwhile.
 pub const CLOCK_BACK_MAX: Duration = Duration::from_secs(3_600);
 /// Events whose deliveries are armed again in one transaction: others wait for it.

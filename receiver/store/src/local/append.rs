@@ -9,6 +9,7 @@ use crate::{
         dedupe::Row,
         fresh::{FreshDelivery, FreshEvent, Parked, Stands},
         journal::{Decided, Frame, Stored},
+        steps,
         writer::Work,
     },
     traits::{Append, Hour},
@@ -34,8 +35,12 @@ impl<'w> Work<'w> {
                         }
                     }
                 }
+                steps::between();
             }
-            outcomes.iter().try_for_each(|record| self.outcome(record))?;
+            for record in outcomes {
+                self.outcome(record)?;
+                steps::between();
+            }
             for Count { endpoint, word, by } in counters {
                 let endpoint = self.names.id(self.sql, endpoint)?;
                 self.tally.word(endpoint, *word, *by);

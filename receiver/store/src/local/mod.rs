@@ -33,6 +33,7 @@ mod series;
 mod settler;
 mod snapshot;
 mod spans;
+mod steps;
 mod tail;
 mod tally;
 mod turns;

@@ -6,12 +6,12 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use crate::{
     Error,
     columns::{PARKED, place, sink_numbers},
-    limits::{LIST_MAX, LIST_ROWS_MAX, LIST_SLICE},
+    limits::{LIST_MAX, LIST_ROWS_MAX, LIST_SLICE, LIST_SLICE_MIN},
     local::{
         archive,
         at_once::{self, AtOnce},
         facts::{self, Facts},
-        names, rows, spans,
+        names, rows, spans, steps,
     },
     traits::{DeliveryState, Found, Order, Question, Summary},
 };
@@ -26,9 +26,11 @@ pub(super) fn find(
     let mut found = Found { events: Vec::new(), next: None };
     let Some(walk) = Walk::of(sql, question)? else { return Ok(found) };
     let limit = limit.clamp(1, LIST_MAX);
+    // One more than is wanted tells whether there are more.
+    let rows = i64::try_from((limit + 1).clamp(LIST_SLICE_MIN, LIST_SLICE)).unwrap_or(i64::MAX);
     let (mut at, mut looked_at) = (after, 0);
     loop {
-        let slice = walk.slice(sql, question.order, at)?;
+        let slice = walk.slice(sql, question.order, at, rows)?;
         if slice.is_empty() {
             return Ok(found);
         }
@@ -49,6 +51,7 @@ pub(super) fn find(
             if question.fits_deliveries(&deliveries) {
                 found.events.push(Summary { deliveries, ..summary });
             }
+            steps::between();
         }
     }
 }
@@ -91,18 +94,24 @@ impl Walk {
     }
 
     /// The next candidates, each once, in order; none at the end.
-    fn slice(&self, sql: &Connection, order: Order, after: Option<Seq>) -> Result<Vec<Seq>, Error> {
+    fn slice(
+        &self,
+        sql: &Connection,
+        order: Order,
+        after: Option<Seq>,
+        rows: i64,
+    ) -> Result<Vec<Seq>, Error> {
         let (behind, direction, from) = match order {
             Order::NewestFirst => ("<", "desc", after.map_or(i64::MAX, place)),
             Order::OldestFirst => (">", "asc", after.map_or(0, place)),
         };
         let seqs = |what: &str, of: &dyn ToSql| {
-            let select = format!(
-                "select distinct {what} and seq {behind} ?2 order by seq {direction} limit {LIST_SLICE}"
-            );
+            let select =
+                format!("select distinct {what} and seq {behind} ?2 order by seq {direction} limit ?3");
             let mut statement = sql.prepare_cached(&select)?;
-            let rows = statement
-                .query_map([of, &from as &dyn ToSql], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))?;
+            let rows = statement.query_map([of, &from as &dyn ToSql, &rows], |row| {
+                Ok(row.get::<_, i64>(0)?.unsigned_abs())
+            })?;
             Ok::<Vec<Seq>, Error>(rows.collect::<Result<_, _>>()?)
         };
         match self {
@@ -110,13 +119,14 @@ impl Walk {
             Self::Endpoint(endpoint) => {
                 let select = format!(
                     "select e.seq from {} where s.endpoint = ?1 and e.seq {behind} ?2 and s.span {behind}= ?3
-                     order by s.span {direction}, e.seq {direction} limit {LIST_SLICE}",
+                     order by s.span {direction}, e.seq {direction} limit ?4",
                     spans::of_endpoint()
                 );
                 let span = spans::span(from.unsigned_abs());
                 let mut statement = sql.prepare_cached(&select)?;
-                let rows = statement
-                    .query_map([*endpoint, from, span], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))?;
+                let rows = statement.query_map([*endpoint, from, span, rows], |row| {
+                    Ok(row.get::<_, i64>(0)?.unsigned_abs())
+                })?;
                 Ok(rows.collect::<Result<_, _>>()?)
             }
             Self::All => seqs("seq from events where ?1 is null", &None::<i64>),
@@ -130,7 +140,7 @@ impl Walk {
                 if order == Order::NewestFirst {
                     all.reverse();
                 }
-                all.truncate(LIST_SLICE);
+                all.truncate(usize::try_from(rows).unwrap_or(usize::MAX));
                 Ok(all)
             }
         }

@@ -9,6 +9,7 @@ use crate::{
     local::{
         at_once::{self, AtOnce},
         facts::{self, Facts},
+        steps,
         writer::Work,
     },
     traits::{DeliveryState, Replay, Replayed},
@@ -50,6 +51,7 @@ impl Work<'_> {
             if replayed.deliveries > before {
                 replayed.armed.push(*seq);
             }
+            steps::between();
         }
         Ok(replayed)
     }

@@ -23,6 +23,7 @@ use crate::{
         schema,
         segments::SegmentChanges,
         spans::SpanChanges,
+        steps,
     },
     tally::Tally,
     traits::{Epoch, Hour},
@@ -231,6 +232,7 @@ impl Writer {
         })?;
         let result = work(&mut running)?;
         let Work { tally, last_seq, mut keys, segments, spans, .. } = running;
+        steps::between();
         tally.write(&transaction)?;
         segments.write(&transaction)?;
         spans.write(&transaction)?;
@@ -244,7 +246,9 @@ impl Writer {
             set.execute(params!["journal_offset", place(end.offset)])?;
         }
         drop(set);
+        steps::between();
         transaction.commit()?;
+        steps::between();
         if !tails.is_empty() {
             self.newest = newest;
             self.commits.taken(newest.number, &keys);

@@ -1,4 +1,4 @@
-//! Live traffic at an even rate: how long acknowledgements take, and how long deliveries.
+//! Live traffic: how long acknowledgements take, and how long deliveries.
 use std::{
     net::SocketAddr,
     thread,
@@ -16,6 +16,8 @@ use crate::{delivery::signature, http};
 /// Requests a second, over all connections.
 pub(super) const PER_SECOND: u32 = 200;
 const CONNECTIONS: u32 = 4;
+/// The fractions of its multiples are spread over what lies between two numbers as evenly as can be.
+const GOLDEN_RATIO: f64 = 1.618_033_988_749_895;
 /// How long the last deliveries may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
@@ -80,9 +82,12 @@ fn send(
 ) -> anyhow::Result<Vec<Sent>> {
     let mut connection = http::Connection::open(receiver)?;
     let pause = Duration::from_secs(1) * CONNECTIONS / PER_SECOND;
-    let mut due = begun + pause * number / CONNECTIONS;
+    let first = begun + pause * number / CONNECTIONS;
     let mut sent = Vec::new();
     while goes_on() {
+        let before = f64::from(u32::try_from(sent.len())?);
+        // Not a beat: it would meet every slice of a replay at the same moment, or none.
+        let due = first + pause.mul_f64(before + (before * GOLDEN_RATIO).fract());
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let id = format!("{name}-{number}-{}", sent.len());
         let body = format!(r#"{{"key":"{id}","text":"{}"}}"#, "x".repeat(1_000));
@@ -98,7 +103,6 @@ fn send(
             bail!("a live request was answered {}: {}", answer.status, answer.body);
         }
         sent.push(Sent { id, due, answered: Instant::now() });
-        due += pause;
     }
     Ok(sent)
 }

@@ -83,9 +83,9 @@ fn page(table: &str, load: &str) -> String {
          {table}\n\
          *Backlog*: {} events of 1 KiB, sent in batches of {} to an endpoint with an ordering key, for a sink that nobody \
          listens at.\nMemory is what is resident, at its highest, in MB of 1,000,000 bytes.\n\n\
-         *Replay*: {} delivered events are delivered again at {} a minute, while {} live requests a second go on, each on a \
-         connection\nthat stays open. A time counts from the moment at which the request was due. The times without a replay are \
-         those before it and\nafter it, taken together.\n",
+         *Replay*: {} delivered events are delivered again at {} a minute, while some {} live requests a second go on, at \
+         moments\nwithout a beat and on connections that stay open. A time counts from the moment at which the request was due. \
+         The times\nwithout a replay are those before it and after it, taken together.\n",
         grouped(backlog::EVENTS),
         backlog::BATCH,
         grouped(replay::EVENTS),

@@ -10,9 +10,8 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc,
     },
-    thread::{self, JoinHandle},
+    thread,
 };
 
 use rusqlite::Connection;
@@ -20,7 +19,7 @@ use rusqlite::Connection;
 use crate::{
     Error,
     limits::{CHECKPOINT_PAGES, CHECKPOINT_PASSES_MAX, CHECKPOINT_REST_PAGES, WAL_BYTES_MAX},
-    local::schema,
+    local::{schema, woken::Woken},
 };
 
 /// The thread that checkpoints, and the writer's view of it.
@@ -30,8 +29,8 @@ pub(super) struct Checkpoints {
     /// Pages of the log at the last request.
     requested_at: i32,
     shared: Arc<Shared>,
-    requests: Option<mpsc::SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// The folder's lock must not be given up while its connection is open.
+    thread: Woken,
 }
 
 #[derive(Debug, Default)]
@@ -47,21 +46,11 @@ impl Checkpoints {
     pub(super) fn start(file: &Path) -> Result<Self, Error> {
         let connection = schema::open_reader(file)?;
         let shared = Arc::new(Shared::default());
-        // One request waits at most: a second one would find nothing to do.
-        let (requests, requested) = mpsc::sync_channel(1);
         let its = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("checkpoint".into())
-            .stack_size(256 << 10)
-            .spawn(move || run(&connection, &its, &requested))
+        let thread = thread::Builder::new().name("checkpoint".into()).stack_size(256 << 10);
+        let thread = Woken::start(thread, move || run(&connection, &its))
             .map_err(|error| Error::Open(format!("cannot start a thread: {error}")))?;
-        Ok(Self {
-            wal: schema::wal(file),
-            requested_at: 0,
-            shared,
-            requests: Some(requests),
-            thread: Some(thread),
-        })
+        Ok(Self { wal: schema::wal(file), requested_at: 0, shared, thread })
     }
 
     /// To be called by the writer after each commit, in the thread that committed.
@@ -77,9 +66,7 @@ impl Checkpoints {
             return;
         }
         self.requested_at = pages;
-        if let Some(requests) = &self.requests {
-            let _ = requests.try_send(());
-        }
+        self.thread.wake();
         // The thread does not catch up with a writer at full speed.
         if fs::metadata(&self.wal).is_ok_and(|wal| wal.len() > WAL_BYTES_MAX) {
             told(self.empty(writer).map(drop));
@@ -99,33 +86,21 @@ impl Shared {
     }
 }
 
-impl Drop for Checkpoints {
-    fn drop(&mut self) {
-        self.requests = None;
-        // The folder's lock must not be given up while this connection is open.
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn run(connection: &Connection, shared: &Shared, requested: &mpsc::Receiver<()>) {
-    while requested.recv().is_ok() {
-        for _ in 0..CHECKPOINT_PASSES_MAX {
-            let rest = {
-                let _turn = shared.turn();
-                passive(connection)
-            };
-            match rest {
-                Ok(rest) if rest > CHECKPOINT_REST_PAGES => {}
-                Ok(_) => {
-                    shared.nearly_done.store(true, Ordering::Relaxed);
-                    break;
-                }
-                Err(error) => {
-                    told(Err(error));
-                    break;
-                }
+fn run(connection: &Connection, shared: &Shared) {
+    for _ in 0..CHECKPOINT_PASSES_MAX {
+        let rest = {
+            let _turn = shared.turn();
+            passive(connection)
+        };
+        match rest {
+            Ok(rest) if rest > CHECKPOINT_REST_PAGES => {}
+            Ok(_) => {
+                shared.nearly_done.store(true, Ordering::Relaxed);
+                break;
+            }
+            Err(error) => {
+                told(Err(error));
+                break;
             }
         }
     }

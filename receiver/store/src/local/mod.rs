@@ -30,13 +30,13 @@ pub(crate) mod rows;
 mod schema;
 mod segments;
 mod series;
-mod settler;
 mod snapshot;
 mod spans;
 mod steps;
 mod tail;
 mod tally;
 mod turns;
+mod woken;
 mod writer;
 
 use std::{
@@ -45,6 +45,7 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -54,7 +55,7 @@ use jiff::Timestamp;
 
 use crate::{
     Error,
-    local::{commits::Commits, journal::Segments, quota::Quota, settler::Settler, writer::Writer},
+    local::{commits::Commits, journal::Segments, quota::Quota, woken::Woken, writer::Writer},
     traits::{Batch, Committer, Verdict},
 };
 
@@ -136,8 +137,8 @@ impl Shared {
 /// Makes batches durable in a [`Local`] store.
 pub struct LocalCommitter {
     shared: Arc<Shared>,
-    /// Started when there is something for it.
-    settler: Option<Settler>,
+    /// The thread by which the database follows; started when there is something for it.
+    settler: Option<Woken>,
     quota: Quota,
 }
 
@@ -153,7 +154,13 @@ impl LocalCommitter {
             return;
         }
         if self.settler.is_none() {
-            self.settler = Settler::start(&self.shared)
+            let shared = Arc::clone(&self.shared);
+            let settle = move || {
+                if let Err(error) = shared.writer().settle_if_long() {
+                    tracing::warn!(%error, "the database of the store is behind its journal; it is tried again");
+                }
+            };
+            self.settler = Woken::start(thread::Builder::new().name("settler".into()), settle)
                 .inspect_err(|error| {
                     tracing::warn!(%error, "cannot start a thread; commits wait for the database instead");
                 })

@@ -40,6 +40,7 @@ pub(super) fn find(
                 return Ok(found);
             }
             (at, looked_at) = (Some(seq), looked_at + 1);
+            steps::between();
             let Some(Candidate { summary, sinks, at_once }) = candidate(sql, seq)? else { continue };
             if question.ends_before(summary.received_at) {
                 return Ok(found);
@@ -51,7 +52,6 @@ pub(super) fn find(
             if question.fits_deliveries(&deliveries) {
                 found.events.push(Summary { deliveries, ..summary });
             }
-            steps::between();
         }
     }
 }

@@ -137,8 +137,8 @@ pub const REPORTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("it is not 0
 pub const REPORT_COUNTERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1).expect("it is not 0");
 /// How old an entry is before its counters are written again.
 pub const REPORT_COUNTERS_AFTER: Duration = Duration::from_secs(60);
-/// How often the store is asked how long deliveries wait.
-pub const REPORT_WAITING: Duration = Duration::from_secs(5);
+/// How often the store is asked what it has counted, and how long deliveries wait.
+pub const REPORT_ASK: Duration = Duration::from_secs(5);
 /// How soon an issuer's keys are fetched again, whatever tokens name: whoever makes up key ids must not make us call.
 pub const KEYS_APART: Duration = Duration::from_secs(60);
 /// How long keys are kept where the issuer does not say.

@@ -28,7 +28,7 @@ use crate::{
     brought::Sealed,
     ingress::Ingress,
     limits::{
-        REPORT_COUNTERS_AFTER, REPORT_COUNTERS_PER_SECOND, REPORT_LOOK, REPORT_WAITING, REPORTS_AT_ONCE,
+        REPORT_ASK, REPORT_COUNTERS_AFTER, REPORT_COUNTERS_PER_SECOND, REPORT_LOOK, REPORTS_AT_ONCE,
         REPORTS_PER_SECOND,
     },
     pulse::Pulse,
@@ -51,11 +51,19 @@ pub(crate) struct Reporting {
     endpoints: BTreeMap<ObjectName, Said<EndpointFacts>>,
     sinks: BTreeMap<ObjectName, Said<SinkFacts>>,
     sealed: Sealed,
-    /// Since when each endpoint's oldest delivery waits, as the store last said.
-    waiting: HashMap<ObjectName, Timestamp>,
-    asked_for_waiting: Option<Instant>,
+    told: Told,
+    asked: Option<Instant>,
     urgent: DefaultDirectRateLimiter,
     counters: DefaultDirectRateLimiter,
+}
+
+/// What the store told last.
+#[derive(Default)]
+struct Told {
+    /// Since when each endpoint's oldest delivery waits.
+    waiting: HashMap<ObjectName, Timestamp>,
+    endpoints: HashMap<ObjectName, EventTotals>,
+    sinks: HashMap<ObjectName, DeliveryTotals>,
 }
 
 /// What was said last of an object, and when.
@@ -64,11 +72,12 @@ struct Said<F> {
     at: Instant,
 }
 
-/// What is known of an endpoint without asking the store.
+/// What is known of an endpoint, numbers as the store told them last.
 #[derive(Debug, Clone, PartialEq)]
 struct EndpointFacts {
     generation: i64,
     serving: Option<i64>,
+    totals: Option<EventTotals>,
     last_event: Option<Timestamp>,
     last_rejected: Option<Timestamp>,
     last_delivered: Option<Timestamp>,
@@ -85,10 +94,11 @@ struct EndpointFacts {
     captured: Option<String>,
 }
 
-/// What is known of a sink without asking the store.
+/// What is known of a sink, numbers as the store told them last.
 #[derive(Debug, Clone, PartialEq)]
 struct SinkFacts {
     generation: i64,
+    totals: Option<DeliveryTotals>,
     last_delivered: Option<Timestamp>,
     last_error: Option<Timestamp>,
     consecutive_failures: u64,
@@ -109,6 +119,8 @@ struct Vital<'f> {
     serving: Option<i64>,
     /// Something has come; of a sink: it has taken something.
     any: bool,
+    /// Something is counted as delivered, which is so a moment after it was.
+    counted: bool,
     failing: bool,
     shut: bool,
     behind: bool,
@@ -127,6 +139,7 @@ impl Facts for EndpointFacts {
             generation: self.generation,
             serving: self.serving,
             any: self.last_event.is_some(),
+            counted: self.totals.is_some_and(|totals| totals.delivered > 0),
             failing: self.consecutive_failures >= FAILURES_ARE_FAILED,
             shut: false,
             behind: self.pending_minutes > 0,
@@ -142,6 +155,7 @@ impl Facts for SinkFacts {
         Vital {
             generation: self.generation,
             any: self.last_delivered.is_some(),
+            counted: self.totals.is_some_and(|totals| totals.delivered > 0),
             failing: self.consecutive_failures >= FAILURES_ARE_FAILED,
             // Its endpoints are Degraded while it is.
             shut: self.breaker != Breaker::Closed,
@@ -174,8 +188,8 @@ impl Reporting {
             endpoints: BTreeMap::new(),
             sinks: BTreeMap::new(),
             sealed: Sealed::default(),
-            waiting: HashMap::new(),
-            asked_for_waiting: None,
+            told: Told::default(),
+            asked: None,
             urgent: rate(REPORTS_PER_SECOND, REPORTS_AT_ONCE),
             counters: rate(REPORT_COUNTERS_PER_SECOND, REPORT_COUNTERS_PER_SECOND),
         }
@@ -199,43 +213,45 @@ impl Reporting {
         self.endpoints.retain(|name, _| serving.observed.endpoints.contains_key(name));
         self.sinks.retain(|name, _| serving.observed.sinks.contains_key(name));
         self.sealed.look(&self.ingress.brought, &serving);
-        self.ask_for_waiting(now).await;
-        let endpoints = due(
-            endpoint_facts(&serving, &self.sealed, &self.waiting, self.ingress.keys_since.get()),
-            &self.endpoints,
-            now,
-        );
-        let sinks = due(sink_facts(&serving), &self.sinks, now);
+        self.ask_now_and_then(now).await;
+        let keys_since = self.ingress.keys_since.get();
+        let endpoints =
+            due(endpoint_facts(&serving, &self.sealed, &self.told, keys_since), &self.endpoints, now);
+        let sinks = due(sink_facts(&serving, &self.told), &self.sinks, now);
         if endpoints.is_empty() && sinks.is_empty() {
             return Ok(());
         }
         let Ok(statistics) = self.reader.statistics().await else { return Ok(()) };
-        for (urgency, name, facts) in endpoints {
+        self.told.count(&statistics);
+        for (urgency, name, mut facts) in endpoints {
             if self.may(urgency) {
-                let entry = endpoint_entry(&self.pod, &facts, &name, &statistics);
-                self.say::<WebhookEndpoint>(&name, &entry).await?;
+                facts.totals = self.told.endpoints.get(&name).copied();
+                self.say::<WebhookEndpoint>(&name, &endpoint_entry(&self.pod, &facts)).await?;
                 self.endpoints.insert(name, Said { facts, at: now });
             }
         }
-        for (urgency, name, facts) in sinks {
+        for (urgency, name, mut facts) in sinks {
             if self.may(urgency) {
+                facts.totals = self.told.sinks.get(&name).copied();
                 let error = serving.sink(&name).and_then(|served| served.traffic.error());
-                let entry = sink_entry(&self.pod, &facts, error, &name, &statistics);
-                self.say::<WebhookSink>(&name, &entry).await?;
+                self.say::<WebhookSink>(&name, &sink_entry(&self.pod, &facts, error)).await?;
                 self.sinks.insert(name, Said { facts, at: now });
             }
         }
         Ok(())
     }
 
-    /// Asks the store what waits, from time to time; what it said last goes on counting while it does not answer.
-    async fn ask_for_waiting(&mut self, now: Instant) {
-        if self.asked_for_waiting.is_some_and(|asked| now.duration_since(asked) < REPORT_WAITING) {
+    /// Asks the store from time to time; what it told last goes on counting while it does not answer.
+    async fn ask_now_and_then(&mut self, now: Instant) {
+        if self.asked.is_some_and(|asked| now.duration_since(asked) < REPORT_ASK) {
             return;
         }
-        self.asked_for_waiting = Some(now);
+        self.asked = Some(now);
         if let Ok(waiting) = self.reader.oldest_pending().await {
-            self.waiting = waiting.into_iter().collect();
+            self.told.waiting = waiting.into_iter().collect();
+        }
+        if let Ok(statistics) = self.reader.statistics().await {
+            self.told.count(&statistics);
         }
     }
 
@@ -271,6 +287,14 @@ impl Reporting {
     }
 }
 
+impl Told {
+    fn count(&mut self, statistics: &Statistics) {
+        let endpoints = statistics.endpoints.iter().map(|totals| (totals.endpoint.clone(), events(totals)));
+        let sinks = statistics.sinks.iter().map(|totals| (totals.sink.clone(), deliveries(totals)));
+        (self.endpoints, self.sinks) = (endpoints.collect(), sinks.collect());
+    }
+}
+
 /// What is to be said, the urgent first.
 fn due<F: Facts>(
     facts: impl Iterator<Item = (ObjectName, F)>,
@@ -289,7 +313,7 @@ fn due<F: Facts>(
 fn endpoint_facts<'s>(
     serving: &'s Serving,
     sealed: &'s Sealed,
-    waiting: &'s HashMap<ObjectName, Timestamp>,
+    told: &'s Told,
     keys_since: Option<Timestamp>,
 ) -> impl Iterator<Item = (ObjectName, EndpointFacts)> + 's {
     let now = Timestamp::now();
@@ -297,11 +321,12 @@ fn endpoint_facts<'s>(
         let served = serving.endpoint(name);
         let traffic = served.map(|served| &served.traffic);
         let pulse = traffic.map(|traffic| &traffic.pulse);
-        let oldest_pending = waiting.get(name).copied();
+        let oldest_pending = told.waiting.get(name).copied();
         let secrets = served.iter().flat_map(|served| served.secrets.iter());
         let facts = EndpointFacts {
             generation: *generation,
             serving: served.map(|served| served.endpoint.generation),
+            totals: told.endpoints.get(name).copied(),
             last_event: pulse.and_then(|pulse| pulse.last_event.get()),
             last_rejected: traffic.and_then(|traffic| traffic.last_rejected.get()),
             last_delivered: traffic.and_then(|traffic| traffic.last_delivered.get()),
@@ -319,11 +344,15 @@ fn endpoint_facts<'s>(
     })
 }
 
-fn sink_facts(serving: &Serving) -> impl Iterator<Item = (ObjectName, SinkFacts)> + '_ {
-    serving.observed.sinks.iter().filter_map(|(name, generation)| {
+fn sink_facts<'s>(
+    serving: &'s Serving,
+    told: &'s Told,
+) -> impl Iterator<Item = (ObjectName, SinkFacts)> + 's {
+    serving.observed.sinks.iter().filter_map(move |(name, generation)| {
         let traffic = &serving.sink(name)?.traffic;
         let facts = SinkFacts {
             generation: *generation,
+            totals: told.sinks.get(name).copied(),
             last_delivered: traffic.last_delivered.get(),
             last_error: traffic.last_error.get(),
             consecutive_failures: traffic.consecutive_failures(),
@@ -333,13 +362,7 @@ fn sink_facts(serving: &Serving) -> impl Iterator<Item = (ObjectName, SinkFacts)
     })
 }
 
-fn endpoint_entry(
-    pod: &Pod,
-    facts: &EndpointFacts,
-    name: &ObjectName,
-    statistics: &Statistics,
-) -> EndpointReport {
-    let totals = statistics.endpoints.iter().find(|totals| totals.endpoint == *name);
+fn endpoint_entry(pod: &Pod, facts: &EndpointFacts) -> EndpointReport {
     EndpointReport {
         pod: pod.name.clone(),
         uid: pod.uid.clone(),
@@ -349,7 +372,7 @@ fn endpoint_entry(
         last_event_time: facts.last_event.map(seconds),
         last_rejected_time: facts.last_rejected.map(seconds),
         last_delivered_time: facts.last_delivered.map(seconds),
-        events: totals.map(events),
+        events: facts.totals,
         consecutive_failures: number(facts.consecutive_failures),
         refused_often: facts.refused_often,
         signed_refused: facts.signed_refused,
@@ -378,27 +401,23 @@ fn events(totals: &EndpointTotals) -> EventTotals {
     }
 }
 
-fn sink_entry(
-    pod: &Pod,
-    facts: &SinkFacts,
-    error: Option<String>,
-    name: &ObjectName,
-    statistics: &Statistics,
-) -> SinkReport {
-    let totals = statistics.sinks.iter().find(|totals| totals.sink == *name);
-    let deliveries = |totals: &SinkTotals| DeliveryTotals {
+fn deliveries(totals: &SinkTotals) -> DeliveryTotals {
+    DeliveryTotals {
         delivered: number(totals.delivered),
         skipped: number(totals.skipped),
         pending: number(totals.pending),
         parked: number(totals.parked),
         failed_attempts: number(totals.failed_attempts),
-    };
+    }
+}
+
+fn sink_entry(pod: &Pod, facts: &SinkFacts, error: Option<String>) -> SinkReport {
     SinkReport {
         pod: pod.name.clone(),
         uid: pod.uid.clone(),
         generation: facts.generation,
         report_time: Some(seconds(Timestamp::now())),
-        deliveries: totals.map(deliveries),
+        deliveries: facts.totals,
         last_delivered_time: facts.last_delivered.map(seconds),
         last_error_time: facts.last_error.map(seconds),
         last_error: error,
@@ -425,11 +444,16 @@ mod tests {
     fn facts(generation: i64, events: i64, failures: u64) -> SinkFacts {
         SinkFacts {
             generation,
+            totals: None,
             last_delivered: (events > 0).then(|| Timestamp::from_second(events).unwrap()),
             last_error: None,
             consecutive_failures: failures,
             breaker: Breaker::Closed,
         }
+    }
+
+    fn counted(facts: &SinkFacts, delivered: i64) -> SinkFacts {
+        SinkFacts { totals: Some(DeliveryTotals { delivered, ..DeliveryTotals::default() }), ..facts.clone() }
     }
 
     #[test]
@@ -444,6 +468,10 @@ mod tests {
             (said(facts(1, 0, 0), short), facts(1, 5, 0), Some(Urgency::Now)),
             (said(facts(1, 5, 0), short), facts(1, 6, 0), None),
             (said(facts(1, 5, 0), long), facts(1, 6, 0), Some(Urgency::Sometime)),
+            // It was said before the store had counted it.
+            (said(facts(1, 5, 0), short), counted(&facts(1, 5, 0), 1), Some(Urgency::Now)),
+            (said(counted(&facts(1, 5, 0), 1), short), counted(&facts(1, 5, 0), 2), None),
+            (said(counted(&facts(1, 5, 0), 1), long), counted(&facts(1, 5, 0), 2), Some(Urgency::Sometime)),
             (said(facts(1, 5, 0), short), facts(1, 5, FAILURES_ARE_FAILED), Some(Urgency::Now)),
             (said(facts(1, 5, FAILURES_ARE_FAILED), short), facts(1, 5, 0), Some(Urgency::Now)),
         ] {

@@ -1,7 +1,7 @@
 //! What leaves the store: events past their retention, deduplication keys past their window, and what a person erases.
 use boathook_event::{ObjectName, Seq, Uid};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::{
     Error,
@@ -26,6 +26,20 @@ struct Candidate {
     received: i64,
     sinks: Vec<i64>,
     at_once: Vec<AtOnce>,
+}
+
+/// What [`Candidate::of`] reads, of `events e`.
+const CANDIDATE_COLUMNS: &str = "e.seq, e.received, e.sinks, e.at_once";
+
+impl Candidate {
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get::<_, i64>(0)?.unsigned_abs(),
+            received: row.get(1)?,
+            sinks: sink_numbers(row.get_ref(2)?.as_blob()?),
+            at_once: at_once::column(row, 3)?,
+        })
+    }
 }
 
 /// Deletes events past their retention and keys past their window. Candidates are looked for on a reading connection;
@@ -66,7 +80,7 @@ fn retain_of(read: &Connection, shared: &Shared, endpoint: i64, cuts: Cuts) -> R
         let mut past = Vec::new();
         for candidate in slice.into_iter().filter(old) {
             if is_past(read, &candidate, cuts)? {
-                past.push(candidate);
+                past.push(candidate.seq);
             }
         }
         if past.is_empty() {
@@ -104,12 +118,14 @@ impl Shared {
 }
 
 impl Work<'_> {
-    /// Deletes those that still are past their retention: a repetition may have re-armed one since it was looked at.
-    fn delete_past(&mut self, candidates: &[Candidate], cuts: Cuts) -> Result<u64, Error> {
+    /// Deletes those that still are past their retention. Each is looked at anew: since then it may have been armed again,
+    /// also at a sink that it did not have, or erased.
+    fn delete_past(&mut self, events: &[Seq], cuts: Cuts) -> Result<u64, Error> {
         let mut deleted = 0;
-        for candidate in candidates {
-            if is_past(self.sql, candidate, cuts)? {
-                if let Some(kept) = self.delete(candidate.seq)? {
+        for seq in events {
+            let Some(candidate) = candidate(self.sql, *seq)? else { continue };
+            if is_past(self.sql, &candidate, cuts)? {
+                if let Some(kept) = self.delete(*seq)? {
                     self.segments.left(kept.segment);
                 }
                 deleted += 1;
@@ -228,21 +244,20 @@ fn endpoints(read: &Connection) -> Result<Vec<(i64, ObjectName)>, Error> {
 
 fn slice(read: &Connection, endpoint: i64, after: Seq) -> Result<Vec<Candidate>, Error> {
     let select = format!(
-        "select e.seq, e.received, e.sinks, e.at_once from {}
+        "select {CANDIDATE_COLUMNS} from {}
          where s.endpoint = ?1 and s.span >= ?4 and e.seq > ?2 order by s.span, e.seq limit ?3",
         spans::of_endpoint()
     );
     let mut statement = read.prepare_cached(&select)?;
     let limit = i64::try_from(RETAIN_SLICE).unwrap_or(i64::MAX);
-    let rows = statement.query_map([endpoint, place(after), limit, spans::span(after)], |row| {
-        Ok(Candidate {
-            seq: row.get::<_, i64>(0)?.unsigned_abs(),
-            received: row.get(1)?,
-            sinks: sink_numbers(row.get_ref(2)?.as_blob()?),
-            at_once: at_once::column(row, 3)?,
-        })
-    })?;
+    let rows = statement.query_map([endpoint, place(after), limit, spans::span(after)], Candidate::of)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The event at this place as it is now, if it is still there.
+fn candidate(sql: &Connection, seq: Seq) -> Result<Option<Candidate>, Error> {
+    let select = format!("select {CANDIDATE_COLUMNS} from events e where e.seq = ?1");
+    Ok(sql.prepare_cached(&select)?.query_row([place(seq)], Candidate::of).optional()?)
 }
 
 /// Whether nothing of it is pending, and all that became of it is older than its retention.

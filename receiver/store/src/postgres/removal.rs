@@ -61,10 +61,11 @@ fn retain_of(connection: &mut Connection, endpoint: i32, cuts: Cuts) -> Result<u
             break;
         }
         let old = slice.into_iter().filter(old).collect::<Vec<_>>();
-        if connection.work(&async |session| past(session, &old, cuts).await)?.is_empty() {
+        let past = connection.work(&async |session| past(session, &old, cuts).await)?;
+        if past.is_empty() {
             continue;
         }
-        deleted += yielding(|| connection.work(&async |session| delete_past(session, &old, cuts).await))?;
+        deleted += yielding(|| connection.work(&async |session| delete_past(session, &past, cuts).await))?;
     }
     Ok(deleted)
 }
@@ -147,13 +148,16 @@ async fn slice(session: &Session, endpoint: i32, after: i64) -> Result<Vec<Candi
         "select seq, received, sinks from events where endpoint = $1 and seq > $2 order by seq limit $3",
         vec![value(endpoint, Type::INT4), value(after, Type::INT8), value(limit, Type::INT8)],
     );
-    let rows = flight.land().await?.take(rows);
-    rows.iter()
-        .map(|row| {
-            let sinks = rows::sinks(row.try_get(2)?);
-            Ok(Candidate { seq: row.try_get(0)?, received: row.try_get(1)?, sinks })
-        })
-        .collect()
+    candidates(&flight.land().await?.take(rows))
+}
+
+/// Reads candidates: place, time, sinks.
+fn candidates(rows: &[Row]) -> Result<Vec<Candidate>, Fault> {
+    let candidate = |row: &Row| {
+        let sinks = rows::sinks(row.try_get(2)?);
+        Ok(Candidate { seq: row.try_get(0)?, received: row.try_get(1)?, sinks })
+    };
+    rows.iter().map(candidate).collect()
 }
 
 /// Those of which nothing is pending, and all that became of them is older than its retention.
@@ -173,24 +177,25 @@ async fn past(session: &Session, candidates: &[Candidate], cuts: Cuts) -> Result
             value(cuts.parked, Type::INT8),
         ],
     );
-    let there = flight.ask(
-        "select seq from events where seq = any($1)",
-        vec![value(candidates.iter().map(|of| of.seq).collect::<Vec<_>>(), Type::INT8_ARRAY)],
-    );
-    let mut answers = flight.land().await?;
-    let kept = numbers(&answers.take(kept))?;
-    let there = numbers(&answers.take(there))?;
+    let kept = numbers(&flight.land().await?.take(kept))?;
     let is_past = |of: &&Candidate| {
         let unwanted_since = !of.sinks.is_empty() || of.received <= cuts.delivered;
-        unwanted_since && there.contains(&of.seq) && !kept.contains(&of.seq)
+        unwanted_since && !kept.contains(&of.seq)
     };
     Ok(candidates.iter().filter(is_past).map(|of| of.seq).collect())
 }
 
-/// Deletes those that still are past their retention: a repetition may have re-armed one since it was looked at.
-async fn delete_past(session: &Session, candidates: &[Candidate], cuts: Cuts) -> Result<u64, Fault> {
-    let (locked, ()) = locked(session, BEGIN_LATER, |_| ()).await?;
-    let past = past(session, candidates, cuts).await?;
+/// Deletes those that still are past their retention. They are looked at anew: since then one may have been armed again,
+/// also at a sink that it did not have, or deleted.
+async fn delete_past(session: &Session, events: &[i64], cuts: Cuts) -> Result<u64, Fault> {
+    let (mut locked, there) = locked(session, BEGIN_LATER, |flight| {
+        flight.ask(
+            "select seq, received, sinks from events where seq = any($1)",
+            vec![value(events.to_vec(), Type::INT8_ARRAY)],
+        )
+    })
+    .await?;
+    let past = past(session, &candidates(&locked.answers.take(there))?, cuts).await?;
     let count = past.len();
     let mut tally = Tally::at(locked.hour());
     let mut flight = Flight::new(&session.client);

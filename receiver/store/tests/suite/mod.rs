@@ -90,6 +90,7 @@ macro_rules! conformance {
             replay { a_delivered_event_is_delivered_again_under_its_own_number_and_counted_once_more }
             replay { only_the_deliveries_that_are_meant_are_made_once_more }
             replay { an_event_can_go_to_a_sink_that_it_never_had }
+            replay { what_goes_to_another_sink_is_kept_by_the_retention_that_runs_meanwhile }
             series { hours_outlive_their_events_and_are_forgotten_in_their_time }
             archive { refused_requests_outlive_reopening }
             model { any_history_ends_as_in_the_model }

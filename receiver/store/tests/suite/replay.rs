@@ -1,9 +1,11 @@
 //! Deliveries that are made once more.
-use boathook_event::{Delivery, Destination, Record};
+use std::{collections::HashMap, thread, time::Duration};
+
+use boathook_event::{Delivery, Destination, Record, Retention};
 use boathook_store::{
     Error,
     limits::REPLAY_SLICE,
-    traits::{ArchivedDelivery, Batch, DeliveryState, Replay, Replayed},
+    traits::{ArchivedDelivery, Batch, DeliveryState, Replay, Replayed, Retentions},
 };
 
 use super::{Environment, Lasting, build::*};
@@ -107,4 +109,34 @@ pub(crate) fn an_event_can_go_to_a_sink_that_it_never_had<E: Environment>() {
     assert_eq!(due(&environment, "new")[0].replay, 1);
     let sinks = standing(&environment, 1).into_iter().map(|one| one.0).collect::<Vec<_>>();
     assert_eq!(sinks, ["a", "new", "new"]);
+}
+
+/// Events whose time is over are replayed one by one while they are deleted: each is there and delivered, or is gone.
+pub(crate) fn what_goes_to_another_sink_is_kept_by_the_retention_that_runs_meanwhile<
+    E: Environment + Sync,
+>() {
+    const EVENTS: u64 = 600;
+    let environment = E::new();
+    environment.append(&(1..=EVENTS).map(draft).collect::<Vec<_>>());
+    record(&environment, (1..=EVENTS).map(|seq| delivered(seq, "a", 1, at(0))).collect());
+    let [delivered, parked, rejected] = [1; 3].map(Duration::from_secs);
+    let default = Retention { delivered, parked, rejected };
+    let retentions = Retentions { default, endpoints: HashMap::new() };
+    let to = Destination { sink: name("new"), ordered: false, blocks: false };
+    let other = Replay { to: Some(to), ..Replay::default() };
+    let mut archive = environment.archive();
+    // The last one is armed before.
+    let armed = archive.replay(&[EVENTS], &other).unwrap().deliveries;
+    let armed = thread::scope(|scope| {
+        let retaining = scope.spawn(|| environment.archive().retain(&retentions, at(1_000)).unwrap());
+        let armed =
+            armed + (1..EVENTS).map(|seq| archive.replay(&[seq], &other).unwrap().deliveries).sum::<u64>();
+        assert_eq!(retaining.join().unwrap() + armed, EVENTS);
+        armed
+    });
+    assert_eq!(
+        (totals(&environment, "new")[2], environment.archive().statistics().unwrap().events),
+        (armed, armed)
+    );
+    assert_eq!(due(&environment, "new").len() as u64, armed);
 }

@@ -94,6 +94,11 @@ impl Commits {
         Ok(true)
     }
 
+    /// Makes the frames that were read durable: what is in doubt must not be in the database before it is in the journal.
+    pub(super) fn sync_read(&self) -> Result<(), Error> {
+        locked(&self.journal).sync_read()
+    }
+
     fn commit(&self, batch: &Batch) -> Result<Committed, Error> {
         let mut journal = locked(&self.journal);
         let decided = self.state().decide(batch)?;

@@ -91,7 +91,10 @@ impl Writer {
     /// Takes what the journal has and the database has not.
     fn catch_up(&mut self) -> Result<(), Error> {
         while self.commits.read_next()? {
-            self.settle_if_long()?;
+            if self.commits.is_tail_long() {
+                self.commits.sync_read()?;
+                self.settle()?;
+            }
         }
         self.settle()?;
         let last_seq = schema::meta(&self.connection, "last_seq")?.unsigned_abs();

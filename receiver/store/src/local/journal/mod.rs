@@ -112,8 +112,8 @@ impl Journal {
         })
     }
 
-    /// The next frame; none at the end. What was read is written anew and synced: after a failed sync the operating system may
-    /// hold pages that the disk has not.
+    /// The next frame; none at the end. What was read is written anew, and synced at the end or by [`Journal::sync_read`]: after
+    /// a failed sync the operating system may hold pages that the disk has not.
     ///
     /// # Errors
     /// [`Error::Open`] if a part is missing that was acknowledged.
@@ -135,6 +135,11 @@ impl Journal {
             }
         }
         Ok(None)
+    }
+
+    /// Makes all that was read durable.
+    pub(super) fn sync_read(&self) -> Result<(), Error> {
+        self.reading.iter().try_for_each(|file| file.sync()).map_err(failed)
     }
 
     /// Where the last frame that was read or written ended.
@@ -269,6 +274,8 @@ fn following(disk: &dyn Disk, unread: &mut Vec<u64>, end: Position) -> Result<Op
         let file = disk.open(number).map_err(failed)?;
         match before(&*file, number)? {
             Some(before) if before == end => return Ok(Some(number)),
+            // The very first that could be begun, where an empty one before it could neither be begun nor removed.
+            Some(before) if before.segment == 0 && end.offset == HEADER_BYTES => return Ok(Some(number)),
             // It was begun when more of the one before it was durable than can be read now.
             Some(before) if before > end => return Err(missing(end)),
             _ => {}

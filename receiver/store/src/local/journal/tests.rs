@@ -36,6 +36,8 @@ struct Faults {
     sync_fails: bool,
     /// No further write succeeds.
     full: bool,
+    /// Nothing can be removed.
+    stuck: bool,
 }
 
 struct SimulatedFile {
@@ -93,6 +95,9 @@ impl Disk for Simulated {
     }
 
     fn remove(&self, number: u64) -> io::Result<()> {
+        if self.faults.lock().unwrap().stuck {
+            return Err(io::Error::other("input/output error"));
+        }
         self.files().remove(&number).map(drop).ok_or(io::ErrorKind::NotFound.into())
     }
 
@@ -313,6 +318,37 @@ fn what_a_failed_sync_left_in_the_cache_is_written_anew_before_it_counts() {
     // The process ends, and a new one reads what the cache has.
     assert_eq!(open(&disk, Position::default()).1, [1, 2]);
     disk.crash(|| false);
+    assert_eq!(open(&disk, Position::default()).1, [1, 2]);
+}
+
+#[test]
+fn what_is_taken_while_more_is_read_is_on_the_disk_before() {
+    let disk = Arc::new(Simulated::default());
+    let (mut journal, _) = open(&disk, Position::default());
+    journal.write(&mut frame(1, 10), true).unwrap();
+    disk.faults.lock().unwrap().sync_fails = true;
+    assert!(journal.write(&mut frame(2, 5_000), true).unwrap_err().is_io());
+    let segments = Segments::on(Arc::clone(&disk) as _);
+    let mut journal = Journal::at(&segments, Position::default()).unwrap();
+    let read = [journal.read_next().unwrap().unwrap(), journal.read_next().unwrap().unwrap()];
+    journal.sync_read().unwrap();
+    // The database has both now.
+    disk.crash(|| false);
+    assert!(open(&disk, journal.end()).1.is_empty());
+    read.iter().for_each(|frame| check(&segments, frame));
+}
+
+#[test]
+fn a_first_segment_that_can_neither_be_begun_nor_removed_hides_nothing() {
+    let disk = Arc::new(Simulated::default());
+    let (mut journal, _) = open(&disk, Position::default());
+    for (full, result) in [(true, false), (true, false), (false, true)] {
+        *disk.faults.lock().unwrap() = Faults { full, stuck: full, sync_fails: false };
+        assert_eq!(journal.write(&mut frame(1, 10), true).is_ok(), result);
+    }
+    journal.write(&mut frame(2, 9_000), true).unwrap();
+    disk.crash(|| false);
+    assert_eq!(disk.segments().unwrap(), [1, 2, 3, 4]);
     assert_eq!(open(&disk, Position::default()).1, [1, 2]);
 }
 

@@ -5,7 +5,7 @@
 //! than half of the lease is left, and is given up when a quarter is; so none of ours is under way when another process takes
 //! over. If the lease cannot be renewed, nothing begins until it is; what has ended meanwhile is recorded, unless somebody else
 //! has its partition by then.
-use std::{collections::BTreeMap, future::pending, time::Instant};
+use std::{collections::BTreeMap, future::pending, pin::pin, time::Instant};
 
 use boathook_dispatch::Standing;
 use boathook_event::{Partition, Partitions, limits::PARTITIONS};
@@ -201,24 +201,42 @@ impl Keeper {
 
     async fn renew(&mut self) {
         let asked = Instant::now();
-        match self.reader.join(LEASE_TIME).await {
+        match self.join().await {
             Ok(Joined::Shared(shares)) => {
                 let taken_over =
                     |(partition, epoch): (&Partition, &Epoch)| shares.held.get(partition) != Some(epoch);
                 let lost = self.rights.borrow().epochs.iter().any(taken_over);
-                self.hold.send_replace(Hold { asked: Some(asked), paused: false, lost });
+                // What came late counts from when it was asked for.
+                let paused = asked.elapsed() >= LEASE_TIME / 3;
+                self.hold.send_replace(Hold { asked: Some(asked), paused, lost });
                 if !lost {
                     self.deal(&shares).await;
                 }
             }
             Ok(Joined::Sole(_)) => self.hold.send_modify(|hold| hold.lost = true),
-            Err(error) => {
-                let late = self.hold.borrow().asked.is_some_and(|asked| asked.elapsed() >= LEASE_TIME / 3);
-                let pauses = |hold: &mut Hold| !std::mem::replace(&mut hold.paused, late) && late;
-                if self.hold.send_if_modified(pauses) {
-                    tracing::warn!(%error, "the right to deliver cannot be renewed: nothing is delivered until it is");
-                }
-            }
+            Err(error) if Instant::now() >= self.late_at() => self.pause(&error.to_string()),
+            Err(_) => {}
+        }
+    }
+
+    /// Asks for another lease. Nothing begins while it is late, and none is there yet.
+    async fn join(&self) -> Result<Joined, Error> {
+        let mut answer = pin!(self.reader.join(LEASE_TIME));
+        tokio::select! {
+            answer = &mut answer => return answer,
+            () = sleep_until(self.late_at().into()) => self.pause("the store does not answer"),
+        }
+        answer.await
+    }
+
+    /// From when on nothing begins without another lease.
+    fn late_at(&self) -> Instant {
+        self.hold.borrow().asked.unwrap_or_else(Instant::now) + LEASE_TIME / 3
+    }
+
+    fn pause(&self, error: &str) {
+        if self.hold.send_if_modified(|hold| !std::mem::replace(&mut hold.paused, true)) {
+            tracing::warn!(error, "the right to deliver cannot be renewed: nothing is delivered until it is");
         }
     }
 

@@ -33,10 +33,15 @@ fn receiver(url: &str, sink: &Server, admin: &str) -> Program {
 }
 
 fn of(url: &str, endpoint: &str, sink: &Server, admin: &str) -> Program {
+    patient(url, endpoint, sink, "2s", admin)
+}
+
+/// Of which an attempt may take so long.
+fn patient(url: &str, endpoint: &str, sink: &Server, timeout: &str, admin: &str) -> Program {
     let folders = folders(&configuration(
         endpoint,
         &format!(
-            "http: {{ url: \"http://{}/\", timeout: 2s }}\nretry: {{ initialDelay: 100ms, multiplier: 1.0, jitter: None }}",
+            "http: {{ url: \"http://{}/\", timeout: {timeout} }}\nretry: {{ initialDelay: 100ms, multiplier: 1.0, jitter: None }}",
             sink.address
         ),
     ));
@@ -220,6 +225,28 @@ fn while_the_database_is_away_nothing_is_acknowledged_and_when_it_is_back_all_go
         let ids = sink.values("x-github-delivery");
         (ids.contains(&"1".into()) && ids.contains(&"2".into())).then_some(())
     });
+}
+
+#[test]
+fn while_the_database_does_not_answer_nothing_begins_and_what_has_ended_is_not_made_again() {
+    let (server, sink) = (Postgres::start().unwrap(), Server::start());
+    let url = server.database().unwrap();
+    let program = patient(&url, &keyed(""), &sink, "6s", ANY);
+    delivers(&program, 64, 1);
+    sink.hold(true);
+    send(&[&program], 0..8);
+    until("all to be under way", || (sink.got().len() == 8).then_some(()));
+    server.stand_still(true).unwrap();
+    sink.hold(false);
+    // More than half of a lease, and less than a whole one.
+    thread::sleep(Duration::from_secs(11));
+    server.stand_still(false).unwrap();
+    until("all to be recorded", || (program.report()["sinks"][0]["delivered"] == 8).then_some(()));
+    send(&[&program], 8..16);
+    have_come(&sink, 0..16);
+    assert_eq!(numbers(&sink).len(), 16);
+    let paused = "the right to deliver cannot be renewed: nothing is delivered until it is";
+    assert_eq!(program.logs().with("message", paused).len(), 1);
 }
 
 #[test]

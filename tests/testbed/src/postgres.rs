@@ -203,6 +203,17 @@ impl Postgres {
         Ok(())
     }
 
+    /// Has the server stand still, or go on: connections stay, and nothing is answered.
+    ///
+    /// # Errors
+    /// When its processes cannot be found.
+    pub fn stand_still(&self, still: bool) -> anyhow::Result<()> {
+        match self.process().as_ref() {
+            Some(process) => process.signal_all(if still { "STOP" } else { "CONT" }),
+            None => Ok(()),
+        }
+    }
+
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }

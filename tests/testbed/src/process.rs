@@ -70,6 +70,25 @@ impl Process {
         self.child.id()
     }
 
+    /// Sends the signal to it and to its children.
+    ///
+    /// # Errors
+    /// When they cannot be found.
+    pub(crate) fn signal_all(&self, signal: &str) -> anyhow::Result<()> {
+        let mut ids = vec![self.id().to_string()];
+        let parent = format!("PPid:\t{}\n", self.id());
+        for entry in fs::read_dir("/proc")? {
+            let entry = entry?;
+            // One that ends meanwhile is none.
+            let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+            if status.contains(&parent) {
+                ids.push(entry.file_name().display().to_string());
+            }
+        }
+        let sent = Command::new("sh").args(["-c", "kill -\"$0\" \"$@\"", signal]).args(ids).status()?;
+        if sent.success() { Ok(()) } else { bail!("{}: cannot send SIG{signal}", self.name) }
+    }
+
     /// Sends it SIGQUIT, which ends a PostgreSQL server and its helpers at once, and waits for its end.
     ///
     /// # Errors

@@ -46,8 +46,8 @@ pub(crate) struct Parts {
     pub(crate) handed_over: mpsc::Receiver<Handover>,
     /// Changes when something was committed and not handed over.
     pub(crate) missed: watch::Receiver<Seq>,
-    /// Events of which deliveries are pending again.
-    pub(crate) rearmed: mpsc::Receiver<Vec<Seq>>,
+    /// What was changed in the store by others than dispatch.
+    pub(crate) changed: mpsc::Receiver<Changed>,
     /// Marked when the configuration has changed.
     pub(crate) configured: watch::Receiver<()>,
     /// True when no new attempt may begin.
@@ -56,6 +56,15 @@ pub(crate) struct Parts {
     pub(crate) asked: mpsc::Receiver<oneshot::Sender<Vec<LaneSnapshot>>>,
     /// What is parked is gone.
     pub(crate) keeps_nothing: bool,
+}
+
+/// A change of events that dispatch may have in memory as they were.
+#[derive(Debug)]
+pub(crate) enum Changed {
+    /// Deliveries of these are pending again.
+    Armed(Vec<Seq>),
+    /// These are erased.
+    Erased(Vec<Seq>),
 }
 
 /// The running loop.
@@ -107,7 +116,7 @@ impl Parts {
                 changed = self.stopping.wait_for(|stopping| *stopping) => return changed.is_ok(),
                 // Dispatch begins with what the store has, whenever it begins.
                 Some(_) = self.handed_over.recv() => {}
-                Some(_) = self.rearmed.recv() => {}
+                Some(_) = self.changed.recv() => {}
                 Some(answer) = self.asked.recv() => drop(answer.send(Vec::new())),
             }
         }
@@ -160,7 +169,7 @@ impl Deliveries {
             written = recorded => self.recorded(written),
             Some(message) = self.inbox.recv() => self.step(message),
             Ok(()) = self.parts.missed.changed() => self.missed(),
-            Some(seqs) = self.parts.rearmed.recv() => self.step(Input::Rearmed { seqs }),
+            Some(changed) = self.parts.changed.recv() => self.changed(changed),
             Ok(()) = self.parts.configured.changed() => self.configure(),
             Ok(()) = self.parts.stopping.changed() => self.stop(),
             Ok(()) = self.term.hold.changed() => self.held(),
@@ -201,6 +210,13 @@ impl Deliveries {
     fn missed(&mut self) {
         let last = *self.parts.missed.borrow_and_update();
         self.step(Input::Missed { last });
+    }
+
+    fn changed(&mut self, changed: Changed) {
+        self.step(match changed {
+            Changed::Armed(seqs) => Input::Rearmed { seqs },
+            Changed::Erased(seqs) => Input::Gone { seqs: seqs.into_iter().collect() },
+        });
     }
 
     fn recorded(&mut self, written: bool) {
@@ -409,8 +425,10 @@ impl Deliveries {
                     "the sink is left alone for a while, then tried with one delivery at a time; what waits for it is kept"
                 );
             }
-            BreakerState::Closed => tracing::info!(%sink, "the sink is served again"),
-            BreakerState::Open { .. } | BreakerState::HalfOpen => {}
+            BreakerState::Closed if before != Breaker::Closed => {
+                tracing::info!(%sink, "the sink is served again");
+            }
+            BreakerState::Open { .. } | BreakerState::HalfOpen | BreakerState::Closed => {}
         }
     }
 

@@ -95,9 +95,9 @@ pub const RETAIN: Duration = Duration::from_secs(600);
 pub const DELIVERY_MESSAGES_MAX: usize = 4_096;
 /// Messages that one turn of the delivery loop takes before it acts: their records share one write.
 pub const DELIVERY_TURN_MAX: usize = 256;
-/// Repetitions and slices of replays, whose re-armed deliveries wait to be told to dispatch; what does not fit is found by the next
-/// look.
-pub const REARMED_MAX: usize = 256;
+/// Repetitions, slices of replays and of erasures that wait to be told to dispatch; a repetition that does not fit is found by the
+/// next look.
+pub const CHANGED_MAX: usize = 256;
 /// How long a receiver that shares a store is taken to live after it has said so: what it delivers is taken over by others after
 /// that. Within half of it attempts begin, within three quarters they end.
 pub const LEASE_TIME: Duration = Duration::from_secs(15);

@@ -23,7 +23,7 @@ use crate::{
     flood::Flood,
     held::BodiesHeld,
     ingress::{Ingress, TrustedProxies},
-    limits::{ABANDON_TIME_MAX, DRAIN_DELIVERIES_MAX, DRAIN_REQUESTS_MAX, REARMED_MAX, STANDING_LOOKS},
+    limits::{ABANDON_TIME_MAX, CHANGED_MAX, DRAIN_DELIVERIES_MAX, DRAIN_REQUESTS_MAX, STANDING_LOOKS},
     listener::Listener,
     logs::Logs,
     metrics::Metrics,
@@ -142,7 +142,7 @@ impl Receiver {
         let keeps_nothing = kind == StoreKind::None;
         let configuration = Arc::clone(source.configuration());
         configuration.live.load().tell("the configuration is loaded");
-        let (rearmed, to_look_for) = mpsc::channel(REARMED_MAX);
+        let (changed, to_look_for) = mpsc::channel(CHANGED_MAX);
         let (configured, changes) = watch::channel(());
         let (stopping, stop) = watch::channel(false);
         let (lanes, asked) = mpsc::channel(1);
@@ -159,7 +159,7 @@ impl Receiver {
             looking: (kind == StoreKind::Postgres).then(|| Semaphore::new(STANDING_LOOKS)),
             keeps_nothing,
             keys_since: LastTime::default(),
-            rearmed: rearmed.clone(),
+            changed: changed.clone(),
             published_keys,
             brought,
             configuration: Arc::clone(&configuration),
@@ -176,14 +176,14 @@ impl Receiver {
             awaited,
             handed_over,
             missed: running.missed(),
-            rearmed: to_look_for,
+            changed: to_look_for,
             configured: changes,
             stopping: stop,
             asked,
             keeps_nothing,
         }));
         let reporter = Arc::new(Reporter::new(&ingress, &reader, lanes, public.connections(), &logs));
-        api.ready(api::Parts::new(Arc::clone(&reporter), rearmed));
+        api.ready(api::Parts::new(Arc::clone(&reporter), changed));
         let (read_again, accepting) = (Arc::new(Notify::new()), CancellationToken::new());
         let reporting = reporting(&source, settings, &ingress, &reader);
         let upkeep = tokio::spawn(upkeep::run(Arc::clone(&ingress), reader));

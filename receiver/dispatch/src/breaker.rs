@@ -77,6 +77,14 @@ impl Breaker {
         self.state
     }
 
+    /// How it stands for who looks at it then: when its pause is over the next one is tried, also if there is none yet.
+    pub(crate) fn state_at(&self, now: Duration) -> BreakerState {
+        match self.state {
+            BreakerState::Open { until } if until <= now => BreakerState::HalfOpen,
+            state => state,
+        }
+    }
+
     fn taken(&mut self, concurrency: usize) {
         (self.failures, self.pause, self.probing) = (0, Duration::ZERO, false);
         self.ramp = match (self.state, self.ramp) {

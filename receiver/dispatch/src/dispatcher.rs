@@ -133,6 +133,11 @@ impl Dispatcher {
                 lanes.for_each(|lane| lane.rearmed(&seqs, now));
                 Concerned::All
             }
+            Input::Gone { seqs } => {
+                let lanes = self.lanes.values_mut().chain(self.retired.values_mut());
+                lanes.for_each(|lane| lane.gone(&seqs));
+                Concerned::All
+            }
             Input::Look => {
                 let lanes = self.lanes.values_mut().chain(self.retired.values_mut());
                 lanes.for_each(|lane| lane.look(now));

@@ -218,9 +218,20 @@ impl Keys {
         self.not_before = now + STORE_RETRY;
         if let Some(taken) = self.taken.get_mut(&key) {
             taken.reading = false;
-            taken.behind = Some(after + 1);
+            // What was left meanwhile may be before all that the read was to look at.
+            taken.behind = Some(taken.behind.map_or(after + 1, |behind| behind.min(after + 1)));
             self.to_read.push_back(key);
         }
+    }
+
+    /// These are gone from the store, and not in memory. Gives those that have their keys now.
+    pub(crate) fn gone(&mut self, seqs: &BTreeSet<Seq>) -> Vec<Heir> {
+        let mut held = Vec::new();
+        for (key, taken) in &self.taken {
+            let its = taken.head.iter().chain(&taken.held).filter(|seq| seqs.contains(seq));
+            held.extend(its.map(|seq| (Arc::clone(key), *seq)));
+        }
+        held.into_iter().map(|(key, seq)| self.release(&key, seq)).collect()
     }
 
     /// Forgets all but those that go or end now: what waited is read from the store again.
@@ -300,6 +311,32 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_before_the_place_of_a_read_that_fails_is_read_with_it() {
+        let (mut keys, mut ticket) = (Keys::default(), 0);
+        keys.turn("k", 5, 1, false);
+        keys.left("k", 8);
+        keys.release("k", 5);
+        keys.ask(Duration::ZERO, &mut ticket);
+        assert_eq!(keys.turn("k", 2, 1, true), Turn::Leave);
+        keys.failed(1, Duration::ZERO);
+        assert_eq!(keys.ask(STORE_RETRY, &mut ticket), [(2, KeyRead { key: "k".into(), after: 1 })]);
+    }
+
+    #[test]
+    fn who_is_gone_gives_its_key_to_the_next() {
+        let mut keys = Keys::default();
+        for (key, seq) in [("k", 1), ("k", 2), ("k", 3), ("l", 4), ("m", 6)] {
+            keys.hold(key, seq);
+        }
+        assert_eq!(keys.turn("k", 5, 1, false), Turn::Wait);
+        let mut heirs = keys.gone(&[1, 2, 4, 9].into());
+        heirs.sort_by_key(|heir| *heir == Heir::None);
+        assert_eq!(heirs[heirs.len() - 1], Heir::None);
+        assert_eq!(keys.gone(&[3].into()), [Heir::Goes(5)]);
+        assert_eq!((keys.release("k", 5), keys.len()), (Heir::None, 1));
+    }
 
     #[test]
     fn what_is_left_before_the_place_of_a_read_under_way_is_read_too() {

@@ -3,6 +3,7 @@ mod blocking;
 mod due;
 mod ending;
 mod feeding;
+mod gone;
 mod overtaking;
 mod owning;
 mod starting;
@@ -79,8 +80,8 @@ pub(crate) struct Lane {
     breaker: Breaker,
     rate: Rate,
     tenants: Tenants,
-    /// What was told of it last.
-    told: BreakerState,
+    /// What was told of it last; nothing yet.
+    told: Option<BreakerState>,
     /// When [`Lane::act`] was called last.
     acted_at: Duration,
 }
@@ -90,6 +91,8 @@ pub(crate) struct Lane {
 struct Known {
     delivery: Delivery,
     state: State,
+    /// The store has it no more: what is under way is the last of it.
+    gone: bool,
 }
 
 impl Known {
@@ -171,7 +174,7 @@ impl Lane {
             breaker: Breaker::default(),
             rate: Rate::default(),
             tenants: Tenants::default(),
-            told: BreakerState::Closed,
+            told: None,
             acted_at: Duration::ZERO,
         }
     }
@@ -231,16 +234,16 @@ impl Lane {
     }
 
     pub(crate) fn recorded(&mut self, seq: Seq, written: bool, now: Now) {
-        let Some(Known { state: State::Recording(record), .. }) = self.known.get(&seq) else { return };
+        let Some(Known { state: State::Recording(record), gone, .. }) = self.known.get(&seq) else { return };
         if !written {
             self.unrecorded.push(Reverse((now.monotonic + STORE_RETRY, seq)));
             return;
         }
         let next = record.next;
-        let owns = self.owns_known(seq);
+        let goes_on = !*gone && self.owns_known(seq);
         let due = match next {
-            Next::Retry { due } if owns => due,
-            Next::Parked(_) if owns && self.block(seq) => return,
+            Next::Retry { due } if goes_on => due,
+            Next::Parked(_) if goes_on && self.block(seq) => return,
             // What is another process's by now is read by that one.
             Next::Retry { .. } | Next::Parked(_) | Next::Delivered { .. } | Next::Skipped => {
                 self.end(seq);
@@ -263,9 +266,9 @@ impl Lane {
         self.repeat_records(now, out);
         self.start(now, out);
         self.sweep(now, out);
-        if self.told != self.breaker.state() {
-            self.told = self.breaker.state();
-            out.push(Command::Breaker { sink: self.settings.sink.clone(), state: self.told });
+        let state = self.breaker.state_at(now.monotonic);
+        if self.told.replace(state) != Some(state) {
+            out.push(Command::Breaker { sink: self.settings.sink.clone(), state });
         }
         self.ask(now, out);
     }
@@ -289,7 +292,11 @@ impl Lane {
         let key_feed = self.keys.wake_at().filter(|_| self.has_room_for_keys());
         let reads =
             [feed, self.turns_at(), self.due_at(), self.due_turns_at(), key_feed, self.unblocked_at()];
-        [attempt, record, self.sweeps_at()].into_iter().chain(reads).flatten().min()
+        let shut_until = match self.told {
+            Some(BreakerState::Open { until }) => Some(until),
+            Some(BreakerState::Closed | BreakerState::HalfOpen) | None => None,
+        };
+        [attempt, record, shut_until, self.sweeps_at()].into_iter().chain(reads).flatten().min()
     }
 
     /// Whether attempts or records are still under way.
@@ -345,7 +352,7 @@ impl Lane {
                 return;
             }
             self.unrecorded.pop();
-            if let Some(Known { state: State::Recording(record), delivery }) = self.known.get(&seq) {
+            if let Some(Known { state: State::Recording(record), delivery, .. }) = self.known.get(&seq) {
                 out.push(Command::Record { partition: delivery.partition(), record: record.clone() });
             }
         }
@@ -437,7 +444,7 @@ impl Lane {
             self.wait(due, delivery.seq, bytes);
         }
         self.bytes += bytes;
-        self.known.insert(delivery.seq, Known { delivery, state });
+        self.known.insert(delivery.seq, Known { delivery, state, gone: false });
     }
 
     fn wait(&mut self, due: Duration, seq: Seq, bytes: usize) {

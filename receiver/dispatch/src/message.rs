@@ -1,5 +1,10 @@
 //! What the dispatcher is told, and what it tells.
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
 
 use boathook_event::{
     Attempt, Delivery, DuePlace, Event, Flow, ObjectName, Partition, Partitions, Record, RetryPolicy, Seq,
@@ -190,6 +195,11 @@ pub enum Input {
         /// Their places.
         seqs: Vec<Seq>,
     },
+    /// Events at these places are erased, and pending nowhere any more.
+    Gone {
+        /// Their places.
+        seqs: BTreeSet<Seq>,
+    },
     /// It is time to look whether the store has due deliveries that nobody handed over, and whether parked ones that hold their
     /// keys are gone.
     Look,
@@ -322,7 +332,7 @@ pub enum Command {
         /// The deliveries.
         seqs: Vec<Seq>,
     },
-    /// The sink is treated so from now on: for people.
+    /// The sink is treated so from now on, as is told of each new one, too: for people.
     Breaker {
         /// The sink.
         sink: ObjectName,

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use super::{
     Answered, Parts,
     call::Call,
+    events::ERASED_LATER,
+    hand::Hand,
     invalid,
     jobs::{Job, new_id},
     object,
@@ -34,6 +36,7 @@ struct Walk {
     dry_run: bool,
     live: Arc<Live>,
     reader: Reader,
+    hand: Hand,
 }
 
 impl Parts {
@@ -71,6 +74,7 @@ impl Parts {
             dry_run,
             live: Arc::clone(&self.live),
             reader: self.reader.clone(),
+            hand: self.hand.clone(),
         };
         job.start(walk.run(), dry_run).await
     }
@@ -78,11 +82,10 @@ impl Parts {
 
 impl Walk {
     async fn run(self) {
-        let cancelled = self.job.cancelled.clone();
-        let walked = cancelled.run_until_cancelled(self.walk()).await;
+        let walked = self.walk().await;
         // Also of one that was cancelled nothing is to be found.
         let cleaned = if self.dry_run { Ok(()) } else { self.clean().await };
-        self.job.ended(walked.map(|walked| walked.and(cleaned)));
+        self.job.ended(walked.and(cleaned));
         let Erasure { id, state, endpoint, looked_at, events, dry_run, error, .. } =
             self.job.progress().clone();
         tracing::warn!(
@@ -97,6 +100,7 @@ impl Walk {
         );
     }
 
+    /// Ends early, between two slices, if it is cancelled.
     async fn walk(&self) -> Result<(), boathook_store::Error> {
         let (mut after, mut events_max) = (0, 1);
         loop {
@@ -115,12 +119,14 @@ impl Walk {
                 (found, true) => would_be(found),
                 (found, false) => {
                     let seqs: Vec<Seq> = found.iter().map(|archived| archived.seq).collect();
-                    self.reader.erase_all(seqs).await?
+                    self.hand.erase(seqs).await?
                 }
             };
             self.add(looked_at, erased);
             // Others use the store, too.
-            tokio::time::sleep(begun.elapsed()).await;
+            if !self.job.goes_on(Instant::now() + begun.elapsed()).await {
+                return Ok(());
+            }
         }
     }
 
@@ -143,13 +149,12 @@ impl Walk {
     /// Waits until whoever reads the store lets go of what was erased.
     async fn clean(&self) -> Result<(), boathook_store::Error> {
         for _ in 0..ERASE_AGAIN_MAX {
-            if !self.reader.erase_all(Vec::new()).await?.traces {
+            if !self.hand.erase(Vec::new()).await?.traces {
                 return Ok(());
             }
             tokio::time::sleep(ERASE_AGAIN).await;
         }
-        let text = "the events are gone, but their bytes are still in the write-ahead log, which somebody reads: try again";
-        Err(boathook_store::Error::Full(text.into()))
+        Err(boathook_store::Error::Full(ERASED_LATER.into()))
     }
 }
 

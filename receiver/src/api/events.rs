@@ -5,11 +5,14 @@ use boathook_api::{
 use boathook_event::{Destination, ObjectName, Uid};
 use boathook_store::{
     limits::LIST_MAX,
-    traits::{self, Question, Replay},
+    traits::{self, Erased, Question, Replay},
 };
 
-use super::{Answer, Answered, Parts, archived, arm, away, call::Call, invalid, json, no_sink, object};
+use super::{Answer, Answered, Parts, archived, away, call::Call, invalid, json, no_sink, object};
 use crate::limits::PAGE_DEFAULT;
+
+/// Why an erased event is not yet gone everywhere.
+pub(super) const ERASED_LATER: &str = "what was erased is gone, but its bytes are still in the write-ahead log, which somebody reads: try again";
 
 impl Parts {
     pub(super) async fn list_events(&self, call: &Call) -> Answered {
@@ -29,13 +32,18 @@ impl Parts {
     }
 
     pub(super) async fn erase_event(&self, uid: &str) -> Answered {
-        let parsed = read_uid(uid)?;
-        match self.reader.erase(parsed).await.map_err(|error| away(&error.to_string()))? {
-            true => {
-                tracing::warn!(uid, "a person has erased the event");
-                Ok(Answer::Nothing)
-            }
-            false => Err(self.no_event(uid)),
+        let shown = self.reader.show(read_uid(uid)?).await.map_err(|error| away(&error.to_string()))?;
+        // Without one, an earlier call may have left bytes of it.
+        let seqs = shown.into_iter().map(|archived| archived.seq).collect();
+        let Erased { events, traces, .. } =
+            self.hand.erase(seqs).await.map_err(|error| away(&error.to_string()))?;
+        if events > 0 {
+            tracing::warn!(uid, "a person has erased the event");
+        }
+        match (traces, events) {
+            (true, _) => Err(away(ERASED_LATER)),
+            (false, 0) => Err(self.no_event(uid)),
+            (false, _) => Ok(Answer::Nothing),
         }
     }
 
@@ -44,7 +52,7 @@ impl Parts {
         let EventReplay { sink, state, to } = call.body()?;
         let replay = self.replay(sink.as_deref(), state, to.as_deref())?;
         let seq = self.event(uid).await?.seq;
-        let armed = arm(&self.reader, &self.rearmed, vec![seq], &replay).await;
+        let armed = self.hand.arm(vec![seq], &replay).await;
         let replayed = armed.map_err(|error| refused(&error))?;
         tracing::info!(uid, deliveries = replayed.deliveries, "a person has the event delivered again");
         json(&Armed { deliveries: replayed.deliveries, already_pending: replayed.pending })

@@ -2,13 +2,14 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use boathook_api::{Code, Erasure, JobState, Problem, Replay};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Answered, json, with_status};
@@ -34,7 +35,7 @@ pub(super) struct Jobs<P>(Mutex<BTreeMap<String, Job<P>>>);
 /// One of them, as far as others see it.
 pub(super) struct Job<P> {
     progress: Arc<Mutex<P>>,
-    pub(super) cancelled: CancellationToken,
+    cancelled: CancellationToken,
 }
 
 impl<P> Clone for Job<P> {
@@ -109,12 +110,19 @@ impl<P: Progress> Job<P> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It stands as what it did has ended; with nothing, as it was cancelled.
-    pub(super) fn ended(&self, outcome: Option<Result<(), boathook_store::Error>>) {
+    /// Waits until then. Returns whether it goes on: not if it is cancelled, and that at once. What it does in between is done whole,
+    /// and counted.
+    pub(super) async fn goes_on(&self, at: Instant) -> bool {
+        let waited = self.cancelled.run_until_cancelled(sleep_until(at.into())).await;
+        waited.is_some() && !self.cancelled.is_cancelled()
+    }
+
+    /// It stands as what it did has ended.
+    pub(super) fn ended(&self, outcome: Result<(), boathook_store::Error>) {
         match outcome {
-            None => self.end(JobState::Cancelled, None),
-            Some(Ok(())) => self.end(JobState::Done, None),
-            Some(Err(error)) => self.end(JobState::Failed, Some(error.to_string())),
+            Err(error) => self.end(JobState::Failed, Some(error.to_string())),
+            Ok(()) if self.cancelled.is_cancelled() => self.end(JobState::Cancelled, None),
+            Ok(()) => self.end(JobState::Done, None),
         }
     }
 

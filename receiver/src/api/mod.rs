@@ -3,6 +3,7 @@ mod archived;
 mod call;
 mod erasures;
 mod events;
+mod hand;
 mod jobs;
 mod rendered;
 mod replays;
@@ -13,8 +14,8 @@ mod trial;
 use std::sync::{Arc, OnceLock};
 
 use boathook_api::{Code, Erasure, Problem, Replay};
-use boathook_event::{ObjectName, Seq};
-use boathook_store::{Reader, traits};
+use boathook_event::ObjectName;
+use boathook_store::Reader;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -23,8 +24,8 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 pub(crate) use self::tokens::Tokens;
-use self::{call::Call, jobs::Jobs};
-use crate::{ingress::Reply, report::Reporter, serving::Live};
+use self::{call::Call, hand::Hand, jobs::Jobs};
+use crate::{deliveries::Changed, ingress::Reply, report::Reporter, serving::Live};
 
 /// The data API of this process.
 pub(crate) struct Api {
@@ -38,8 +39,7 @@ pub(crate) struct Parts {
     live: Arc<Live>,
     reader: Reader,
     reporter: Arc<Reporter>,
-    /// Deliveries that are pending anew.
-    rearmed: mpsc::Sender<Vec<Seq>>,
+    hand: Hand,
     replays: Jobs<Replay>,
     erasures: Jobs<Erasure>,
 }
@@ -53,9 +53,10 @@ enum Answer {
 type Answered = Result<Answer, Problem>;
 
 impl Parts {
-    pub(crate) fn new(reporter: Arc<Reporter>, rearmed: mpsc::Sender<Vec<Seq>>) -> Self {
+    pub(crate) fn new(reporter: Arc<Reporter>, changed: mpsc::Sender<Changed>) -> Self {
         let (live, reader) = (Arc::clone(&reporter.ingress.live), reporter.reader.clone());
-        Self { live, reader, reporter, rearmed, replays: Jobs::default(), erasures: Jobs::default() }
+        let hand = Hand::new(&reader, changed);
+        Self { live, reader, reporter, hand, replays: Jobs::default(), erasures: Jobs::default() }
     }
 }
 
@@ -150,21 +151,6 @@ impl Api {
             _ => Err(unknown(&segments, &call.method)),
         }
     }
-}
-
-/// Makes deliveries pending once more, and tells dispatch.
-async fn arm(
-    reader: &Reader,
-    rearmed: &mpsc::Sender<Vec<Seq>>,
-    events: Vec<Seq>,
-    replay: &traits::Replay,
-) -> Result<traits::Replayed, boathook_store::Error> {
-    let replayed = reader.replay(events, replay.clone()).await?;
-    if !replayed.armed.is_empty() {
-        // Nobody listens any more when the receiver stops; the next start finds them.
-        rearmed.send(replayed.armed.clone()).await.ok();
-    }
-    Ok(replayed)
 }
 
 /// There is no such route, or it has other methods.

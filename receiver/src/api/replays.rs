@@ -9,12 +9,13 @@ use boathook_store::{
     traits::{self, Found, Question, Replayed},
 };
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 
 use super::{
-    Answered, Parts, arm,
+    Answered, Parts,
     call::Call,
-    events, invalid,
+    events,
+    hand::Hand,
+    invalid,
     jobs::{Job, new_id},
 };
 use crate::limits::{REPLAY_LATE_MAX, REPLAY_SLICES_A_SECOND, REPLAY_SLICES_OF_PAGE};
@@ -27,7 +28,7 @@ struct Walk {
     dry_run: bool,
     per_minute: Option<u32>,
     reader: Reader,
-    rearmed: mpsc::Sender<Vec<Seq>>,
+    hand: Hand,
 }
 
 impl Parts {
@@ -70,7 +71,7 @@ impl Parts {
             dry_run,
             per_minute,
             reader: self.reader.clone(),
-            rearmed: self.rearmed.clone(),
+            hand: self.hand.clone(),
         };
         job.start(walk.run(), dry_run).await
     }
@@ -93,12 +94,12 @@ fn bounded(request: &ReplayRequest) -> Result<(), Problem> {
 
 impl Walk {
     async fn run(self) {
-        let cancelled = self.job.cancelled.clone();
-        self.job.ended(cancelled.run_until_cancelled(self.walk()).await);
+        self.job.ended(self.walk().await);
         let Replay { id, state, events, deliveries, error, .. } = self.job.progress().clone();
         tracing::info!(id, ?state, events, deliveries, error, dry_run = self.dry_run, "a replay has ended");
     }
 
+    /// Ends early, between two slices, if it is cancelled.
     async fn walk(&self) -> Result<(), boathook_store::Error> {
         let (mut after, mut free_at) = (None, Instant::now());
         loop {
@@ -110,11 +111,13 @@ impl Walk {
                     let begun = Instant::now();
                     let armed = self.arm(slice.iter().map(|event| event.seq).collect()).await?;
                     free_at = self.free_at(free_at, armed, begun.elapsed());
-                    tokio::time::sleep_until(free_at.into()).await;
+                    if !self.job.goes_on(free_at).await {
+                        return Ok(());
+                    }
                 }
             }
             after = next;
-            if after.is_none() {
+            if after.is_none() || !self.job.goes_on(free_at).await {
                 return Ok(());
             }
         }
@@ -163,8 +166,7 @@ impl Walk {
 
     async fn arm(&self, events: Vec<Seq>) -> Result<u64, boathook_store::Error> {
         let found = events.len() as u64;
-        let Replayed { deliveries, pending, armed: _ } =
-            arm(&self.reader, &self.rearmed, events, &self.replay).await?;
+        let Replayed { deliveries, pending, armed: _ } = self.hand.arm(events, &self.replay).await?;
         let mut progress = self.job.progress();
         progress.events += found;
         progress.deliveries += deliveries;

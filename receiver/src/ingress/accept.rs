@@ -22,7 +22,7 @@ use super::{
     exchange::Exchange,
     outcome::{Outcome, Refusal},
 };
-use crate::{brought::Taken, held::Holders, limits::STORE_TIME_MAX, serving::Served};
+use crate::{brought::Taken, deliveries::Changed, held::Holders, limits::STORE_TIME_MAX, serving::Served};
 
 impl Ingress {
     /// Takes a request or refuses it.
@@ -171,7 +171,7 @@ impl Ingress {
             Verdict::Duplicate { of, rearmed } => {
                 if rearmed {
                     // When there is no room, dispatch finds it by itself, a little later.
-                    self.rearmed.try_send(vec![of]).ok();
+                    self.changed.try_send(Changed::Armed(vec![of])).ok();
                 }
                 Word::Duplicate
             }

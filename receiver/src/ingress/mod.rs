@@ -16,7 +16,6 @@ use std::{
     sync::Arc,
 };
 
-use boathook_event::Seq;
 use boathook_store::{Reader, StoreHandle};
 use http::{Request, request::Parts};
 use hyper::body::Incoming;
@@ -29,9 +28,9 @@ use self::{
     outcome::{Outcome, Refusal},
 };
 use crate::{
-    awaited::Awaited, backlog::Backlog, brought::BroughtSecrets, config::Configuration, flood::Flood,
-    held::BodiesHeld, limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics, published_keys::PublishedKeys,
-    serving::Live, traffic::LastTime,
+    awaited::Awaited, backlog::Backlog, brought::BroughtSecrets, config::Configuration, deliveries::Changed,
+    flood::Flood, held::BodiesHeld, limits::LOGGED_PATH_BYTES_MAX, metrics::Metrics,
+    published_keys::PublishedKeys, serving::Live, traffic::LastTime,
 };
 
 /// Everything that a request meets.
@@ -50,8 +49,8 @@ pub(crate) struct Ingress {
     pub(crate) keeps_nothing: bool,
     /// Since when repetitions are known, where the store had no room for all keys.
     pub(crate) keys_since: LastTime,
-    /// Parked deliveries that a repetition has made pending again.
-    pub(crate) rearmed: mpsc::Sender<Vec<Seq>>,
+    /// Told of parked deliveries that a repetition has made pending again.
+    pub(crate) changed: mpsc::Sender<Changed>,
     /// The keys that senders publish.
     pub(crate) published_keys: PublishedKeys,
     /// The secrets that providers have sent by themselves.

@@ -197,14 +197,9 @@ impl Reader {
         off_the_runtime(&self.archive, move |archive| archive.replay(&events, &replay)).await
     }
 
-    /// See [`Archive::erase_all`].
-    pub async fn erase_all(&self, events: Vec<Seq>) -> Result<Erased, Error> {
-        off_the_runtime(&self.keeper, move |keeper| keeper.erase_all(&events)).await
-    }
-
     /// See [`Archive::erase`].
-    pub async fn erase(&self, uid: Uid) -> Result<bool, Error> {
-        off_the_runtime(&self.keeper, move |keeper| keeper.erase(&uid)).await
+    pub async fn erase(&self, events: Vec<Seq>) -> Result<Erased, Error> {
+        off_the_runtime(&self.keeper, move |keeper| keeper.erase(&events)).await
     }
 }
 

@@ -434,11 +434,8 @@ pub trait Archive {
     /// [`crate::limits::REPLAY_SLICE`] events. Nothing hands them over.
     fn replay(&mut self, events: &[Seq], replay: &Replay) -> Result<Replayed, Error>;
 
-    /// Like [`Archive::erase`], for the events at these places, at most [`crate::limits::ERASE_SLICE`]; for none, only what is
-    /// left of erased bytes is overwritten.
-    fn erase_all(&mut self, events: &[Seq]) -> Result<Erased, Error>;
-
-    /// Overwrites and deletes one event's bytes and header values at once, whatever its deliveries; its dedupe keys stay. What was
-    /// pending or parked counts as erased. Returns whether it was there.
-    fn erase(&mut self, uid: &Uid) -> Result<bool, Error>;
+    /// Overwrites and deletes the bytes and header values of the events at these places at once, whatever their deliveries; their
+    /// dedupe keys stay. What was pending or parked counts as erased. At most [`crate::limits::ERASE_SLICE`] events; for none, only
+    /// what is left of erased bytes is overwritten.
+    fn erase(&mut self, events: &[Seq]) -> Result<Erased, Error>;
 }

@@ -229,7 +229,7 @@ async fn a_reader_asks_feed_and_archive_from_asynchronous_code() {
     assert_eq!(reader.by_key(&sink, "k", 0, page).await.unwrap().deliveries.len(), 1);
     assert_eq!(reader.list(Some(&name("in")), 1, 10).await.unwrap().len(), 2);
     assert_eq!(reader.show(uid(2)).await.unwrap().unwrap().seq, 2);
-    assert!(reader.erase(uid(2)).await.unwrap());
+    assert_eq!(reader.erase(vec![2]).await.unwrap().events, 1);
     let day = Duration::from_secs(86_400);
     let kept = Retention { delivered: day, parked: day, rejected: day };
     let retentions = Retentions { default: kept, endpoints: HashMap::new() };

@@ -126,7 +126,7 @@ fn a_database_of_schema_1_goes_on_with_the_bytes_counted_that_wait() {
         )
         .unwrap();
     store.archive().unwrap().replay(&[1], &Replay::default()).unwrap();
-    assert!(store.archive().unwrap().erase(&build::uid(1)).unwrap());
+    assert_eq!(store.archive().unwrap().erase(&[1]).unwrap().events, 1);
     assert_eq!(feed.backlog().unwrap(), [(name("a"), 0)]);
 }
 

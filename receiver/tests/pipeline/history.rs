@@ -216,6 +216,32 @@ fn a_sink_is_tried_and_an_event_is_erased() {
 }
 
 #[test]
+fn what_is_erased_is_tried_no_more_and_lets_the_next_of_its_key_go() {
+    let server = Server::start();
+    server.refuse(Some("first"));
+    let endpoint = format!("{GITHUB}\nevents: {{ key: \"{{/key}}\" }}");
+    let retry = "retry: { initialDelay: 1h, jitter: None }";
+    let mut program = Program::start(&configuration(&endpoint, &format!("{}\n{retry}", http(&server))));
+    for (key, restarts) in [("memory", false), ("store", true)] {
+        for id in ["first", "second"] {
+            let body = format!("{{\"key\":\"{key}\",\"id\":\"{id}\"}}");
+            assert_eq!(program.send(&format!("{id}-{key}"), "push", &body).status, 200);
+        }
+        let failed = if restarts { 2 } else { 1 };
+        until("the first to fail", || {
+            (program.report()["sinks"][0]["failedAttempts"] == failed).then_some(())
+        });
+        if restarts {
+            program = Program::start_in(program.stop(), &[]);
+        }
+        let uid = uid(&program, &format!("first-{key}"));
+        assert_eq!(program.call("DELETE", &format!("/v1/events/{uid}"), "").status, 204);
+        let second = format!("second-{key}");
+        until("the second to come", || server.values("x-github-delivery").contains(&second).then_some(()));
+    }
+}
+
+#[test]
 fn what_a_value_is_found_in_is_counted_and_then_erased() {
     let program = Program::start(&configuration(&format!("{GITHUB}\nmode: Shadow"), "log: {}"));
     let send = |id: &str, mail: &str| {

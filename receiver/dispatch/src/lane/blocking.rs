@@ -43,9 +43,10 @@ impl Lane {
 
     fn hold(&mut self, seq: Seq, key: Arc<str>) {
         for behind in self.keys.block(&key, seq) {
-            // One that ends without an attempt is being written.
+            // One that ends without an attempt is being written. The others come with a read of the key, also with one that is under
+            // way: they are what they were.
             if self.is_ready(behind) {
-                self.forget(behind);
+                self.leave(behind);
             }
         }
         self.blocking.held.insert(seq, key);

@@ -16,7 +16,7 @@ use self::world::{World, key_of, sinks};
 fn whatever_fails_every_delivery_ends_and_none_is_under_way_twice() {
     for seed in 0..16 {
         let mut world = World::new(seed);
-        world.mixed = seed % 2 == 0;
+        (world.mixed, world.erases) = (seed % 2 == 0, seed % 4 > 1);
         for _ in 0..1_500 {
             world.disturb();
             world.advance();
@@ -50,6 +50,7 @@ fn whatever_fails_the_order_of_every_key_is_kept() {
     for seed in 1000..1024 {
         let mut world = World::new(seed);
         (world.keyed, world.large, world.mixed) = (true, seed % 2 == 0, seed % 4 < 2);
+        world.erases = seed % 3 == 0;
         for _ in 0..1_500 {
             world.disturb();
             world.advance();
@@ -72,7 +73,11 @@ fn whatever_fails_a_key_waits_behind_what_is_parked_until_it_is_armed_again_or_g
     for seed in 3000..3016 {
         let mut world = World::new(seed);
         (world.keyed, world.blocks, world.large) = (true, true, seed % 2 == 0);
-        world.mixed = seed % 4 < 2;
+        (world.mixed, world.erases, world.ages) = (seed % 4 < 2, seed % 3 == 0, seed % 5 < 2);
+        if world.ages {
+            (world.max_age, world.attempts_max) = (Duration::from_secs(20), 0);
+            world.configure();
+        }
         for _ in 0..1_500 {
             world.disturb();
             world.advance();
@@ -107,7 +112,7 @@ fn whatever_fails_what_is_too_old_or_skipped_ends_and_nothing_else_does() {
     for seed in 2000..2020 {
         let mut world = World::new(seed);
         (world.keyed, world.ages, world.attempts_max) = (seed % 2 == 0, true, 0);
-        world.mixed = seed % 4 < 2;
+        (world.mixed, world.erases) = (seed % 4 < 2, seed % 5 == 0);
         world.max_age = Duration::from_secs(20);
         world.configure();
         for _ in 0..1_500 {
@@ -183,6 +188,7 @@ fn what_is_shared_with_another_process_is_delivered_by_one_of_them_in_the_order_
     for seed in 4000..4010 {
         let mut world = World::new(seed);
         (world.keyed, world.large, world.mixed) = (seed % 4 != 0, seed % 2 == 0, seed % 3 > 0);
+        world.erases = seed % 5 < 2;
         for _ in 0..1_500 {
             world.disturb();
             world.share();

@@ -59,6 +59,9 @@ pub(crate) struct World {
     /// Nothing ages before that: the sink was suspended until then. A new process does not know.
     resumed: BTreeMap<ObjectName, Timestamp>,
     pub(crate) rearmed: u64,
+    /// Events are erased now and then.
+    pub(crate) erases: bool,
+    pub(super) erased: BTreeSet<Seq>,
     in_flight: BTreeSet<(ObjectName, Seq)>,
     /// Answers on their way back to the dispatcher.
     answers: VecDeque<Input>,
@@ -154,6 +157,8 @@ impl World {
             max_age: Duration::from_secs(86_400),
             resumed: BTreeMap::new(),
             rearmed: 0,
+            erases: false,
+            erased: BTreeSet::new(),
             in_flight: BTreeSet::new(),
             answers: VecDeque::new(),
             faults: true,
@@ -350,7 +355,8 @@ impl World {
         let Record { seq, sink, attempt, next, .. } = record;
         let written = !(self.faults && self.dice.once_in(10));
         let known = self.pending.get_mut(sink).expect("the sink is there");
-        if written {
+        // Of what is gone nothing is written, and that is no failure.
+        if written && !self.erased.contains(seq) {
             match next {
                 Next::Retry { due } => {
                     let number = attempt.as_ref().map(|attempt| attempt.number);
@@ -467,6 +473,7 @@ impl World {
             }
             22..=24 => self.rearm(),
             25 | 26 if self.blocks => self.discard(),
+            31 | 32 if self.erases => self.erase(),
             29 | 30 if self.jumps => {
                 let by = i64::try_from(self.dice.below(48 * 3_600)).unwrap_or(0) - 24 * 3_600;
                 self.set_clock(by);

@@ -131,12 +131,8 @@ impl Archive for LocalArchive {
         Ok(replayed)
     }
 
-    fn erase_all(&mut self, events: &[Seq]) -> Result<Erased, Error> {
-        self.shared.erase_all(events)
-    }
-
-    fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {
-        self.shared.erase(uid)
+    fn erase(&mut self, events: &[Seq]) -> Result<Erased, Error> {
+        self.shared.erase(events)
     }
 }
 

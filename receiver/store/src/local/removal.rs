@@ -1,5 +1,5 @@
 //! What leaves the store: events past their retention, deduplication keys past their window, and what a person erases.
-use boathook_event::{ObjectName, Seq, Uid};
+use boathook_event::{ObjectName, Seq};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
@@ -94,23 +94,7 @@ fn retain_of(read: &Connection, shared: &Shared, endpoint: i64, cuts: Cuts) -> R
 
 impl Shared {
     /// See [`crate::traits::Archive::erase`].
-    pub(super) fn erase(&self, uid: &Uid) -> Result<bool, Error> {
-        let seq = {
-            let mut writer = self.writer();
-            // Spans know an event when the transaction that writes it is over.
-            writer.settle()?;
-            writer.transaction(Sync::Later, |work| spans::find(work.sql, uid))?
-        };
-        let erased = self.erase_all(seq.as_slice())?;
-        if erased.traces {
-            let text = "the bytes are still in the write-ahead log, which somebody reads; try again";
-            return Err(Error::Full(text.into()));
-        }
-        Ok(erased.events > 0)
-    }
-
-    /// See [`crate::traits::Archive::erase_all`].
-    pub(super) fn erase_all(&self, events: &[Seq]) -> Result<Erased, Error> {
+    pub(super) fn erase(&self, events: &[Seq]) -> Result<Erased, Error> {
         let (erased, traces) = self.writer().transaction_without_traces(|work| work.erase_all(events))?;
         self.overwrite_leftovers()?;
         Ok(Erased { traces, ..erased })

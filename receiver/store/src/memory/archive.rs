@@ -90,19 +90,13 @@ impl Archive for MemoryArchive {
         self.0.state().replay(events, replay, self.0.now())
     }
 
-    fn erase_all(&mut self, events: &[Seq]) -> Result<Erased, Error> {
+    fn erase(&mut self, events: &[Seq]) -> Result<Erased, Error> {
         if events.len() > ERASE_SLICE {
             return Err(Error::Rejected(format!("{} events, more than {ERASE_SLICE}", events.len())));
         }
         let (mut state, mut erased) = (self.0.state(), Erased::default());
         events.iter().for_each(|seq| state.erase(*seq, &mut erased));
         Ok(erased)
-    }
-
-    fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {
-        let (mut state, mut erased) = (self.0.state(), Erased::default());
-        state.place(uid).into_iter().for_each(|seq| state.erase(seq, &mut erased));
-        Ok(erased.events > 0)
     }
 }
 

@@ -105,12 +105,8 @@ impl Archive for PostgresArchive {
         removal::retain(self.connection.get_mut(), retentions, now)
     }
 
-    fn erase_all(&mut self, events: &[Seq]) -> Result<Erased, Error> {
-        self.connection.get_mut().work(&async |session| removal::erase_all(session, events).await)
-    }
-
-    fn erase(&mut self, uid: &Uid) -> Result<bool, Error> {
-        self.connection.get_mut().work(&async |session| removal::erase(session, uid).await)
+    fn erase(&mut self, events: &[Seq]) -> Result<Erased, Error> {
+        self.connection.get_mut().work(&async |session| removal::erase(session, events).await)
     }
 }
 

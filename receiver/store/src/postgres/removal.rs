@@ -1,10 +1,9 @@
 //! What leaves the store: events past their retention, deduplication keys past their window, and what a person erases.
 use std::collections::{BTreeMap, HashSet};
 
-use boathook_event::{ObjectName, Seq, Uid};
+use boathook_event::{ObjectName, Seq};
 use jiff::Timestamp;
 use tokio_postgres::{Row, types::Type};
-use uuid::Uuid;
 
 use crate::{
     Error,
@@ -70,21 +69,9 @@ fn retain_of(connection: &mut Connection, endpoint: i32, cuts: Cuts) -> Result<u
     Ok(deleted)
 }
 
-/// Deletes the event. Its bytes are in no answer any more; the database writes over them when it next cleans the table up,
-/// and its log and backups have them for as long as they are kept.
-pub(super) async fn erase(session: &Session, uid: &Uid) -> Result<bool, Fault> {
-    let mut flight = Flight::new(&session.client);
-    let found = flight.ask(
-        "select seq from events where uid = $1",
-        vec![value(Uuid::from_bytes(*uid.as_bytes()), Type::UUID)],
-    );
-    let seqs = numbers(&flight.land().await?.take(found))?;
-    let seqs = seqs.into_iter().map(i64::unsigned_abs).collect::<Vec<_>>();
-    Ok(!seqs.is_empty() && erase_all(session, &seqs).await?.events > 0)
-}
-
-/// The same for all events at these places, whatever their deliveries.
-pub(super) async fn erase_all(session: &Session, events: &[Seq]) -> Result<Erased, Fault> {
+/// Deletes the events at these places, whatever their deliveries. Their bytes are in no answer any more; the database writes over
+/// them when it next cleans the table up, and its log and backups have them for as long as they are kept.
+pub(super) async fn erase(session: &Session, events: &[Seq]) -> Result<Erased, Fault> {
     let asked = events.iter().map(|seq| place(*seq)).collect::<Vec<_>>();
     let (mut locked, found) = locked(session, BEGIN, |flight| {
         flight.ask(

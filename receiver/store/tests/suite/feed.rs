@@ -182,7 +182,7 @@ pub(crate) fn what_is_parked_and_blocks_holds_its_key_until_it_is_delivered_or_g
     environment.append(&[blocking(1)]);
     record(&environment, vec![delivered(1, "a", 1, at(0))]);
     assert_eq!(holding(&environment), [4]);
-    environment.archive().erase(&uid(4)).unwrap();
+    environment.archive().erase(&[4]).unwrap();
     assert!(holding(&environment).is_empty());
     record(&environment, vec![without_attempt(5, "a", Next::Skipped)]);
     assert_eq!(environment.feed().next(&name("a"), 0, ALL).unwrap().blocking, []);

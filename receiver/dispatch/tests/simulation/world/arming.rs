@@ -1,4 +1,6 @@
 //! What becomes of parked deliveries: they are armed again, or gone.
+use std::collections::BTreeSet;
+
 use boathook_dispatch::Input;
 use boathook_event::Seq;
 
@@ -36,7 +38,24 @@ impl World {
         self.step(Input::Look);
     }
 
-    /// A parked delivery is erased, or past its retention. The dispatcher is not told which.
+    /// Some events are erased, whatever their deliveries, and the dispatcher is told.
+    pub(super) fn erase(&mut self) {
+        let pending = self.pending.values().flat_map(|pending| pending.keys().copied());
+        let pending: Vec<Seq> = pending.collect();
+        let mut seqs = BTreeSet::new();
+        for _ in 0..self.dice.below(8) {
+            let place = self.dice.below(pending.len().max(1) as u64);
+            seqs.extend(usize::try_from(place).ok().and_then(|place| pending.get(place)).copied());
+            seqs.extend(self.parked.get(usize::try_from(place).unwrap_or(0)).map(|(_, seq)| *seq));
+        }
+        self.pending.values_mut().for_each(|pending| pending.retain(|seq, _| !seqs.contains(seq)));
+        self.parked.retain(|(_, seq)| !seqs.contains(seq));
+        self.blocking.retain(|(_, seq)| !seqs.contains(seq));
+        self.erased.extend(&seqs);
+        self.step(Input::Gone { seqs });
+    }
+
+    /// A parked delivery is past its retention. The dispatcher is not told which.
     pub(crate) fn discard(&mut self) {
         if let Some((sink, seq)) = self.parked.pop() {
             self.blocking.remove(&(sink, seq));

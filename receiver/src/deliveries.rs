@@ -19,7 +19,7 @@ use boathook_event::{Attempt, Delivery, Event, Next, ObjectName, Partition, Part
 use boathook_sinks::Sending;
 use boathook_store::{
     Handover, Reader, StoreHandle,
-    traits::{DueTurns, Epoch, News, Page, Turns},
+    traits::{DueTurns, Epoch, Page, Turns},
 };
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -31,7 +31,7 @@ use crate::{
     limits::{DELIVERY_MESSAGES_MAX, DELIVERY_TURN_MAX, LOOK_FOR_DUE},
     metrics::Metrics,
     serving::{Live, ServedSink},
-    term::{Rights, Term},
+    term::{Others, Rights, Term},
 };
 
 /// What the loop needs.
@@ -48,6 +48,8 @@ pub(crate) struct Parts {
     pub(crate) missed: watch::Receiver<Seq>,
     /// What was changed in the store by others than dispatch.
     pub(crate) changed: mpsc::Receiver<Changed>,
+    /// Where that is told.
+    pub(crate) changes: mpsc::Sender<Changed>,
     /// Marked when the configuration has changed.
     pub(crate) configured: watch::Receiver<()>,
     /// True when no new attempt may begin.
@@ -79,7 +81,7 @@ struct Deliveries {
     /// Records of this turn.
     records: Vec<Told>,
     /// What other processes have done, as far as dispatch was told.
-    news: News,
+    others: Others,
     /// Records that the store has; answered in this order.
     recording: VecDeque<(oneshot::Receiver<bool>, Vec<Told>)>,
     /// The sinks that the dispatcher knows.
@@ -135,7 +137,7 @@ pub(crate) async fn run(parts: Parts, term: Term) -> Parts {
         wake_at: None,
         commands: Vec::new(),
         records: Vec::new(),
-        news: News::default(),
+        others: Others::default(),
         recording: VecDeque::new(),
         sinks: HashMap::new(),
         messages,
@@ -174,7 +176,7 @@ impl Deliveries {
             Ok(()) = self.parts.stopping.changed() => self.stop(),
             Ok(()) = self.term.hold.changed() => self.held(),
             Ok(()) = self.term.rights.changed() => self.own(),
-            Ok(()) = self.term.news.changed() => self.others(),
+            Ok(()) = self.term.others.changed() => self.others(),
             Some(answer) = self.parts.asked.recv() => drop(answer.send(self.dispatcher.snapshot())),
             () = wake, if wake_at.is_some() => self.tick(),
             _ = look.tick() => self.step(Input::Look),
@@ -290,13 +292,13 @@ impl Deliveries {
 
     /// Other processes have stored something, or armed it again.
     fn others(&mut self) {
-        let news = *self.term.news.borrow_and_update();
-        let before = std::mem::replace(&mut self.news, news);
-        if news.last != before.last {
-            self.step(Input::Missed { last: news.last });
+        let others = *self.term.others.borrow_and_update();
+        let before = std::mem::replace(&mut self.others, others);
+        if others.last != before.last {
+            self.step(Input::Missed { last: others.last });
         }
         // Told again, it is to be looked for again.
-        if news.armed != before.armed || news == before {
+        if others.armed != before.armed || others == before {
             self.step(Input::Look);
         }
     }

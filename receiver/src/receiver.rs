@@ -177,6 +177,7 @@ impl Receiver {
             handed_over,
             missed: running.missed(),
             changed: to_look_for,
+            changes: changed.clone(),
             configured: changes,
             stopping: stop,
             asked,

@@ -8,19 +8,19 @@
 use std::{collections::BTreeMap, future::pending, pin::pin, time::Instant};
 
 use boathook_dispatch::Standing;
-use boathook_event::{Partition, Partitions, limits::PARTITIONS};
+use boathook_event::{Partition, Partitions, Seq, limits::PARTITIONS};
 use boathook_store::{
     Error, Reader,
     traits::{Epoch, Joined, News, Shares},
 };
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{MissedTickBehavior, interval, sleep_until},
 };
 
 use crate::{
-    deliveries::{self, Parts},
+    deliveries::{self, Changed, Parts},
     limits::{ARMED_LOOK_AGAIN, CLAIM_AGAIN, LEASE_TIME, OTHERS_LOOK, RENEW},
 };
 
@@ -32,9 +32,18 @@ pub(crate) struct Term {
     /// What of the partitions.
     pub(crate) rights: watch::Receiver<Rights>,
     /// What other processes have done, at least.
-    pub(crate) news: watch::Receiver<News>,
+    pub(crate) others: watch::Receiver<Others>,
     /// Of which partitions that are given back nothing is under way any more, and by which version of the rights.
     pub(crate) quiet: watch::Sender<(u64, Partitions)>,
+}
+
+/// How far others are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Others {
+    /// The place of the last event that is committed.
+    pub(crate) last: Seq,
+    /// Rises when deliveries are armed again.
+    pub(crate) armed: u64,
 }
 
 /// How the lease stands.
@@ -87,7 +96,7 @@ impl Term {
         Self {
             hold: watch::Sender::new(hold).subscribe(),
             rights: watch::Sender::new(rights).subscribe(),
-            news: watch::Sender::new(News::default()).subscribe(),
+            others: watch::Sender::new(Others::default()).subscribe(),
             quiet: watch::Sender::new((0, Partitions::NONE)),
         }
     }
@@ -159,14 +168,14 @@ fn keep(parts: &Parts, asked: Instant, shares: Shares) -> (Term, JoinHandle<()>)
     let hold = watch::Sender::new(Hold { asked: Some(asked), paused: false, lost: false });
     // Of an earlier term of this process.
     let rights = watch::Sender::new(Rights { epochs: shares.held, ..Rights::default() });
-    let (news, quiet) = (watch::Sender::new(News::default()), watch::Sender::new((0, Partitions::NONE)));
+    let (others, quiet) = (watch::Sender::new(Others::default()), watch::Sender::new((0, Partitions::NONE)));
     let term = Term {
         hold: hold.subscribe(),
         rights: rights.subscribe(),
-        news: news.subscribe(),
+        others: others.subscribe(),
         quiet: quiet.clone(),
     };
-    let looking = look(parts.reader.clone(), news);
+    let looking = look(parts.reader.clone(), others, parts.changes.clone());
     let keeping = Keeper { reader: parts.reader.clone(), hold, rights, told: None }.run(quiet.subscribe());
     let keeper = tokio::spawn(async {
         tokio::join!(keeping, looking);
@@ -296,18 +305,22 @@ impl Keeper {
 
 /// Tells what others have stored and armed. What we have stored comes by itself, and sooner: so what is told is what was there
 /// one look before. What was armed is told twice: it may have been in memory as it was before.
-async fn look(reader: Reader, told: watch::Sender<News>) {
+async fn look(reader: Reader, told: watch::Sender<Others>, changes: mpsc::Sender<Changed>) {
     let mut ticks = interval(OTHERS_LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut before, mut again) = (News::default(), None::<Instant>);
     loop {
         ticks.tick().await;
-        let Ok(news) = reader.news().await else { continue };
+        let Ok(mut news) = reader.news(before.erased_up_to).await else { continue };
+        let erased = std::mem::take(&mut news.erased);
+        if !erased.is_empty() {
+            changes.send(Changed::Erased(erased)).await.ok();
+        }
         if news.armed != before.armed {
             again = Some(Instant::now() + ARMED_LOOK_AGAIN);
         }
         let due = again.take_if(|at| *at <= Instant::now()).is_some();
-        let tells = News { last: before.last, armed: news.armed };
+        let tells = Others { last: before.last, armed: news.armed };
         told.send_if_modified(|told| std::mem::replace(told, tells) != tells || due);
         before = news;
     }

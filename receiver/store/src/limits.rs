@@ -146,6 +146,8 @@ pub const CLOCK_BACK_MAX: Duration = Duration::from_secs(3_600);
 pub const REPLAY_SLICE: usize = 256;
 /// Events erased in one transaction: others wait for it.
 pub const ERASE_SLICE: usize = 64;
+/// Erased events that a look at what others have done is told of; the next look is told of more.
+pub const NEWS_ERASED_MAX: i64 = 1_024;
 /// Refused requests remembered of one endpoint: with their bounded diagnoses 256 KiB.
 pub const REJECTED_KEPT_MAX: usize = 400;
 /// Refused requests that wait to be written, of all endpoints; further ones are counted, not remembered.

@@ -56,8 +56,8 @@ impl Reader {
     }
 
     /// See [`Feed::news`].
-    pub async fn news(&self) -> Result<News, Error> {
-        off_the_runtime(&self.feed, |feed| feed.news()).await
+    pub async fn news(&self, erased_after: u64) -> Result<News, Error> {
+        off_the_runtime(&self.feed, move |feed| feed.news(erased_after)).await
     }
 
     /// See [`Feed::next`].

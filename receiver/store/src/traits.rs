@@ -108,12 +108,16 @@ pub struct Shares {
 }
 
 /// What a process that delivers must hear of what others do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct News {
     /// The place of the last event that is committed, whichever process stored it. Nothing appears before it later.
     pub last: Seq,
     /// Rises when deliveries are armed again, by any process; a store that one process has alone need not count them.
     pub armed: u64,
+    /// Events that were erased lately, by any process, in their order; a store that one process has alone need not tell them.
+    pub erased: Vec<Seq>,
+    /// With this number those come that are erased later.
+    pub erased_up_to: u64,
 }
 
 /// Makes batches durable.
@@ -265,8 +269,8 @@ pub trait Feed {
         Ok(())
     }
 
-    /// What is new.
-    fn news(&self) -> Result<News, Error>;
+    /// What is new, and what was erased behind this number ([`News::erased_up_to`]; 0 = all that is told of).
+    fn news(&self, erased_after: u64) -> Result<News, Error>;
 
     /// Never-tried deliveries of one sink behind `after`, by sequence.
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error>;

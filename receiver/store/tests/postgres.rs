@@ -1,6 +1,6 @@
 //! The store in PostgreSQL passes the suite on a real server, and keeps what several processes are promised.
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
@@ -12,14 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boathook_event::{Count, DedupeKey, Partition, Partitions, Seq, Word};
+use boathook_event::{Count, DedupeKey, Partition, Partitions, Retention, Seq, Word};
 use boathook_store::{
     Error,
     postgres::{Options, Postgres},
-    traits::{Archive, Batch, Committer, Epoch, Feed, Joined, Page, Replay, Shares, Verdict},
+    traits::{Archive, Batch, Committer, Epoch, Feed, Joined, Page, Replay, Retentions, Shares, Verdict},
 };
 use boathook_testbed::{Postgres as Server, shared_postgres};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::suite::{
     Environment, LEASE, Lasting,
@@ -99,6 +99,26 @@ fn open(url: &str, holder: &str) -> Postgres {
 
 fn batch(drafts: &[Draft]) -> Batch {
     Batch { appends: drafts.iter().map(Draft::append).collect(), ..Batch::default() }
+}
+
+#[test]
+fn what_one_erases_the_others_are_told_for_an_hour() {
+    let database = Database::new();
+    database.append(&[draft(1), draft(2), draft(3), draft(4)]);
+    let (mut archive, feed) = (database.archive(), open(&database.url, "other").feed().unwrap());
+    assert_eq!(archive.erase(&[3, 1, 9]).unwrap().events, 2);
+    let first = feed.news(0).unwrap();
+    assert_eq!(first.erased.iter().copied().collect::<BTreeSet<_>>(), BTreeSet::from([1, 3]));
+    assert_eq!(archive.erase(&[2]).unwrap().events, 1);
+    let second = feed.news(first.erased_up_to).unwrap();
+    assert_eq!((&second.erased[..], second.erased_up_to > first.erased_up_to), (&[2][..], true));
+    let third = feed.news(second.erased_up_to).unwrap();
+    assert_eq!((third.erased.len(), third.erased_up_to), (0, second.erased_up_to));
+    database.set_time(build::START + SignedDuration::from_secs(3_601));
+    let day = Duration::from_secs(86_400);
+    let default = Retention { delivered: day, parked: day, rejected: day };
+    archive.retain(&Retentions { default, endpoints: HashMap::new() }, build::START).unwrap();
+    assert_eq!(feed.news(0).unwrap().erased, Vec::<Seq>::new());
 }
 
 #[test]
@@ -193,7 +213,7 @@ fn a_feed_that_is_read_while_several_write_skips_nothing() {
         }
     }
     writers.into_iter().for_each(|writer| writer.join().unwrap());
-    let last = feed.news().unwrap().last;
+    let last = feed.news(0).unwrap().last;
     assert!(last > WRITERS * EACH);
     assert!(read.into_iter().eq(1..=last));
 }

@@ -211,6 +211,36 @@ fn what_is_replayed_at_one_receiver_the_other_delivers_soon() {
 }
 
 #[test]
+fn what_is_erased_at_one_receiver_the_other_tries_no_more() {
+    let (url, sink) = (shared_postgres().database().unwrap(), Server::start());
+    let [one, other] = two(&url, &sink);
+    sink.refuse(Some("first"));
+    let name = |which: &str, number: usize| format!("{which}-{number}");
+    for number in 0..8 {
+        for which in ["first", "second"] {
+            let body = format!("{{\"key\":\"k{number}\",\"which\":\"{which}\"}}");
+            assert_eq!(other.send(&name(which, number), "push", &body).status, 200);
+        }
+    }
+    until("the first to fail", || (one.report()["sinks"][0]["failedAttempts"].as_u64()? > 8).then_some(()));
+    for number in 0..8 {
+        let found = one.call("GET", &format!("/v1/events?id={}", name("first", number)), "").json();
+        let uid = found["events"][0]["uid"].as_str().unwrap();
+        assert_eq!(one.call("DELETE", &format!("/v1/events/{uid}"), "").status, 204);
+    }
+    let second: Vec<String> = (0..8).map(|number| name("second", number)).collect();
+    let deadline = Instant::now() + LONG;
+    loop {
+        let come = sink.values("x-github-delivery");
+        if second.iter().all(|one| come.contains(one)) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{come:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn while_the_database_is_away_nothing_is_acknowledged_and_when_it_is_back_all_goes_on() {
     let (server, sink) = (Postgres::start().unwrap(), Server::start());
     let url = server.database().unwrap();

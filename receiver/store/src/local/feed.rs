@@ -42,8 +42,8 @@ impl Feed for LocalFeed {
         self.shared.writer().claim().map(Joined::Sole)
     }
 
-    fn news(&self) -> Result<News, Error> {
-        Ok(News { last: self.shared.commits.last_seq(), armed: 0 })
+    fn news(&self, _: u64) -> Result<News, Error> {
+        Ok(News { last: self.shared.commits.last_seq(), ..News::default() })
     }
 
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {

@@ -23,8 +23,8 @@ impl Feed for MemoryFeed {
         Ok(Joined::Sole(self.0.state().claim()))
     }
 
-    fn news(&self) -> Result<News, Error> {
-        Ok(News { last: self.0.state().last_seq, armed: 0 })
+    fn news(&self, _: u64) -> Result<News, Error> {
+        Ok(News { last: self.0.state().last_seq, ..News::default() })
     }
 
     fn next(&self, sink: &ObjectName, after: Seq, page: Page) -> Result<Fed, Error> {

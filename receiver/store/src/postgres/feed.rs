@@ -8,7 +8,7 @@ use tokio_postgres::{Row, types::Type};
 use crate::{
     Error,
     columns::place,
-    limits::{DUE_OF_EACH_MIN, FEED_ROWS_MAX},
+    limits::{DUE_OF_EACH_MIN, FEED_ROWS_MAX, NEWS_ERASED_MAX},
     postgres::{
         archive,
         connection::{BEGIN_READ, Connection, Session},
@@ -115,14 +115,24 @@ impl Feed for PostgresFeed {
         Ok(())
     }
 
-    fn news(&self) -> Result<News, Error> {
+    fn news(&self, erased_after: u64) -> Result<News, Error> {
         self.connection.borrow_mut().work(&async |session| {
             let mut flight = Flight::new(&session.client);
             let news = flight.ask("select last_seq, armed from store", Vec::new());
-            let news = flight.land().await?.take(news);
+            let erased = flight.ask(
+                "select number, seq from erased where number > $1 order by number limit $2",
+                vec![value(place(erased_after), Type::INT8), value(NEWS_ERASED_MAX, Type::INT8)],
+            );
+            let mut answers = flight.land().await?;
             let number = |row: &Row, column| row.try_get::<_, i64>(column).map(i64::unsigned_abs);
+            let (news, erased) = (answers.take(news), answers.take(erased));
             let Some(row) = news.first() else { return Ok(News::default()) };
-            Ok(News { last: number(row, 0)?, armed: number(row, 1)? })
+            Ok(News {
+                last: number(row, 0)?,
+                armed: number(row, 1)?,
+                erased_up_to: erased.last().map_or(Ok(erased_after), |row| number(row, 0))?,
+                erased: erased.iter().map(|row| number(row, 1)).collect::<Result<_, _>>()?,
+            })
         })
     }
 

@@ -112,6 +112,7 @@ pub(super) async fn erase(session: &Session, events: &[Seq]) -> Result<Erased, F
         totals.erased += 1;
     }
     let mut flight = Flight::new(&session.client);
+    flight.ask("insert into erased (seq) select unnest($1)", vec![value(seqs.clone(), Type::INT8_ARRAY)]);
     delete(&seqs, &mut flight, &mut tally);
     tally.write(&mut flight);
     commit(session, flight).await?;
@@ -204,7 +205,8 @@ fn delete(seqs: &[i64], flight: &mut Flight<'_>, tally: &mut Tally<i32>) {
     }
 }
 
-/// Forgets some of the deduplication keys past their window, by the database's clock, and writers that are gone for long.
+/// Forgets some of the deduplication keys past their window, by the database's clock, writers that are gone for long, and what was
+/// erased then.
 /// Returns whether there may be more.
 async fn forget(session: &Session) -> Result<bool, Fault> {
     let (locked, ()) = locked(session, BEGIN_LATER, |_| ()).await?;
@@ -215,6 +217,8 @@ async fn forget(session: &Session) -> Result<bool, Fault> {
         vec![value(locked.now, Type::INT8), value(FORGET_ROWS, Type::INT8)],
     );
     flight.ask("delete from writers where at < now() - interval '1 day'", Vec::new());
+    // Whoever delivers has looked since, or has lost its lease.
+    flight.ask("delete from erased where at < now() - interval '1 hour'", Vec::new());
     let forgotten = flight.land().await?.take(forgotten).len();
     commit(session, Flight::new(&session.client)).await?;
     Ok(i64::try_from(forgotten).is_ok_and(|forgotten| forgotten >= FORGET_ROWS))

@@ -20,9 +20,9 @@ fn seqs(fed: &Fed) -> Vec<Seq> {
 
 pub(crate) fn the_last_place_is_told_whether_or_not_a_sink_wants_it<E: Environment>() {
     let environment = E::new();
-    assert_eq!(environment.feed().news().unwrap().last, 0);
+    assert_eq!(environment.feed().news(0).unwrap().last, 0);
     environment.append(&[draft(1), draft(2).sinks(&[])]);
-    assert_eq!(environment.feed().news().unwrap().last, 2);
+    assert_eq!(environment.feed().news(0).unwrap().last, 2);
 }
 
 pub(crate) fn never_tried_deliveries_come_by_sequence_page_by_page<E: Environment>() {

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use boathook_event::{Attempt, Delivery, ObjectName, Partition, Partitions, Record, Seq};
+use boathook_event::{Attempt, Delivery, Making, ObjectName, Partition, Partitions, Record, Seq};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -218,6 +218,7 @@ impl Dispatcher {
             seq,
             sink: delivery.sink.clone(),
             endpoint: delivery.event.endpoint.clone(),
+            making: Making::of(delivery),
             next: settings.retry.next(attempt, since, now.wall, random),
             attempt: Some(attempt.clone()),
         };

@@ -207,8 +207,28 @@ pub struct Record {
     pub sink: ObjectName,
     /// The endpoint, for the totals.
     pub endpoint: ObjectName,
+    /// Of which making of the delivery it tells.
+    pub making: Making,
     /// The attempt; `None` where it ends without one.
     pub attempt: Option<Attempt>,
     /// What follows.
     pub next: Next,
+}
+
+/// How a delivery was pending: where a store may be told of it twice, it can be pending anew by the second time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Making {
+    /// However it is.
+    Any,
+    /// It was never tried.
+    Fresh,
+    /// It was due at this time, as the store has it: in microseconds.
+    Due(Timestamp),
+}
+
+impl Making {
+    /// Of this delivery.
+    pub fn of(delivery: &Delivery) -> Self {
+        delivery.due.map_or(Self::Fresh, Self::Due)
+    }
 }

@@ -24,7 +24,8 @@ mod totals;
 mod types;
 
 pub use delivery::{
-    Attempt, Delivered, Delivery, Destination, DuePlace, Failure, FailureKind, Next, ParkReason, Record, Seq,
+    Attempt, Delivered, Delivery, Destination, DuePlace, Failure, FailureKind, Making, Next, ParkReason,
+    Record, Seq,
 };
 pub use event::{Event, EventParts, Head};
 pub use filter::{Filter, FilterError, FilterFailure, FilterSpec, Operator, RuleSpec};

@@ -18,7 +18,8 @@ use std::{
 };
 
 use boathook_event::{
-    Attempt, DedupeKey, Delivered, Destination, Event, EventParts, Head, Next, ObjectName, Record, Uid,
+    Attempt, DedupeKey, Delivered, Destination, Event, EventParts, Head, Making, Next, ObjectName, Record,
+    Uid,
 };
 use boathook_store::{
     local::Local,
@@ -189,6 +190,7 @@ fn delivered(seq: u64, [sink, endpoint]: &[ObjectName; 2]) -> Record {
         seq,
         sink: sink.clone(),
         endpoint: endpoint.clone(),
+        making: Making::Fresh,
         attempt: Some(Attempt { number: 1, started_at, duration_millis: 3, result }),
         next: Next::Delivered { already_there: false },
     }

@@ -12,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boathook_event::{Count, DedupeKey, Partition, Partitions, Retention, Seq, Word};
+use boathook_event::{
+    Count, DedupeKey, Making, Next, ParkReason, Partition, Partitions, Record, Retention, Seq, Word,
+};
 use boathook_store::{
     Error,
     postgres::{Options, Postgres},
@@ -99,6 +101,43 @@ fn open(url: &str, holder: &str) -> Postgres {
 
 fn batch(drafts: &[Draft]) -> Batch {
     Batch { appends: drafts.iter().map(Draft::append).collect(), ..Batch::default() }
+}
+
+/// The answer to a commit was lost, and what it says was told again after the delivery was armed.
+#[test]
+fn what_is_told_again_ends_nothing_that_is_pending_anew_by_then() {
+    let database = Database::new();
+    let epoch = database.claim();
+    let tell = |record: &Record| {
+        let outcomes = vec![(epoch, record.clone())];
+        database.committer().commit(&Batch { outcomes, ..Batch::default() }).unwrap();
+        let totals = database.archive().statistics().unwrap().sinks.remove(0);
+        [totals.pending, totals.parked, totals.delivered]
+    };
+    let due =
+        || database.feed().due(&name("a"), Timestamp::MAX, build::FIRST, build::ALL).unwrap().deliveries;
+    let replay = || drop(database.archive().replay(&[1], &Replay::default()).unwrap());
+    database.append(&[draft(1)]);
+    let parked = Record { making: Making::Fresh, ..build::parked(1, "a", 1, build::at(0)) };
+    assert_eq!(tell(&parked), [0, 1, 0]);
+    replay();
+    assert_eq!(tell(&parked), [1, 0, 0]);
+    let too_old = build::without_attempt(1, "a", Next::Parked(ParkReason::TooOld));
+    assert_eq!(tell(&Record { making: Making::Fresh, ..too_old }), [1, 0, 0]);
+    // What becomes of the new making counts, and its retry too.
+    let retry = Record {
+        making: Making::of(&due().remove(0)),
+        ..build::retry(1, "a", 1, build::at(1), build::at(60) + SignedDuration::from_nanos(1))
+    };
+    let delivered = build::delivered(1, "a", 2, build::at(60));
+    let delivered = Record { making: Making::Due(build::at(60)), ..delivered };
+    assert_eq!(tell(&delivered), [1, 0, 0]);
+    assert_eq!(tell(&retry), [1, 0, 0]);
+    assert_eq!(due()[0].attempts, 1);
+    assert_eq!(tell(&delivered), [0, 0, 1]);
+    replay();
+    assert_eq!(tell(&delivered), [1, 0, 1]);
+    assert_eq!(due()[0].replay, 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! sink is suspended. What is in memory is looked at whole; the store is read from its oldest on, a page at a time.
 use std::time::Duration;
 
-use boathook_event::{Delivery, Next, ParkReason, Record, Seq};
+use boathook_event::{Delivery, Making, Next, ParkReason, Record, Seq};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Known, Lane, Read, State};
@@ -158,7 +158,8 @@ impl Lane {
         let Some(next) = self.over(&known.delivery, now) else { return false };
         let (sink, event) = (self.settings.sink.clone(), known.delivery.event.clone());
         let partition = known.delivery.partition();
-        let record = Record { seq, sink, endpoint: event.endpoint.clone(), attempt: None, next };
+        let making = Making::of(&known.delivery);
+        let record = Record { seq, sink, endpoint: event.endpoint.clone(), making, attempt: None, next };
         // Until that is written, nothing of its key goes.
         if let Some(key) = known.delivery.lane_key() {
             self.keys.hold(key, seq);

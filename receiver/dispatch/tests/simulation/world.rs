@@ -12,8 +12,8 @@ use std::{
 
 use boathook_dispatch::{Command, Dispatcher, Handover, Input, Now, SinkSettings, limits};
 use boathook_event::{
-    Attempt, Delivered, Delivery, Failure, FailureKind, Flow, Jitter, Next, ObjectName, Partitions, Record,
-    RetryPolicy, Seq,
+    Attempt, Delivered, Delivery, Failure, FailureKind, Flow, Jitter, Making, Next, ObjectName, Partitions,
+    Record, RetryPolicy, Seq,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -357,6 +357,12 @@ impl World {
         let known = self.pending.get_mut(sink).expect("the sink is there");
         // Of what is gone nothing is written, and that is no failure.
         if written && !self.erased.contains(seq) {
+            let due = known.get(seq).map(|(_, due)| *due);
+            assert_eq!(
+                due.map(|due| due.map_or(Making::Fresh, Making::Due)),
+                Some(record.making),
+                "{record:?}"
+            );
             match next {
                 Next::Retry { due } => {
                     let number = attempt.as_ref().map(|attempt| attempt.number);

@@ -12,7 +12,8 @@ use crate::{
 impl Work<'_> {
     /// Moves a pending delivery on. What is told a second time, or of a delivery that is gone, changes nothing.
     pub(super) fn outcome(&mut self, record: &Record) -> Result<(), Error> {
-        let Record { seq, sink, endpoint, attempt, next } = record;
+        // Here nobody is in doubt and tells it again after others: the making is the one that is pending.
+        let Record { seq, sink, endpoint, making: _, attempt, next } = record;
         let (Some(sink), Some(endpoint)) = (self.names.known(sink), self.names.known(endpoint)) else {
             return Ok(());
         };

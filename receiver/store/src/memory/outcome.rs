@@ -8,7 +8,7 @@ use crate::{limits::LAST_FAILURES_MAX, traits::DeliveryState};
 impl State {
     /// Moves a pending delivery on. What is told a second time, or of a delivery that is gone, changes nothing.
     pub(super) fn record(&mut self, record: &Record, now: Timestamp) {
-        let Record { seq, sink, endpoint: _, attempt, next } = record;
+        let Record { seq, sink, endpoint: _, making: _, attempt, next } = record;
         let Self { events, lanes, counts, .. } = self;
         let Some(kept) = events.get_mut(seq) else { return };
         let bytes = kept.body_bytes();

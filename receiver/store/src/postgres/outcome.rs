@@ -1,7 +1,7 @@
 //! Recording attempts and what follows them, and the ends of deliveries without one.
 use std::collections::{BTreeMap, HashSet};
 
-use boathook_event::{Attempt, Failure, Next, Record};
+use boathook_event::{Attempt, Failure, Making, Next, Record};
 use tokio_postgres::{Row, types::Type};
 
 use crate::{
@@ -51,6 +51,7 @@ pub(super) struct Moves<'b> {
 /// A delivery before this batch.
 struct Pending {
     attempts: u32,
+    due: Option<i64>,
     replay: i32,
     bytes: i64,
     /// As it is stored; where it holds it, once it is parked.
@@ -62,6 +63,16 @@ struct Completed {
     outcome: &'static str,
     attempts: u32,
     at: i64,
+}
+
+impl Pending {
+    fn is(&self, making: Making) -> bool {
+        match making {
+            Making::Any => true,
+            Making::Fresh => self.due.is_none(),
+            Making::Due(due) => self.due == Some(due.as_microsecond()),
+        }
+    }
 }
 
 impl<'b> Outcomes<'b> {
@@ -85,7 +96,7 @@ impl<'b> Outcomes<'b> {
             vec![value(seqs, Type::INT8_ARRAY), value(sinks, Type::INT4_ARRAY)]
         };
         let pending = flight.ask(
-            "select distinct p.seq, p.sink, p.attempts, p.replay, p.bytes, case when p.blocks then p.key end
+            "select distinct p.seq, p.sink, p.attempts, p.replay, p.bytes, case when p.blocks then p.key end, p.due
              from unnest($1, $2) as told (seq, sink)
              join pending p on p.sink = told.sink and p.seq = told.seq",
             of(&self.told.iter().collect::<Vec<_>>()),
@@ -108,7 +119,7 @@ impl<'b> Outcomes<'b> {
     }
 
     /// Moves pending deliveries on, in the order in which it was told. What is told a second time, or of a delivery that is
-    /// gone, changes nothing. What ends without an attempt ends `now`.
+    /// gone, or is pending anew by now, changes nothing. What ends without an attempt ends `now`.
     pub(super) fn moves(
         &self,
         asked: &Asked,
@@ -121,7 +132,8 @@ impl<'b> Outcomes<'b> {
             let at: At = (row.try_get(0)?, row.try_get(1)?);
             let attempts = row.try_get::<_, i32>(2)?.unsigned_abs();
             let (replay, bytes, key) = (row.try_get(3)?, row.try_get(4)?, row.try_get::<_, Option<&str>>(5)?);
-            pending.insert(at, Pending { attempts, replay, bytes, key: key.map(Into::into) });
+            let due = row.try_get(6)?;
+            pending.insert(at, Pending { attempts, due, replay, bytes, key: key.map(Into::into) });
         }
         let mut known = HashSet::new();
         for row in asked.failures.map(rows).unwrap_or_default() {
@@ -135,14 +147,14 @@ impl<'b> Outcomes<'b> {
             let moved = match next {
                 Next::Retry { due } => {
                     let made = attempt.as_ref().map_or(0, |attempt| attempt.number);
-                    let standing = pending.get_mut(at).filter(|standing| standing.attempts < made);
-                    standing.map(|standing| {
-                        standing.attempts = made;
+                    let standing = pending.get_mut(at).filter(|standing| standing.is(record.making));
+                    standing.filter(|standing| standing.attempts < made).map(|standing| {
+                        (standing.attempts, standing.due) = (made, Some(due.as_microsecond()));
                         moves.retried.insert(*at, (made, due.as_microsecond()));
                         standing.replay
                     })
                 }
-                _ => pending.remove(at).and_then(|standing| {
+                _ => take(&mut pending, at, record.making).and_then(|standing| {
                     totals.waits_no_more(standing.bytes);
                     totals.ended(next).into_iter().for_each(|total| *total += 1);
                     moves.complete(*at, next, attempt.as_ref(), standing, now)
@@ -163,6 +175,11 @@ impl<'b> Outcomes<'b> {
     }
 }
 
+/// The delivery, if it is that one.
+fn take(pending: &mut BTreeMap<At, Pending>, at: &At, making: Making) -> Option<Pending> {
+    if pending.get(at).is_some_and(|standing| standing.is(making)) { pending.remove(at) } else { None }
+}
+
 impl<'b> Moves<'b> {
     fn complete(
         &mut self,
@@ -172,7 +189,7 @@ impl<'b> Moves<'b> {
         standing: Pending,
         now: i64,
     ) -> Option<i32> {
-        let Pending { attempts, replay, bytes: _, key } = standing;
+        let Pending { attempts, due: _, replay, bytes: _, key } = standing;
         let outcome = outcome(next)?;
         self.retried.remove(&at);
         if let Some(key) = key {

@@ -2,7 +2,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use boathook_event::{
-    Attempt, DedupeKey, Delivered, Destination, Event, EventParts, Failure, FailureKind, Head, Next,
+    Attempt, DedupeKey, Delivered, Destination, Event, EventParts, Failure, FailureKind, Head, Making, Next,
     ObjectName, ParkReason, Record, Seq, Uid,
 };
 use boathook_store::traits::{Append, Page};
@@ -176,6 +176,7 @@ pub(crate) fn delivered(seq: Seq, sink: &str, number: u32, started: Timestamp) -
         seq,
         sink: name(sink),
         endpoint: name("in"),
+        making: Making::Any,
         attempt: Some(attempt),
         next: Next::Delivered { already_there: false },
     }
@@ -190,6 +191,7 @@ pub(crate) fn parked(seq: Seq, sink: &str, number: u32, started: Timestamp) -> R
         seq,
         sink: name(sink),
         endpoint: name("in"),
+        making: Making::Any,
         attempt: Some(failed_attempt(number, started)),
         next: Next::Parked(ParkReason::AttemptsExhausted),
     }
@@ -197,5 +199,5 @@ pub(crate) fn parked(seq: Seq, sink: &str, number: u32, started: Timestamp) -> R
 
 /// It ends so, without another attempt.
 pub(crate) fn without_attempt(seq: Seq, sink: &str, next: Next) -> Record {
-    Record { seq, sink: name(sink), endpoint: name("in"), attempt: None, next }
+    Record { seq, sink: name(sink), endpoint: name("in"), making: Making::Any, attempt: None, next }
 }

@@ -2,7 +2,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use boathook_event::{
-    Attempt, Count, DedupeKey, Delivered, Destination, Event, EventParts, Failure, Next, ObjectName,
+    Attempt, Count, DedupeKey, Delivered, Destination, Event, EventParts, Failure, Making, Next, ObjectName,
     ParkReason, Record, Rejected, Seq, Uid, Word,
 };
 use bytes::Bytes;
@@ -199,7 +199,7 @@ const PARKED: u8 = 3;
 const SKIPPED: u8 = 4;
 
 fn put_record(out: &mut Vec<u8>, record: &Record) {
-    let Record { seq, sink, endpoint, attempt, next } = record;
+    let Record { seq, sink, endpoint, making: _, attempt, next } = record;
     out.extend_from_slice(&seq.to_le_bytes());
     put(out, sink.as_str().as_bytes());
     put(out, endpoint.as_str().as_bytes());
@@ -257,7 +257,8 @@ fn record(rest: &mut In<'_>) -> Option<Record> {
         SKIPPED => Next::Skipped,
         _ => return None,
     };
-    Some(Record { seq, sink, endpoint, attempt, next })
+    // A frame is applied once.
+    Some(Record { seq, sink, endpoint, making: Making::Any, attempt, next })
 }
 
 fn attempt(rest: &mut In<'_>) -> Option<Attempt> {

@@ -8,8 +8,8 @@ use std::{
 };
 
 use boathook_event::{
-    Attempt, Count, DedupeKey, Delivered, Destination, Event, EventParts, Failure, FailureKind, Head, Next,
-    ObjectName, ParkReason, Record, Rejected, Uid, Word,
+    Attempt, Count, DedupeKey, Delivered, Destination, Event, EventParts, Failure, FailureKind, Head, Making,
+    Next, ObjectName, ParkReason, Record, Rejected, Uid, Word,
 };
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
@@ -194,7 +194,7 @@ fn frame(seq: u64, bytes: usize) -> Frame {
 
 fn record(result: Result<Delivered, Failure>, next: Next) -> Record {
     let attempt = Some(Attempt { number: 2, started_at: at(7), duration_millis: 8, result });
-    Record { seq: 9, sink: name("a"), endpoint: name("in"), attempt, next }
+    Record { seq: 9, sink: name("a"), endpoint: name("in"), making: Making::Any, attempt, next }
 }
 
 fn failure(kind: FailureKind, retry_after: Option<Duration>) -> Failure {

@@ -148,7 +148,7 @@ pub(crate) async fn run(parts: Parts, term: Term) -> Parts {
     };
     deliveries.own();
     let mut look = tokio::time::interval(LOOK_FOR_DUE);
-    while !deliveries.is_done() && !deliveries.term.is_over() {
+    while !deliveries.is_done() && !deliveries.term.is_over(deliveries.paused) {
         deliveries.turn(&mut look).await;
     }
     deliveries.parts
@@ -183,7 +183,7 @@ impl Deliveries {
         }
         self.catch_up();
         // This process may have stood still since it waited.
-        if !self.term.is_over() {
+        if !self.term.is_over(self.paused) {
             self.act();
             self.quiet();
         }
@@ -215,10 +215,16 @@ impl Deliveries {
     }
 
     fn changed(&mut self, changed: Changed) {
-        self.step(match changed {
-            Changed::Armed(seqs) => Input::Rearmed { seqs },
-            Changed::Erased(seqs) => Input::Gone { seqs: seqs.into_iter().collect() },
-        });
+        match changed {
+            Changed::Armed(seqs) => self.step(Input::Rearmed { seqs }),
+            Changed::Erased(seqs) => {
+                // What was stored before it was erased must not come after that.
+                while let Ok(handover) = self.parts.handed_over.try_recv() {
+                    self.stored(handover);
+                }
+                self.step(Input::Gone { seqs: seqs.into_iter().collect() });
+            }
+        }
     }
 
     fn recorded(&mut self, written: bool) {

@@ -78,6 +78,12 @@ impl Rights {
         self.epochs.get(&partition).copied()
     }
 
+    /// Whether another process has something of it. What is given back may be given already, if the answer to that was lost.
+    fn is_lost(&self, held: &BTreeMap<Partition, Epoch>) -> bool {
+        let mut kept = self.epochs.iter().filter(|(partition, _)| !self.giving.contains(**partition));
+        kept.any(|(partition, epoch)| held.get(partition) != Some(epoch))
+    }
+
     /// This process's part of what a sink may bear in all, at least one.
     pub(crate) fn part_of(&self, all: usize) -> usize {
         let owned = usize::try_from(self.owned().len()).unwrap_or(usize::MAX);
@@ -102,9 +108,9 @@ impl Term {
     }
 
     /// Whether it has to be asked for anew: somebody else has something of it, or this process stood still for so long that
-    /// somebody may.
-    pub(crate) fn is_over(&self) -> bool {
-        let Hold { asked, paused, lost } = *self.hold.borrow();
+    /// somebody may, and dispatch does not know yet that nothing may begin.
+    pub(crate) fn is_over(&self, paused: bool) -> bool {
+        let Hold { asked, lost, .. } = *self.hold.borrow();
         lost || (!paused && asked.is_some_and(|asked| asked.elapsed() >= LEASE_TIME / 2))
     }
 
@@ -212,9 +218,7 @@ impl Keeper {
         let asked = Instant::now();
         match self.join().await {
             Ok(Joined::Shared(shares)) => {
-                let taken_over =
-                    |(partition, epoch): (&Partition, &Epoch)| shares.held.get(partition) != Some(epoch);
-                let lost = self.rights.borrow().epochs.iter().any(taken_over);
+                let lost = self.rights.borrow().is_lost(&shares.held);
                 // What came late counts from when it was asked for.
                 let paused = asked.elapsed() >= LEASE_TIME / 3;
                 self.hold.send_replace(Hold { asked: Some(asked), paused, lost });
@@ -323,5 +327,43 @@ async fn look(reader: Reader, told: watch::Sender<Others>, changes: mpsc::Sender
         let tells = Others { last: before.last, armed: news.armed };
         told.send_if_modified(|told| std::mem::replace(told, tells) != tells || due);
         before = news;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn some(numbers: std::ops::Range<u8>) -> Partitions {
+        numbers.filter_map(Partition::numbered).collect()
+    }
+
+    #[test]
+    fn a_lease_that_is_half_over_ends_the_term_unless_dispatch_knows_that_nothing_may_begin() {
+        let term = Term::sole(Epoch(1));
+        assert!(!term.is_over(false));
+        for (seconds, paused, lost, [not_knowing, knowing]) in [
+            (1, false, false, [false, false]),
+            (1, false, true, [true, true]),
+            (20, true, false, [true, false]),
+            (20, true, true, [true, true]),
+        ] {
+            let asked = Instant::now().checked_sub(Duration::from_secs(seconds));
+            let hold = watch::Sender::new(Hold { asked, paused, lost }).subscribe();
+            let term = Term { hold, ..term.clone() };
+            assert_eq!([term.is_over(false), term.is_over(true)], [not_knowing, knowing], "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_may_be_gone_and_nothing_else() {
+        let held = |of: Partitions| of.iter().map(|one| (one, Epoch(7))).collect::<BTreeMap<_, _>>();
+        let rights = Rights { epochs: held(some(0..32)), giving: some(0..16), version: 1 };
+        assert!(!rights.is_lost(&held(some(0..32))));
+        assert!(!rights.is_lost(&held(some(16..40))));
+        assert!(rights.is_lost(&held(some(0..31))));
+        assert!(rights.is_lost(&some(0..32).iter().map(|one| (one, Epoch(8))).collect()));
     }
 }

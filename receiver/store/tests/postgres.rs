@@ -138,6 +138,11 @@ fn what_is_told_again_ends_nothing_that_is_pending_anew_by_then() {
     replay();
     assert_eq!(tell(&delivered), [1, 0, 1]);
     assert_eq!(due()[0].replay, 1);
+    // What was attempted twice by one process, which did not know of the first time any more, has ended.
+    database.append(&[draft(2)]);
+    let fresh = |record| Record { making: Making::Fresh, ..record };
+    assert_eq!(tell(&fresh(build::retry(2, "a", 1, build::at(0), build::at(5)))), [2, 0, 1]);
+    assert_eq!(tell(&fresh(build::delivered(2, "a", 1, build::at(0)))), [1, 0, 2]);
 }
 
 #[test]
@@ -316,7 +321,24 @@ fn a_partition_is_held_by_one_process_that_lives_and_what_another_says_of_it_is_
     let mut again = open(&url, "one").feed().unwrap();
     assert_eq!(shares(&mut again, LEASE).free, Partitions::ALL);
     assert_eq!(of(&again.claim(some([25])).unwrap()), some([25]));
-    assert_eq!(of(&shares(&mut of_one, LEASE).held), some((20..25).chain(26..30)));
+    assert_eq!(of(&shares(&mut of_one, LEASE).held), Partitions::NONE);
+}
+
+#[test]
+fn what_a_receiver_held_before_its_restart_is_free_for_the_others_too() {
+    let url = database();
+    let (one, other) = (open(&url, "one"), open(&url, "other"));
+    let mut of_one = one.feed().unwrap();
+    shares(&mut of_one, LEASE);
+    of_one.claim(Partitions::ALL).unwrap();
+    let mut of_other = other.feed().unwrap();
+    assert_eq!(shares(&mut of_other, LEASE).free, Partitions::NONE);
+    // Its share is a half by now.
+    let mut again = open(&url, "one").feed().unwrap();
+    assert_eq!(shares(&mut again, LEASE).free, Partitions::ALL);
+    again.claim(some(0..32)).unwrap();
+    assert_eq!(shares(&mut of_other, LEASE).free, some(32..64));
+    assert_eq!(of(&of_other.claim(some(32..64)).unwrap()), some(32..64));
 }
 
 #[test]

@@ -66,8 +66,10 @@ struct Completed {
 }
 
 impl Pending {
+    /// Whether that is meant. What was armed anew and not tried since is not, unless it says so.
     fn is(&self, making: Making) -> bool {
         match making {
+            _ if self.attempts > 0 => true,
             Making::Any => true,
             Making::Fresh => self.due.is_none(),
             Making::Due(due) => self.due == Some(due.as_microsecond()),

@@ -42,6 +42,7 @@ pub(super) fn retain(
         forget_rejected(connection, endpoint, cuts.rejected)?;
     }
     while yielding(|| connection.work(&async |session| forget(session).await))? {}
+    while yielding(|| connection.work(&async |session| forget_erased(session).await))? {}
     let first_kept = Hour::of(now).first_kept();
     while yielding(|| connection.work(&async |session| series::forget(session, first_kept).await))? {}
     Ok(deleted)
@@ -205,8 +206,7 @@ fn delete(seqs: &[i64], flight: &mut Flight<'_>, tally: &mut Tally<i32>) {
     }
 }
 
-/// Forgets some of the deduplication keys past their window, by the database's clock, writers that are gone for long, and what was
-/// erased then.
+/// Forgets some of the deduplication keys past their window, by the database's clock, and writers that are gone for long.
 /// Returns whether there may be more.
 async fn forget(session: &Session) -> Result<bool, Fault> {
     let (locked, ()) = locked(session, BEGIN_LATER, |_| ()).await?;
@@ -217,10 +217,23 @@ async fn forget(session: &Session) -> Result<bool, Fault> {
         vec![value(locked.now, Type::INT8), value(FORGET_ROWS, Type::INT8)],
     );
     flight.ask("delete from writers where at < now() - interval '1 day'", Vec::new());
-    // Whoever delivers has looked since, or has lost its lease.
-    flight.ask("delete from erased where at < now() - interval '1 hour'", Vec::new());
     let forgotten = flight.land().await?.take(forgotten).len();
     commit(session, Flight::new(&session.client)).await?;
+    Ok(i64::try_from(forgotten).is_ok_and(|forgotten| forgotten >= FORGET_ROWS))
+}
+
+/// Forgets some of what was erased an hour ago: whoever delivers has looked since, or has lost its lease. Returns whether there may
+/// be more.
+async fn forget_erased(session: &Session) -> Result<bool, Fault> {
+    let mut flight = Flight::new(&session.client);
+    let forgotten = flight.ask(
+        "delete from erased where number in (
+             select number from (select number, at from erased order by number limit $1) oldest
+             where at < now() - interval '1 hour'
+         ) returning 1",
+        vec![value(FORGET_ROWS, Type::INT8)],
+    );
+    let forgotten = flight.land().await?.take(forgotten).len();
     Ok(i64::try_from(forgotten).is_ok_and(|forgotten| forgotten >= FORGET_ROWS))
 }
 

@@ -23,7 +23,8 @@ use crate::{
 /// What a process holds.
 pub(super) type Held = BTreeMap<Partition, Epoch>;
 
-/// See [`crate::traits::Feed::join`]. Of `known`, what is still there is held; what an earlier process of this name held is free.
+/// See [`crate::traits::Feed::join`]. Of `known`, what is still there is held. What else has this name is given back: an earlier
+/// process had it, or a claim whose answer was lost; while this one lives, nobody else could take it.
 pub(super) async fn join(
     session: &Session,
     name: &str,
@@ -35,6 +36,11 @@ pub(super) async fn join(
         "insert into receivers (name, ends) values ($1, now() + make_interval(secs => $2))
          on conflict (name) do update set ends = excluded.ends",
         vec![value(name, Type::TEXT), value(lease.as_secs_f64(), Type::FLOAT8)],
+    );
+    let epochs = known.values().copied().collect::<Vec<_>>();
+    flight.ask(
+        "update leases set holder = '' where holder = $1 and epoch <> all($2)",
+        vec![value(name, Type::TEXT), of(&epochs)],
     );
     let living = flight.ask("select name from receivers where ends > now() order by name", Vec::new());
     let holders = flight.ask("select part, holder, epoch from leases", Vec::new());

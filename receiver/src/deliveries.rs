@@ -3,6 +3,7 @@
 //! All state is the dispatcher's; here are the clock, the store, the sinks and the channels between them. Records of one
 //! turn go to the store as one request. Queues are bounded: attempts under way by the lanes' concurrency, reads by two a
 //! lane, the rest by the channels.
+mod changes;
 mod lines;
 mod reads;
 
@@ -24,6 +25,7 @@ use boathook_store::{
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub(crate) use self::changes::Changed;
 use self::lines::{tell_delivered, tell_end, tell_failure};
 use crate::{
     attempt::{gone, tried, within},
@@ -58,15 +60,6 @@ pub(crate) struct Parts {
     pub(crate) asked: mpsc::Receiver<oneshot::Sender<Vec<LaneSnapshot>>>,
     /// What is parked is gone.
     pub(crate) keeps_nothing: bool,
-}
-
-/// A change of events that dispatch may have in memory as they were.
-#[derive(Debug)]
-pub(crate) enum Changed {
-    /// Deliveries of these are pending again.
-    Armed(Vec<Seq>),
-    /// These are erased.
-    Erased(Vec<Seq>),
 }
 
 /// The running loop.
@@ -212,19 +205,6 @@ impl Deliveries {
     fn missed(&mut self) {
         let last = *self.parts.missed.borrow_and_update();
         self.step(Input::Missed { last });
-    }
-
-    fn changed(&mut self, changed: Changed) {
-        match changed {
-            Changed::Armed(seqs) => self.step(Input::Rearmed { seqs }),
-            Changed::Erased(seqs) => {
-                // What was stored before it was erased must not come after that.
-                while let Ok(handover) = self.parts.handed_over.try_recv() {
-                    self.stored(handover);
-                }
-                self.step(Input::Gone { seqs: seqs.into_iter().collect() });
-            }
-        }
     }
 
     fn recorded(&mut self, written: bool) {

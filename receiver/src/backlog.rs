@@ -11,12 +11,15 @@ use std::{
 
 use boathook_event::ObjectName;
 use boathook_store::{Error, Reader};
+use tokio::sync::Mutex;
 
 /// Bytes of bodies that wait; as many entries as there are sinks with a bound.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     /// `None`: the store was not asked yet.
     sinks: RwLock<Option<HashMap<ObjectName, Waiting>>>,
+    /// Held while the store is asked for the first time: one asks for all.
+    asking: Mutex<()>,
 }
 
 /// What waits for one sink.
@@ -34,19 +37,36 @@ impl Backlog {
     /// # Errors
     /// The store cannot be asked: what was known stays.
     pub(crate) async fn refresh(&self, reader: &Reader) -> Result<(), Error> {
-        // What is stored while it is asked counts on top.
-        if let Some(sinks) = &*self.sinks.read().unwrap_or_else(PoisonError::into_inner) {
-            sinks.values().for_each(|waiting| waiting.since.store(0, Relaxed));
-        }
-        let said = reader.backlog().await?;
+        // What was stored by now is in what the store says; what is stored while it is asked counts on top.
+        let stored = self.since();
+        let said: HashMap<ObjectName, u64> = reader.backlog().await?.into_iter().collect();
         let mut sinks = self.sinks.write().unwrap_or_else(PoisonError::into_inner);
-        let mut before = sinks.take().unwrap_or_default();
-        let waiting = |(sink, said): (ObjectName, u64)| {
-            let since = before.remove(&sink).map(|waiting| waiting.since).unwrap_or_default();
-            (sink, Waiting { said, since })
-        };
-        *sinks = Some(said.into_iter().map(waiting).collect());
+        let mut waiting: HashMap<ObjectName, Waiting> = HashMap::new();
+        for (sink, before) in sinks.take().unwrap_or_default() {
+            let stored = stored.get(&sink).copied().unwrap_or(0);
+            let since = before.since.into_inner().saturating_sub(stored);
+            waiting.insert(sink, Waiting { said: 0, since: since.into() });
+        }
+        said.into_iter().for_each(|(sink, said)| waiting.entry(sink).or_default().said = said);
+        waiting.retain(|_, waiting| waiting.said > 0 || *waiting.since.get_mut() > 0);
+        *sinks = Some(waiting);
         Ok(())
+    }
+
+    /// Asks the store if it was not asked yet.
+    ///
+    /// # Errors
+    /// See [`Backlog::refresh`].
+    pub(crate) async fn know(&self, reader: &Reader) -> Result<(), Error> {
+        let _one = self.asking.lock().await;
+        if self.is_known() { Ok(()) } else { self.refresh(reader).await }
+    }
+
+    /// Bytes that were stored since the store was asked.
+    fn since(&self) -> HashMap<ObjectName, u64> {
+        let sinks = self.sinks.read().unwrap_or_else(PoisonError::into_inner);
+        let since = |(sink, waiting): (&ObjectName, &Waiting)| (sink.clone(), waiting.since.load(Relaxed));
+        sinks.iter().flatten().map(since).collect()
     }
 
     /// Whether the store was asked.

@@ -262,6 +262,8 @@ impl Receiver {
         }
         tell_what_is_lost(&self.ingress).await;
         self.upkeep.abort();
+        // It may be handing counts over.
+        drop(self.upkeep.await);
         self.reporting.abort();
         self.follow.abort();
         self.keys.abort();

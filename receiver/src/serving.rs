@@ -146,16 +146,15 @@ impl Serving {
     /// Gives what departed endpoints have to tell to `tell`, and drops what the metrics have of those that nobody uses any
     /// more.
     pub(crate) fn settle(&self, metrics: &Metrics, mut tell: impl FnMut(&EndpointTraffic)) {
-        let departed = take(&self.departed);
-        for traffic in departed {
-            let used = Arc::strong_count(&traffic) > 1;
-            tell(&traffic);
-            if used {
-                self.departed.lock().unwrap_or_else(PoisonError::into_inner).push(traffic);
-            } else if !self.endpoints.contains_key(traffic.name()) {
+        // The configuration that follows takes all of them, or none before this has ended.
+        self.departed.lock().unwrap_or_else(PoisonError::into_inner).retain(|traffic| {
+            let used = Arc::strong_count(traffic) > 1;
+            tell(traffic);
+            if !used && !self.endpoints.contains_key(traffic.name()) {
                 metrics.forget_endpoint(traffic.name());
             }
-        }
+            used
+        });
         let gone = take(&self.sinks_gone);
         gone.iter().filter(|name| !self.sinks.contains_key(*name)).for_each(|name| metrics.forget_sink(name));
     }

@@ -130,7 +130,7 @@ impl Ingress {
         let deadline = endpoint.acknowledge.deadline().map(|deadline| exchange.started + deadline);
         let mut expected = self.expect(endpoint, &appends);
         if !appends.is_empty() {
-            let bounded = self.has_room(endpoint, &appends).await?;
+            let bounded = self.has_room(endpoint, &appends, deadline).await?;
             let verdicts = self.stored(appends, deadline, exchange).await.map_err(Refusal::NotStored)?;
             self.wait_for(&verdicts, &bounded);
             for (verdict, label) in verdicts.iter().zip(labels) {
@@ -162,7 +162,11 @@ impl Ingress {
         let until = Instant::now() + STORE_TIME_MAX;
         let until = deadline.map_or(until, |deadline| deadline.min(until));
         let verdicts = timeout_at(until.into(), self.store.append(appends)).await;
-        verdicts.unwrap_or_else(|_| Err(SubmitError::Unavailable("the store did not answer in time".into())))
+        let late = |_| Err(SubmitError::InDoubt("the store did not answer in time".into()));
+        let verdicts = verdicts.unwrap_or_else(late);
+        // What is certainly not there is counted here.
+        exchange.submitted = matches!(verdicts, Ok(_) | Err(SubmitError::InDoubt(_)));
+        verdicts
     }
 
     fn word(&self, verdict: Verdict) -> Word {

@@ -124,9 +124,10 @@ impl Refusal {
             | Self::Unchecked(_) => Word::Busy,
             Self::NotVisited(_) | Self::NotDelivered(_) => Word::Unanswered,
             Self::NotStored(SubmitError::Busy | SubmitError::NoRoom(_)) => Word::Busy,
-            Self::BodyBroken | Self::NotStored(SubmitError::Unavailable(_) | SubmitError::Rejected(_)) => {
-                Word::Unanswered
-            }
+            Self::BodyBroken
+            | Self::NotStored(
+                SubmitError::Unavailable(_) | SubmitError::InDoubt(_) | SubmitError::Rejected(_),
+            ) => Word::Unanswered,
         }
     }
 

@@ -1,9 +1,13 @@
 //! Whether the sinks of a request's events may have more waiting for them (`backlogBytesMax`).
+use std::time::Instant;
+
 use boathook_event::ObjectName;
 use boathook_store::traits::{Append, Verdict};
 use boathook_table::Endpoint;
+use tokio::time::timeout_at;
 
 use super::{Ingress, outcome::Refusal};
+use crate::limits::STORE_TIME_MAX;
 
 /// What an append adds: its sinks that have a bound, with it, and the bytes.
 pub(super) struct Adds {
@@ -17,6 +21,7 @@ impl Ingress {
         &self,
         endpoint: &Endpoint,
         appends: &[Append],
+        deadline: Option<Instant>,
     ) -> Result<Vec<Adds>, Refusal> {
         let adds: Vec<Adds> = appends.iter().map(|append| adds(endpoint, append)).collect();
         if adds.iter().all(|adds| adds.sinks.is_empty()) {
@@ -24,7 +29,9 @@ impl Ingress {
         }
         if !self.backlog.is_known() {
             // If the store cannot be asked, it will say so when it is to store them.
-            self.backlog.refresh(&self.reader).await.ok();
+            let until = Instant::now() + STORE_TIME_MAX;
+            let until = deadline.map_or(until, |deadline| deadline.min(until));
+            timeout_at(until.into(), self.backlog.know(&self.reader)).await.ok();
         }
         for (sink, bytes_max) in adds.iter().flat_map(|adds| &adds.sinks) {
             if self.backlog.bytes(sink) >= *bytes_max {

@@ -22,8 +22,10 @@ use crate::{
 pub(super) struct Expected<'a> {
     /// One for each event.
     fresh: Vec<Result<Waiting<'a>, NotDelivered>>,
-    /// Places of events that were there before.
-    repeated: Vec<Seq>,
+    /// Whether each of them is put aside as it comes.
+    aside: Vec<bool>,
+    /// Places of events that were there before, and whether their repetition would be put aside, too.
+    repeated: Vec<(Seq, bool)>,
     /// Places of all.
     places: Vec<Seq>,
 }
@@ -35,14 +37,14 @@ impl Expected<'_> {
 
     /// What became of the events, in their order.
     pub(super) fn took(&mut self, verdicts: Vec<Verdict>) {
-        let mut verdicts = verdicts.into_iter();
+        let mut verdicts = verdicts.into_iter().zip(std::mem::take(&mut self.aside));
         self.fresh.retain(|_| match verdicts.next() {
-            Some(Verdict::Duplicate { of, .. }) => {
-                self.repeated.push(of);
+            Some((Verdict::Duplicate { of, .. }, aside)) => {
+                self.repeated.push((of, aside));
                 self.places.push(of);
                 false
             }
-            Some(Verdict::Stored { seq } | Verdict::IdConflict { seq }) => {
+            Some((Verdict::Stored { seq } | Verdict::IdConflict { seq }, _)) => {
                 self.places.push(seq);
                 true
             }
@@ -65,7 +67,8 @@ impl Ingress {
             let required: Vec<_> = required.cloned().collect();
             self.awaited.wait(append.event.uid, &required)
         };
-        Expected { fresh: appends.iter().map(wait).collect(), ..Expected::default() }
+        let aside = appends.iter().map(|append| append.parked.is_some()).collect();
+        Expected { fresh: appends.iter().map(wait).collect(), aside, ..Expected::default() }
     }
 
     /// Returns once all that was expected is delivered, or as soon as something will not be by the deadline.
@@ -75,11 +78,11 @@ impl Ingress {
         expected: Expected<'_>,
         deadline: Option<Instant>,
     ) -> Result<(), NotDelivered> {
-        let Expected { fresh, repeated, places } = expected;
+        let Expected { fresh, aside: _, repeated, places } = expected;
         let all = async {
             let mut all = fresh.into_iter().collect::<Result<Vec<_>, _>>()?;
-            for place in repeated {
-                all.extend(self.join(endpoint, place).await?);
+            for (place, aside) in repeated {
+                all.extend(self.join(endpoint, place, aside).await?);
             }
             all.iter().flat_map(Waiting::sinks).try_for_each(|sink| self.is_served(&sink))?;
             tokio::select! {
@@ -93,15 +96,25 @@ impl Ingress {
         }
     }
 
-    /// Waits for what is still to be delivered of an event that was stored before; `None` when nothing is.
-    async fn join(&self, endpoint: &Endpoint, place: Seq) -> Result<Option<Waiting<'_>>, NotDelivered> {
+    /// Waits for what is still to be delivered of an event that was stored before; `None` when nothing is. Nothing is expected of
+    /// what was parked and would be put aside again.
+    async fn join(
+        &self,
+        endpoint: &Endpoint,
+        place: Seq,
+        aside: bool,
+    ) -> Result<Option<Waiting<'_>>, NotDelivered> {
         let Some(Standing { uid, deliveries }) = self.standing(place).await? else {
             // A store that keeps events lets go only of what has ended, long ago or by a person's hand.
             let ended = || NotDelivered::Unknown("it has ended meanwhile, and nothing is kept".into());
             return if self.keeps_nothing { Err(ended()) } else { Ok(None) };
         };
         let required = deliveries.into_iter().filter(|(sink, _)| is_required(endpoint, sink));
-        let waits = |state: &DeliveryState| matches!(state, DeliveryState::Pending | DeliveryState::Parked);
+        let waits = |state: &DeliveryState| match state {
+            DeliveryState::Pending => true,
+            DeliveryState::Parked => !aside,
+            DeliveryState::Delivered | DeliveryState::Skipped => false,
+        };
         let pending: Vec<ObjectName> =
             required.filter(|(_, state)| waits(state)).map(|(sink, _)| sink).collect();
         if pending.is_empty() {

@@ -125,7 +125,7 @@ impl StoreHandle {
     pub async fn append(&self, appends: Vec<Append>) -> Result<Vec<Verdict>, SubmitError> {
         let (answer, answered) = oneshot::channel();
         self.0.step(Input::Submit(Request::Appends(Waiter::Verdicts(answer), appends)));
-        answered.await.unwrap_or_else(|_| Err(SubmitError::Unavailable("the store is closed".into())))
+        answered.await.unwrap_or_else(|_| Err(SubmitError::InDoubt("the store is closed".into())))
     }
 
     /// Records attempts and what follows them, each under the epoch under which it began, soon. The receiver is told whether they are recorded, in the order of the
@@ -147,7 +147,8 @@ impl StoreHandle {
     }
 
     /// Returns, with the reason, when the store is in doubt: the process must exit then, for only a new one may trust what
-    /// it reads. Everybody who waited was told [`SubmitError::Unavailable`].
+    /// it reads. Everybody who waited was told [`SubmitError::InDoubt`] or
+    /// [`SubmitError::Unavailable`].
     pub async fn halted(&self) -> Arc<str> {
         let mut halted = self.0.halted.subscribe();
         match halted.wait_for(Option::is_some).await.map(|reason| reason.clone()) {

@@ -43,10 +43,13 @@ pub enum SubmitError {
     /// The store has as much as it may have. Nothing was stored.
     #[error("{0}")]
     NoRoom(String),
-    /// The store failed, is full, or is shutting down. Whether anything was stored may be in doubt; deduplication
-    /// absorbs the sender's retry.
+    /// The store is away, full, or shutting down. Nothing was stored.
     #[error("{0}")]
     Unavailable(String),
+    /// The store failed, or did not answer. Whether anything was stored is not known; deduplication absorbs the sender's
+    /// retry.
+    #[error("{0}")]
+    InDoubt(String),
     /// The store does not take these appends, alone in a batch either. Nothing was stored.
     #[error("{0}")]
     Rejected(String),

@@ -236,13 +236,13 @@ impl<T> GroupCommit<T> {
             }
             Err(error @ Error::Io(_)) => self.halt(writing, &error.to_string(), out),
             Err(error @ (Error::Full(_) | Error::Away(_))) => {
-                self.full(now, writing, &error.to_string(), out)
+                self.full(now, writing, &SubmitError::Unavailable(error.to_string()), out)
             }
             Err(error @ Error::InDoubt(_)) => {
                 // Its counters are the committer's own matter.
                 let batch = Batch { counters: Vec::new(), ..(*writing.batch).clone() };
                 let writing = Writing { batch: Arc::new(batch), ..writing };
-                self.full(now, writing, &error.to_string(), out);
+                self.full(now, writing, &SubmitError::InDoubt(error.to_string()), out);
             }
             Err(error @ (Error::Rejected(_) | Error::Fenced | Error::Open(_))) => {
                 self.rejected(writing, &error.to_string(), out);
@@ -265,20 +265,20 @@ impl<T> GroupCommit<T> {
     }
 
     /// The appends are refused for now. Outcomes are kept: they tell what has happened at sinks already.
-    fn full(&mut self, now: Duration, writing: Writing<T>, reason: &str, out: &mut Vec<Command<T>>) {
+    fn full(&mut self, now: Duration, writing: Writing<T>, refusal: &SubmitError, out: &mut Vec<Command<T>>) {
         let Writing { batch, appends, outcomes } = writing;
         for share in appends {
-            self.answer(share, Err(SubmitError::Unavailable(reason.into())), out);
+            self.answer(share, Err(refusal.clone()), out);
         }
         if self.phase == Phase::Closing {
             // There is no later.
             for share in outcomes {
-                self.answer(share, Err(SubmitError::Unavailable(reason.into())), out);
+                self.answer(share, Err(refusal.clone()), out);
             }
             return;
         }
         for share in self.riders.put_back(now, outcomes, &batch) {
-            self.answer(share, Err(SubmitError::Unavailable(reason.into())), out);
+            self.answer(share, Err(refusal.clone()), out);
         }
     }
 
@@ -328,15 +328,16 @@ impl<T> GroupCommit<T> {
     /// Whether the batch is durable is not known, and nothing that follows would be.
     fn halt(&mut self, writing: Writing<T>, reason: &str, out: &mut Vec<Command<T>>) {
         self.phase = Phase::Halted;
-        let written = std::iter::once(writing).chain(mem::take(&mut self.redo));
+        let tickets = |writing: Writing<T>| {
+            writing.appends.into_iter().chain(writing.outcomes).map(|share| share.ticket)
+        };
+        let written = tickets(writing);
+        out.extend(written.map(|ticket| Command::Answer(ticket, Err(SubmitError::InDoubt(reason.into())))));
         let queued = mem::take(&mut self.queue).into_iter().map(|queued| queued.ticket);
-        let tickets = written
-            .flat_map(|writing| writing.appends.into_iter().chain(writing.outcomes))
-            .map(|share| share.ticket)
-            .chain(queued)
-            .chain(self.riders.drain());
+        let waiting =
+            mem::take(&mut self.redo).into_iter().flat_map(tickets).chain(queued).chain(self.riders.drain());
         out.extend(
-            tickets.map(|ticket| Command::Answer(ticket, Err(SubmitError::Unavailable(reason.into())))),
+            waiting.map(|ticket| Command::Answer(ticket, Err(SubmitError::Unavailable(reason.into())))),
         );
         out.push(Command::Halt(reason.into()));
     }

@@ -163,7 +163,7 @@ impl<F: FnMut(&Batch) -> Result<Vec<Verdict>, Error>> Committer for Scripted<F> 
 async fn a_failed_disk_is_never_a_success_and_halts() {
     let (running, _handovers) = Running::start(Scripted(|_: &Batch| Err(Error::Io("fsync".into())))).unwrap();
     let handle = running.handle();
-    assert!(matches!(handle.append(vec![draft(1).append()]).await, Err(SubmitError::Unavailable(_))));
+    assert!(matches!(handle.append(vec![draft(1).append()]).await, Err(SubmitError::InDoubt(_))));
     assert!(handle.halted().await.contains("fsync"));
     assert!(matches!(handle.append(vec![draft(2).append()]).await, Err(SubmitError::Unavailable(_))));
     running.close().await;
@@ -173,7 +173,7 @@ async fn a_failed_disk_is_never_a_success_and_halts() {
 async fn a_committer_that_panics_halts() {
     let (running, _handovers) = Running::start(Scripted(|_: &Batch| panic!("a defect"))).unwrap();
     let handle = running.handle();
-    assert!(matches!(handle.append(vec![draft(1).append()]).await, Err(SubmitError::Unavailable(_))));
+    assert!(matches!(handle.append(vec![draft(1).append()]).await, Err(SubmitError::InDoubt(_))));
     assert!(handle.halted().await.contains("panicked"));
 }
 

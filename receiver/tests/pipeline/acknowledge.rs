@@ -49,6 +49,24 @@ fn what_is_acknowledged_is_at_the_sink_already() {
 }
 
 #[test]
+fn what_is_put_aside_as_it_comes_is_acknowledged_each_time_and_what_was_parked_later_is_not() {
+    let server = Server::start();
+    let park = "events: { schemas: [{ schema: { required: [id] }, onMismatch: Park }] }";
+    let retry = "retry: { maxAttempts: 1 }";
+    let sink = format!("http: {{ url: \"http://{}/take\" }}\n{retry}", server.address);
+    let program = Program::start(&configuration(&format!("{}\n{park}", endpoint(FAR)), &sink));
+    for _ in 0..3 {
+        assert_eq!(program.send("d-1", "push", "{}").status, 200);
+    }
+    assert_eq!((accepted(&program), server.got().len()), ((1, 2), 0));
+    server.answer(500);
+    for attempts in 1..=2 {
+        assert_eq!(program.send("d-2", "push", "{\"id\":1}").refusal(), not_delivered());
+        assert_eq!(server.got().len(), attempts);
+    }
+}
+
+#[test]
 fn what_is_late_is_answered_as_a_failure_and_delivered_all_the_same() {
     let server = Server::start();
     server.hold(true);

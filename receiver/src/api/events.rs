@@ -32,11 +32,10 @@ impl Parts {
     }
 
     pub(super) async fn erase_event(&self, uid: &str) -> Answered {
-        let shown = self.reader.show(read_uid(uid)?).await.map_err(|error| away(&error.to_string()))?;
+        let place = self.reader.place(read_uid(uid)?).await.map_err(|error| away(&error.to_string()))?;
         // Without one, an earlier call may have left bytes of it.
-        let seqs = shown.into_iter().map(|archived| archived.seq).collect();
-        let Erased { events, traces, .. } =
-            self.hand.erase(seqs).await.map_err(|error| away(&error.to_string()))?;
+        let erased = self.hand.erase(place.into_iter().collect()).await;
+        let Erased { events, traces, .. } = erased.map_err(|error| away(&error.to_string()))?;
         if events > 0 {
             tracing::warn!(uid, "a person has erased the event");
         }
@@ -51,7 +50,8 @@ impl Parts {
         self.may_replay()?;
         let EventReplay { sink, state, to } = call.body()?;
         let replay = self.replay(sink.as_deref(), state, to.as_deref())?;
-        let seq = self.event(uid).await?.seq;
+        let place = self.reader.place(read_uid(uid)?).await.map_err(|error| away(&error.to_string()))?;
+        let seq = place.ok_or_else(|| self.no_event(uid))?;
         let armed = self.hand.arm(vec![seq], &replay).await;
         let replayed = armed.map_err(|error| refused(&error))?;
         tracing::info!(uid, deliveries = replayed.deliveries, "a person has the event delivered again");

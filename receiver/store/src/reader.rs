@@ -149,6 +149,11 @@ impl Reader {
         off_the_runtime(&self.archive, move |archive| archive.show(&uid)).await
     }
 
+    /// See [`Archive::place`].
+    pub async fn place(&self, uid: Uid) -> Result<Option<Seq>, Error> {
+        off_the_runtime(&self.archive, move |archive| archive.place(&uid)).await
+    }
+
     /// See [`Archive::find`].
     pub async fn find(&self, question: &Question, after: Option<Seq>, limit: usize) -> Result<Found, Error> {
         let question = question.clone();

@@ -399,6 +399,9 @@ pub trait Archive {
     /// One event.
     fn show(&self, uid: &Uid) -> Result<Option<Archived>, Error>;
 
+    /// Its place alone: none of its bytes is read.
+    fn place(&self, uid: &Uid) -> Result<Option<Seq>, Error>;
+
     /// Events that answer the question, in the order asked for, behind `after` where it is given; at most `limit`. Costs
     /// O(page): what is looked at is bounded, so a page may be short, or empty, though there is more.
     fn find(&self, question: &Question, after: Option<Seq>, limit: usize) -> Result<Found, Error>;

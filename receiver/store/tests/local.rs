@@ -251,6 +251,27 @@ fn an_erased_body_is_in_no_file_any_more() {
 }
 
 #[test]
+fn what_is_damaged_on_the_disk_is_told_and_can_be_erased() {
+    let folder = Folder::new();
+    folder.append(&[draft(1), build::Draft { body: vec![0xa1; 3_000], ..draft(2) }]);
+    let mut archive = folder.archive();
+    assert!(archive.show(&build::uid(2)).unwrap().is_some());
+    let entries = fs::read_dir(folder.dir.path().join("journal")).unwrap();
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        let mut bytes = fs::read(&path).unwrap();
+        if let Some(at) = bytes.windows(64).position(|window| *window == [0xa1; 64]) {
+            bytes[at] = 0;
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+    let Err(Error::Io(text)) = archive.show(&build::uid(2)) else { panic!("it is shown") };
+    assert!(text.contains("damaged"), "{text}");
+    let place = archive.place(&build::uid(2)).unwrap().unwrap();
+    assert_eq!(archive.erase(&[place]).unwrap().events, 1);
+    assert_eq!(folder.feed().next(&build::name("a"), 0, build::ALL).unwrap().deliveries.len(), 1);
+}
+
+#[test]
 fn a_segment_of_the_journal_goes_when_few_events_need_it_and_these_are_kept() {
     let mut folder = Folder::new();
     let segments = |folder: &Folder| {

@@ -81,6 +81,10 @@ impl Archive for LocalArchive {
         event.map(|event| archived(&snapshot, event)).transpose()
     }
 
+    fn place(&self, uid: &Uid) -> Result<Option<Seq>, Error> {
+        spans::find(&*self.snapshot()?, uid)
+    }
+
     fn find(&self, question: &Question, after: Option<Seq>, limit: usize) -> Result<Found, Error> {
         let snapshot = self.snapshot()?;
         question::find(&snapshot, question, after, limit)

@@ -35,6 +35,10 @@ impl Archive for MemoryArchive {
         Ok(seq.and_then(|seq| Some(archived(seq, state.events.get(&seq)?))))
     }
 
+    fn place(&self, uid: &Uid) -> Result<Option<Seq>, Error> {
+        Ok(self.0.state().place(uid))
+    }
+
     fn find(&self, question: &Question, after: Option<Seq>, limit: usize) -> Result<Found, Error> {
         let state = self.0.state();
         let limit = limit.clamp(1, LIST_MAX);

@@ -69,6 +69,16 @@ impl Archive for PostgresArchive {
         })
     }
 
+    fn place(&self, uid: &Uid) -> Result<Option<Seq>, Error> {
+        self.connection.borrow_mut().work(&async |session| {
+            let mut flight = Flight::new(&session.client);
+            let of = vec![value(Uuid::from_bytes(*uid.as_bytes()), Type::UUID)];
+            let found = flight.ask("select seq from events where uid = $1", of);
+            let found = flight.land().await?.take(found);
+            found.first().map(|row| number(row, 0)).transpose()
+        })
+    }
+
     fn find(&self, question: &Question, after: Option<Seq>, limit: usize) -> Result<Found, Error> {
         self.connection
             .borrow_mut()

@@ -217,7 +217,9 @@ pub(crate) fn an_erased_event_is_gone_but_still_known<E: Environment>() {
     environment.append(&[draft(1), draft(2).dedupe(&[key(7)]).sinks(&["a", "b"]), draft(3)]);
     record(&environment, vec![retry(2, "a", 1, at(0), at(60)), delivered(2, "b", 1, at(0))]);
     let mut archive = environment.archive();
+    assert_eq!([archive.place(&uid(2)).unwrap(), archive.place(&uid(9)).unwrap()], [Some(2), None]);
     assert_eq!(archive.erase(&[2]).unwrap().events, 1);
+    assert_eq!(archive.place(&uid(2)).unwrap(), None);
     assert_eq!(archive.erase(&[2]).unwrap().events, 0);
     assert!(archive.show(&uid(2)).unwrap().is_none());
     assert_eq!(listed(&environment), [1, 3]);

@@ -216,12 +216,11 @@ impl Keys {
     pub(crate) fn failed(&mut self, ticket: u64, now: Duration) {
         let Some((key, after)) = self.reads.remove(&ticket) else { return };
         self.not_before = now + STORE_RETRY;
-        if let Some(taken) = self.taken.get_mut(&key) {
-            taken.reading = false;
-            // What was left meanwhile may be before all that the read was to look at.
-            taken.behind = Some(taken.behind.map_or(after + 1, |behind| behind.min(after + 1)));
-            self.to_read.push_back(key);
-        }
+        let Some(taken) = self.taken.get_mut(&key) else { return };
+        taken.reading = false;
+        // What was left meanwhile may be before all that the read was to look at.
+        self.left(&key, after + 1);
+        self.to_read.push_back(key);
     }
 
     /// These are gone from the store, and not in memory. Gives those that have their keys now.

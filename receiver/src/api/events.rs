@@ -2,7 +2,7 @@
 use boathook_api::{
     Armed, Code, EventPage, EventQuery, EventReplay, Order, Problem, RejectionPage, RejectionQuery,
 };
-use boathook_event::{Destination, ObjectName, Uid};
+use boathook_event::{Destination, ObjectName, Seq, Uid};
 use boathook_store::{
     limits::LIST_MAX,
     traits::{self, Erased, Question, Replay},
@@ -32,7 +32,7 @@ impl Parts {
     }
 
     pub(super) async fn erase_event(&self, uid: &str) -> Answered {
-        let place = self.reader.place(read_uid(uid)?).await.map_err(|error| away(&error.to_string()))?;
+        let place = self.place(uid).await?;
         // Without one, an earlier call may have left bytes of it.
         let erased = self.hand.erase(place.into_iter().collect()).await;
         let Erased { events, traces, .. } = erased.map_err(|error| away(&error.to_string()))?;
@@ -50,8 +50,7 @@ impl Parts {
         self.may_replay()?;
         let EventReplay { sink, state, to } = call.body()?;
         let replay = self.replay(sink.as_deref(), state, to.as_deref())?;
-        let place = self.reader.place(read_uid(uid)?).await.map_err(|error| away(&error.to_string()))?;
-        let seq = place.ok_or_else(|| self.no_event(uid))?;
+        let seq = self.place(uid).await?.ok_or_else(|| self.no_event(uid))?;
         let armed = self.hand.arm(vec![seq], &replay).await;
         let replayed = armed.map_err(|error| refused(&error))?;
         tracing::info!(uid, deliveries = replayed.deliveries, "a person has the event delivered again");
@@ -100,6 +99,10 @@ impl Parts {
     pub(super) async fn event(&self, uid: &str) -> Result<traits::Archived, Problem> {
         let found = self.reader.show(read_uid(uid)?).await.map_err(|error| away(&error.to_string()))?;
         found.ok_or_else(|| self.no_event(uid))
+    }
+
+    async fn place(&self, uid: &str) -> Result<Option<Seq>, Problem> {
+        self.reader.place(read_uid(uid)?).await.map_err(|error| away(&error.to_string()))
     }
 
     /// Whether anything is kept that could be delivered again.

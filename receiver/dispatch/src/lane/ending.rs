@@ -5,7 +5,7 @@ use std::time::Duration;
 use boathook_event::{Delivery, Making, Next, ParkReason, Record, Seq};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Known, Lane, Read, State};
+use super::{Lane, Read, State};
 use crate::{
     Command, Now, SinkSettings,
     limits::{KEY_READ_BYTES_MAX, SWEEP_MAX, SWEEP_MIN, SWEEP_PAGE},
@@ -85,9 +85,7 @@ impl Lane {
             let seqs: Vec<Seq> = self.known.keys().copied().collect();
             let ended = seqs.into_iter().filter(|seq| self.end_if_over(*seq, now, out)).count();
             if ended > 0 {
-                let Self { retries, fresh, armed, known, .. } = self;
-                let is_ready = |seq: &Seq| known.get(seq).is_some_and(Known::is_ready);
-                [retries, fresh, armed].into_iter().for_each(|turns| turns.retain(is_ready));
+                self.forget_turns();
             }
         }
         self.ticket += 1;

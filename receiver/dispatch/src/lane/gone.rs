@@ -20,8 +20,7 @@ impl Lane {
                 None => self.disbelieve(*seq),
             }
         }
-        let Self { retries, fresh, armed, known, .. } = self;
-        [retries, fresh, armed].into_iter().for_each(|turns| turns.retain(|seq| known.contains_key(seq)));
+        self.forget_turns();
         // Those that are in the store alone may hold their keys.
         let absent: BTreeSet<Seq> =
             seqs.iter().copied().filter(|seq| !self.known.contains_key(seq)).collect();

@@ -50,9 +50,7 @@ impl Lane {
             }
             self.forget(seq);
         }
-        self.fresh.retain(|seq| self.known.contains_key(seq));
-        self.armed.retain(|seq| self.known.contains_key(seq));
-        self.retries.retain(|seq| self.known.contains_key(seq));
+        self.forget_turns();
         let sink = self.settings.sink.clone();
         let is_lost = |key: &str| lost.contains(Partition::of(&sink, Some(key), 0));
         self.keys.let_go(is_lost, |seq| self.known.contains_key(&seq));

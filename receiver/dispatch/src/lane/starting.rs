@@ -103,6 +103,13 @@ impl Lane {
         }
     }
 
+    /// Forgets the turns of what is not ready any more.
+    pub(super) fn forget_turns(&mut self) {
+        let Self { retries, fresh, armed, known, .. } = self;
+        let is_ready = |seq: &Seq| known.get(seq).is_some_and(Known::is_ready);
+        [retries, fresh, armed].into_iter().for_each(|turns| turns.retain(is_ready));
+    }
+
     fn turns(&mut self, kind: Kind) -> &mut Turns {
         match kind {
             Kind::Retry => &mut self.retries,

@@ -308,13 +308,19 @@ proptest! {
     }
 }
 
-#[test]
-fn what_a_failed_sync_left_in_the_cache_is_written_anew_before_it_counts() {
+/// With one frame that is synced, and a second one whose sync has failed.
+fn in_doubt() -> Arc<Simulated> {
     let disk = Arc::new(Simulated::default());
     let (mut journal, _) = open(&disk, Position::default());
     journal.write(&mut frame(1, 10), true).unwrap();
     disk.faults.lock().unwrap().sync_fails = true;
     assert!(journal.write(&mut frame(2, 5_000), true).unwrap_err().is_io());
+    disk
+}
+
+#[test]
+fn what_a_failed_sync_left_in_the_cache_is_written_anew_before_it_counts() {
+    let disk = in_doubt();
     // The process ends, and a new one reads what the cache has.
     assert_eq!(open(&disk, Position::default()).1, [1, 2]);
     disk.crash(|| false);
@@ -323,11 +329,7 @@ fn what_a_failed_sync_left_in_the_cache_is_written_anew_before_it_counts() {
 
 #[test]
 fn what_is_taken_while_more_is_read_is_on_the_disk_before() {
-    let disk = Arc::new(Simulated::default());
-    let (mut journal, _) = open(&disk, Position::default());
-    journal.write(&mut frame(1, 10), true).unwrap();
-    disk.faults.lock().unwrap().sync_fails = true;
-    assert!(journal.write(&mut frame(2, 5_000), true).unwrap_err().is_io());
+    let disk = in_doubt();
     let segments = Segments::on(Arc::clone(&disk) as _);
     let mut journal = Journal::at(&segments, Position::default()).unwrap();
     let read = [journal.read_next().unwrap().unwrap(), journal.read_next().unwrap().unwrap()];
